@@ -1,0 +1,139 @@
+"""Charging a call when it ends, and correcting the charge when the call turns out otherwise. Rules G4 to G7, C18, P2
+to P6.
+"""
+
+from msgspec.structs import replace
+
+from agents.wallet.gate import active_features
+from agents.wallet.hint import suggest_upgrade
+from agents.wallet.price import price_call
+from agents.wallet.ranking import rerank
+from agents.wallet.receipt import say_adjustment, say_charge
+from agents.wallet.turn import Turn
+from schemas.call import UNGATED, Call, End, Reclassification
+from schemas.facts import Line
+from schemas.inputs import CallEnded, CallReclassified
+
+
+def end_call(turn: Turn, event: CallEnded) -> bool:
+    """Charge an ended call; adjust the charge if it was charged from another end. False for a repeat. Rules G4 and
+    G6.
+    """
+    before = turn.call(event.call_id) or Call()
+    end = _end_of(event)
+    if before.end == end:
+        return False
+    first = before.end is None
+    call = close_call(turn, before)
+    if first and not call.input_ids:
+        call = replace(call, gate=UNGATED, features=active_features(turn))  # rule P6: as if admitted at this moment
+    if not call.plan:
+        call = replace(call, plan=turn.account.plan, plan_version=turn.view.catalogue.version)
+    horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
+    after = replace(
+        call,
+        input_ids=(*call.input_ids, event.id) if first else call.input_ids,
+        end=end,
+        started_at_ms=end.started_at_ms,
+        period_start_ms=turn.period(end.started_at_ms).start_ms,
+        due_ms=end.ended_at_ms + horizon_ms + 1,
+    )
+    _settle(turn, event.call_id, call, after, None if first else "contradicting_end")
+    return True
+
+
+def reclassify_call(turn: Turn, event: CallReclassified) -> bool:
+    """Take a call out of the count, or back into it. False when a newer reclassification stands. Rules C18 and P5."""
+    before = turn.call(event.call_id) or Call()
+    word = Reclassification(event.occurred_at_ms, event.id, event.real)
+    standing = before.reclassification
+    if standing is not None and (standing.occurred_at_ms, standing.input_id) > (word.occurred_at_ms, word.input_id):
+        return False
+    after = replace(before, reclassification=word)
+    if after.end is not None:
+        _settle(turn, event.call_id, before, after, "reclassified")
+        return True
+    if not after.due_ms:
+        horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
+        after = replace(after, due_ms=max(turn.now_ms, event.occurred_at_ms) + horizon_ms + 1)
+    turn.put_call(event.call_id, after)
+    return True
+
+
+def close_call(turn: Turn, call: Call) -> Call:
+    """Release the hold of an open call; one that was redirected, expired or never seen by the gate has none. Rule
+    C9.
+    """
+    if not call.open:
+        return call
+    period = turn.period(call.started_at_ms)
+    turn.put_period(replace(period, open_calls=max(0, period.open_calls - 1)))
+    account = turn.account
+    held_micros = account.held_micros - call.hold_micros
+    turn.account = replace(account, held_micros=held_micros, open_calls=account.open_calls - 1)
+    return replace(call, open=False, hold_micros=0)
+
+
+def _end_of(event: CallEnded) -> End:
+    answered = event.answered_at_ms
+    return End(
+        started_at_ms=int(event.started_at_ms),
+        answered_at_ms=None if answered is None else int(answered),
+        ended_at_ms=int(event.occurred_at_ms),
+        direction=event.direction,
+        outcome=event.outcome,
+        features=tuple(sorted(set(event.features))) if event.features else (),
+        real=event.real is not False,
+    )
+
+
+def _settle(turn: Turn, call_id: str, before: Call, after: Call, correction: str | None) -> None:
+    """Give the call its place and its charge, then adjust those that its coming or going moved across the included
+    ones.
+
+    `correction` names why an earlier charge is adjusted, None for a first charge. The call's own fact comes first,
+    then the
+    others by rank (rule P21).
+    """
+    ordinal, moved = rerank(turn, call_id, before, after)
+    _charge(turn, call_id, before, replace(after, ordinal=ordinal), correction)
+    for other_id, other_ordinal in moved:
+        other = turn.call(other_id)
+        assert other is not None, f"call {other_id!r} is ranked and has no row"
+        _charge(turn, other_id, other, replace(other, ordinal=other_ordinal), "reranked")
+
+
+def _charge(turn: Turn, call_id: str, before: Call, after: Call, correction: str | None) -> None:
+    """Charge what the call now costs, less what it has cost until now; no change, no adjustment (rule P21)."""
+    plan = turn.view.terms(after.plan, after.plan_version)
+    lines, unrounded_micros = price_call(plan, after, after.ordinal)
+    amount_micros = sum(line.amount_micros for line in lines)
+    after = replace(after, charged_micros=amount_micros)
+    if correction is None:
+        _count_costs(turn, after, amount_micros, _extra_calls(lines))
+        say_charge(turn, call_id, after, plan, lines, unrounded_micros)
+    else:
+        earlier, _ = price_call(plan, before, before.ordinal)
+        _count_costs(turn, before, -before.charged_micros, -_extra_calls(earlier))
+        _count_costs(turn, after, amount_micros, _extra_calls(lines))
+        if amount_micros != before.charged_micros:
+            after = replace(after, adjustments=after.adjustments + 1)
+            say_adjustment(turn, call_id, before, after, plan, (earlier, lines), unrounded_micros, correction)
+    turn.put_call(call_id, after)
+    if _extra_calls(lines):
+        suggest_upgrade(turn, after)
+
+
+def _extra_calls(lines: tuple[Line, ...]) -> int:
+    return sum(line.kind == "extra_call" and line.amount_micros > 0 for line in lines)
+
+
+def _count_costs(turn: Turn, call: Call, amount_micros: int, extra_calls: int) -> None:
+    """Keep the period's cost by call type and its charged extra calls. Rules M12 and C16."""
+    if not amount_micros and not extra_calls:
+        return
+    assert call.end is not None
+    period = turn.period(call.started_at_ms)
+    kind = f"{call.end.direction}_micros"
+    costs = {kind: getattr(period, kind) + amount_micros}
+    turn.put_period(replace(period, extra_calls_charged=period.extra_calls_charged + extra_calls, **costs))

@@ -1,0 +1,50 @@
+"""What happens to a row because time has passed: only ticks come here. Rules G2, G4 and G5."""
+
+from msgspec.structs import replace
+
+from agents.wallet.charge import close_call
+from agents.wallet.decide import finish
+from agents.wallet.turn import Decision, Turn, View
+from schemas.account import Account, Row
+from schemas.call import Call
+from schemas.facts import CallStuck
+from schemas.inputs import ClockTicked
+
+
+def expire_row(view: View, key: str, row: Row, tick: ClockTicked) -> Decision:
+    """What a row that is due does: an account looks at its refill, an open call is stuck, any other row is
+    forgotten.
+    """
+    account_id, _, _ = key.partition("/")
+    if isinstance(row, Account):
+        return finish(_turn(view, account_id, row, tick))
+    if isinstance(row, Call) and row.open:
+        account = view.get(account_id)
+        assert isinstance(account, Account), f"call {key!r} is open and has no account"
+        turn = _turn(view, account_id, account, tick)
+        _expire_hold(turn, key.rpartition("/")[2], row)
+        return finish(turn)
+    return Decision({key: None})
+
+
+def _turn(view: View, account_id: str, account: Account, tick: ClockTicked) -> Turn:
+    return Turn(view, account_id, account, tick.id, int(tick.occurred_at_ms), ticked=True)
+
+
+def _expire_hold(turn: Turn, call_id: str, call: Call) -> None:
+    """An admitted call that has not ended within the plan's longest call holds nothing any more. A late end still
+    charges.
+    """
+    turn.say(
+        CallStuck(
+            id=turn.next_alert_id(),
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            call_id=call_id,
+            hold_micros=call.hold_micros,
+            currency=turn.account.currency,
+        )
+    )
+    horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
+    turn.put_call(call_id, replace(close_call(turn, call), due_ms=call.due_ms + horizon_ms))

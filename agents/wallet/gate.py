@@ -1,0 +1,145 @@
+"""The gate: may this call connect, and with which paid features? Rules C8, C9 and P1."""
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from agents.wallet.price import charge_of
+from agents.wallet.turn import Decision, Turn, View
+from schemas.account import Account
+from schemas.call import ADMITTED, REDIRECTED, Call
+from schemas.facts import CallAdmitted, CallRedirected, FundsNeeded
+from schemas.inputs import CallStarted
+from schemas.instant import format_instant
+from schemas.plan import CreditsPlan
+from schemas.rows import call_key
+
+
+def start_call(turn: Turn, event: CallStarted) -> bool:
+    """Decide on a call before it connects. False for a repeat: the call was started, ended or reported before (P6,
+    P7).
+    """
+    call = turn.call(event.call_id)
+    if call is not None and (call.end is not None or call.input_ids):
+        return False
+    period = turn.period(event.occurred_at_ms)
+    plan = turn.plan
+    ordinal = period.counted_calls + period.open_calls + 1
+    reason = _redirect_reason(turn, plan, ordinal)
+    call = replace(
+        call or Call(),
+        input_ids=(event.id,),
+        started_at_ms=event.occurred_at_ms,
+        period_start_ms=period.start_ms,
+        plan=turn.account.plan,
+        plan_version=turn.view.catalogue.version,
+        gate=REDIRECTED if reason else ADMITTED,
+        due_ms=event.occurred_at_ms + plan.longest_call_ms,
+    )
+    if reason:
+        horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
+        turn.put_call(event.call_id, replace(call, due_ms=call.due_ms + horizon_ms))
+        _redirect(turn, event.call_id, reason)
+        return True
+    call = replace(call, open=True, features=active_features(turn), hold_micros=_hold_micros(turn, plan, ordinal))
+    turn.put_call(event.call_id, call)
+    turn.put_period(replace(period, open_calls=period.open_calls + 1))
+    account = turn.account
+    turn.account = replace(
+        account, held_micros=account.held_micros + call.hold_micros, open_calls=account.open_calls + 1
+    )
+    turn.say(
+        CallAdmitted(
+            id=f"{turn.account_id}/{event.call_id}/admitted",
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            call_id=event.call_id,
+            reason="included" if ordinal <= plan.included_calls else "credits",
+            features_enabled=call.features,
+            hold_micros=call.hold_micros,
+            currency=account.currency,
+        )
+    )
+    return True
+
+
+def active_features(turn: Turn) -> tuple[str, ...]:
+    """The switches that are on, if there is anything to pay with: otherwise none is active. Rules C7 and C8."""
+    return turn.account.features if _spendable_micros(turn, turn.plan) > 0 else ()
+
+
+def _spendable_micros(turn: Turn, plan: CreditsPlan) -> int:
+    """What admission looks at: balance less holds, or the balance alone where the plan says so. Rule C9."""
+    return turn.available_micros if plan.admission == "available" else turn.account.balance_micros
+
+
+def _redirect_reason(turn: Turn, plan: CreditsPlan, ordinal: int) -> str | None:
+    """Why the call does not connect, None if it does. With switch off and wallet empty it is the switch (rule P1)."""
+    if ordinal <= plan.included_calls:
+        return None
+    if "extra_calls" not in turn.account.features:
+        return "extra_calls_off"
+    return "insufficient_balance" if _spendable_micros(turn, plan) <= 0 else None
+
+
+def _hold_micros(turn: Turn, plan: CreditsPlan, ordinal: int) -> int:
+    """The worst that an admitted call can cost, so that calls in progress together stay above -cap. Rule C9."""
+    if plan.admission == "balance":
+        return 0
+    active = active_features(turn)
+    worst = plan.live_agent_micros * ("live_agent" in active)
+    worst += plan.appointment_booking_micros * ("appointment_booking" in active)
+    worst += plan.extra_call_micros * ("extra_calls" in active and ordinal > plan.included_calls)
+    return charge_of(plan, worst)
+
+
+def _redirect(turn: Turn, call_id: str, reason: str) -> None:
+    """Redirect, with one notice to add funds for each episode of an empty wallet. Rules C15 and P10."""
+    account = turn.account
+    turn.say(_redirected(turn.account_id, account, turn.at, turn.cause, call_id, reason))
+    if reason != "insufficient_balance":
+        return
+    turn.account = replace(account, redirected_calls=account.redirected_calls + 1)
+    if account.redirected_calls == 0:
+        turn.say(
+            FundsNeeded(
+                id=turn.next_alert_id(),
+                account_id=turn.account_id,
+                occurred_at=turn.at,
+                caused_by=turn.cause,
+                redirected_calls=1,
+            )
+        )
+
+
+def redirect_unknown_account(view: View, event: CallStarted) -> Decision:
+    """A call for an account that nobody opened does not connect, and stays redirected if the account is opened
+    meanwhile.
+    """
+    key = call_key(event.account_id, event.call_id)
+    if view.get(key) is not None:
+        return Decision(repeat=True)
+    horizon_ms = view.catalogue.rules.correction_horizon_ms
+    call = Call(
+        input_ids=(event.id,),
+        gate=REDIRECTED,
+        started_at_ms=event.occurred_at_ms,
+        due_ms=event.occurred_at_ms + horizon_ms + 1,
+    )
+    at = format_instant(event.occurred_at_ms)
+    fact = _redirected(event.account_id, None, at, event.id, event.call_id, "unknown_account")
+    return Decision({key: call}, [fact])
+
+
+def _redirected(
+    account_id: str, account: Account | None, at: str, cause: str, call_id: str, reason: str
+) -> CallRedirected:
+    return CallRedirected(
+        id=f"{account_id}/{call_id}/redirected",
+        account_id=account_id,
+        occurred_at=at,
+        caused_by=cause,
+        call_id=call_id,
+        reason=reason,
+        redirect_to=UNSET if account is None or account.redirect_to is None else account.redirect_to,
+    )

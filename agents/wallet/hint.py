@@ -1,0 +1,90 @@
+"""The upgrade hint: extra calls charged in several periods in a row suggest another plan. Rules C16 and P18."""
+
+from msgspec.structs import replace
+
+from agents.wallet.turn import Turn
+from schemas.account import Period
+from schemas.call import Call
+from schemas.facts import PlanCost, UpgradeSuggested
+from schemas.instant import SECOND_MS, format_instant
+from schemas.money import round_half_up
+from schemas.plan import MinutesPlan
+
+
+def suggest_upgrade(turn: Turn, call: Call) -> None:
+    """Suggest once per streak, when its last missing period gets its first charged extra call."""
+    period = turn.period(call.started_at_ms)
+    if period.extra_calls_charged != 1:
+        return
+    streak = _streak(turn.account.periods, period)
+    if len(streak) < turn.view.catalogue.rules.upgrade_hint_periods or any(p.upgrade_hinted for p in streak):
+        return
+    turn.put_period(replace(period, upgrade_hinted=True))
+    calls = _calls_of(turn, period)
+    costs = [
+        PlanCost(name, cost_on(plan, calls))
+        for name, plan in sorted(turn.view.catalogue.plans.items())
+        if name != turn.account.plan and isinstance(plan, MinutesPlan)
+    ]
+    turn.say(
+        UpgradeSuggested(
+            id=turn.next_alert_id(),
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            period_start=format_instant(period.start_ms),
+            calls=len(calls),
+            cost_micros=period.inbound_micros + period.outbound_micros + period.web_micros,
+            other_plans=tuple(costs),
+            currency=turn.account.currency,
+        )
+    )
+
+
+def _streak(periods: tuple[Period, ...], around: Period) -> list[Period]:
+    """The unbroken run of periods with charged extra calls that holds `around`."""
+    run: list[Period] = []
+    for period in periods:
+        if run and (run[-1].end_ms != period.start_ms or not period.extra_calls_charged):
+            if run[-1].start_ms >= around.start_ms:
+                return run
+            run = []
+        if period.extra_calls_charged:
+            run.append(period)
+    return run
+
+
+def _calls_of(turn: Turn, period: Period) -> list[Call]:
+    """The counted calls of the period, the one being charged included, in order."""
+    ranked = [call_id for _, call_id in turn.view.ranked(turn.account_id, period.start_ms)]
+    changed = [key.rpartition("/")[2] for key, row in turn.rows.items() if type(row) is Call and row.ordinal]
+    calls = (turn.call(call_id) for call_id in dict.fromkeys([*ranked, *changed]))
+    counted = [c for c in calls if c is not None and c.ordinal and c.period_start_ms == period.start_ms]
+    return sorted(counted, key=lambda call: call.started_at_ms)
+
+
+def cost_on(plan: MinutesPlan, calls: list[Call]) -> int:
+    """What these calls would have cost in one period of a minutes plan, its monthly price included. Rules M2 to M4."""
+    included_ms = plan.included_minutes * 60 * SECOND_MS
+    cost_micros = plan.monthly_price_micros
+    for call in calls:
+        assert call.end is not None
+        billable_ms = 0 if call.end.answered_at_ms is None else call.end.ended_at_ms - call.end.answered_at_ms
+        rated_ms = _rated_ms(plan, billable_ms)
+        from_pool = min(included_ms, rated_ms)
+        included_ms -= from_pool
+        rate_micros: int = getattr(plan, f"{call.end.direction}_micros")
+        # Micros per minute times milliseconds: divided once, by the rounding.
+        cost_micros += (
+            round_half_up((rated_ms - from_pool) * rate_micros, plan.charge_quantum_micros * 60_000) // 60_000
+        )
+    return cost_micros
+
+
+def _rated_ms(plan: MinutesPlan, billable_ms: int) -> int:
+    """Billable time in whole increments, the first and the next ones. Rule M4."""
+    if billable_ms <= 0:
+        return 0
+    first_ms, next_ms = plan.increment_first_s * SECOND_MS, plan.increment_next_s * SECOND_MS
+    beyond_ms = max(0, billable_ms - first_ms)
+    return first_ms + -(-beyond_ms // next_ms) * next_ms

@@ -1,0 +1,59 @@
+"""Billing periods: from the original anchor, in the account's time zone. Rule G3."""
+
+from calendar import monthrange
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from schemas.instant import DAY_MS, from_millis, to_millis
+
+_BOUNDARIES_REMEMBERED_MAX = 65_536
+
+
+def period_at(opened_at_ms: int, time_zone: str, at_ms: int, months: int = 1) -> tuple[int, int]:
+    """Start and end of the period that holds `at_ms`, milliseconds, half-open. Rule G3.
+
+    Also defined before the signup, for calls that are reported from before it.
+    """
+    anchor = _local_date(opened_at_ms, time_zone)
+    local = _local_date(at_ms, time_zone)
+    index = ((local.year - anchor.year) * 12 + local.month - anchor.month) // months
+    # The day of the month decides whether this month's boundary has passed: look at it, then step at most one period.
+    while boundary(anchor, time_zone, index * months) > at_ms:
+        index -= 1
+    while boundary(anchor, time_zone, (index + 1) * months) <= at_ms:
+        index += 1
+    return boundary(anchor, time_zone, index * months), boundary(anchor, time_zone, (index + 1) * months)
+
+
+@lru_cache(maxsize=_BOUNDARIES_REMEMBERED_MAX)
+def boundary(anchor: date, time_zone: str, months: int) -> int:
+    """Milliseconds of local midnight of the anniversary `months` after `anchor`, its day clamped to the month's end."""
+    year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
+    day = min(anchor.day, monthrange(year, month + 1)[1])
+    return first_instant(date(year, month + 1, day), time_zone)
+
+
+def first_instant(day: date, time_zone: str) -> int:
+    """Milliseconds of the first instant of `day`: its midnight, or where daylight saving skips that, the instant
+    after the gap.
+    """
+    zone = ZoneInfo(time_zone)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+    instant = to_millis(midnight.astimezone(UTC))
+    if from_millis(instant).astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
+        return instant
+    # Midnight does not exist. No gap is longer than a day: the day begins where the local date first reaches it.
+    before, after = instant - 2 * DAY_MS, instant + 2 * DAY_MS
+    while after - before > 1:
+        middle = (before + after) // 2
+        if from_millis(middle).astimezone(zone).date() < day:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+@lru_cache(maxsize=_BOUNDARIES_REMEMBERED_MAX)
+def _local_date(at_ms: int, time_zone: str) -> date:
+    return from_millis(at_ms).astimezone(ZoneInfo(time_zone)).date()

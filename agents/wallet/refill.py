@@ -1,0 +1,222 @@
+"""Auto-refill: asked for when the balance is low, retried when declined, paused when that does not help.
+
+Rules C13, C14, P8, P9, P19 and P20.
+"""
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from agents.wallet.lots import credit_lot
+from agents.wallet.payment import DECLINED, SUCCEEDED, close_payment, find_card, request_payment
+from agents.wallet.turn import Refusal, Turn
+from schemas.account import Card, Refill
+from schemas.facts import RefillDeclined, RefillPaused, RefillRequested, RefillSucceeded, RefillUnresolved
+from schemas.inputs import AutoRefillSet, PaymentDeclined
+from schemas.rows import Payment, Purchase, refill_key
+
+
+def set_auto_refill(turn: Turn, event: AutoRefillSet) -> bool | Refusal:
+    """Take what the owner set, keep what was left out, and arm it again. Rules C13, C14 and P9."""
+    setting = turn.account.refill_setting
+    amount_micros = setting.amount_micros if event.amount_micros is None else event.amount_micros
+    if event.enabled and amount_micros is None:
+        return Refusal("schema_invalid", "`amount_micros` is missing: auto-refill was never given an amount")
+    if event.payment_method_id is not None and find_card(turn.account, event.payment_method_id) is None:
+        return Refusal("unknown_payment_method", "`payment_method_id` names no payment method of the account")
+    given = {
+        name: value
+        for name in ("amount_micros", "threshold_micros", "payment_method_id", "monthly_limit_micros")
+        if (value := getattr(event, name)) is not None
+    }
+    turn.account = replace(turn.account, refill_setting=replace(setting, enabled=event.enabled, armed=True, **given))
+    return True
+
+
+def rearm(turn: Turn) -> None:
+    """Let auto-refill try again after it was paused. It changes nothing for a refill in flight. Rules C14 and P20."""
+    if not turn.account.refill_setting.armed:
+        turn.account = replace(turn.account, refill_setting=replace(turn.account.refill_setting, armed=True))
+
+
+def refill_card(turn: Turn) -> Card | None:
+    """The card that the owner chose for refills while it is known, else the default one."""
+    chosen = turn.account.refill_setting.payment_method_id
+    card = find_card(turn.account, chosen) if chosen is not None else None
+    return card or find_card(turn.account, None)
+
+
+def judge_refill(turn: Turn) -> None:
+    """Look at the level, after every input and tick of the account: ask for a refill if one is due. Rule P8."""
+    refill = turn.account.refill
+    if refill is not None:
+        _judge_retry(turn, refill)
+    if turn.account.refill is None and _is_wanted(turn):
+        amount_micros = turn.account.refill_setting.amount_micros
+        assert amount_micros is not None, "auto-refill is enabled without an amount"
+        _request_if_within_limit(turn, None, amount_micros)
+    turn.account = replace(turn.account, due_ms=_due_ms(turn))
+
+
+def _judge_retry(turn: Turn, refill: Refill) -> None:
+    """Retry a declined refill when it is time; drop the retry when nobody wants it any more. Rules C14 and P20."""
+    if refill.retry_at_ms is None:
+        _tell_unresolved(turn, refill)
+        return
+    if not turn.account.refill_setting.enabled or refill_card(turn) is None:
+        turn.account = replace(turn.account, refill=None)
+        return
+    if not turn.ticked or turn.at_ms < refill.retry_at_ms:
+        return
+    turn.account = replace(turn.account, refill=None)
+    if _is_wanted(turn):
+        _request_if_within_limit(turn, refill, refill.amount_micros)
+
+
+def _tell_unresolved(turn: Turn, refill: Refill) -> None:
+    """Say once that a refill has had no answer for too long. It stays in flight. Rule C14."""
+    unresolved_at_ms = refill.requested_at_ms + turn.view.catalogue.rules.refill_unresolved_ms
+    if refill.unresolved_told or not turn.ticked or turn.at_ms < unresolved_at_ms:
+        return
+    turn.account = replace(turn.account, refill=replace(refill, unresolved_told=True))
+    turn.say(
+        RefillUnresolved(
+            id=turn.next_alert_id(),
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            refill_id=refill.refill_id,
+            payment_id=refill.payment_id,
+        )
+    )
+
+
+def _is_wanted(turn: Turn) -> bool:
+    """The level of rule P8, but for the monthly limit and for a refill in flight."""
+    setting = turn.account.refill_setting
+    low = turn.account.balance_micros < setting.threshold_micros
+    return setting.enabled and setting.armed and low and refill_card(turn) is not None
+
+
+def _request_if_within_limit(turn: Turn, retried: Refill | None, amount_micros: int) -> None:
+    """Ask for a refill unless the owner's monthly limit would be passed: that is told once a period. Rules C14 and
+    P8.
+    """
+    period = turn.period(turn.now_ms)
+    limit_micros = turn.account.refill_setting.monthly_limit_micros
+    if limit_micros is not None and period.refilled_micros + amount_micros > limit_micros:
+        if not period.limit_told:
+            turn.put_period(replace(period, limit_told=True))
+            _pause(turn, "monthly_limit", UNSET if retried is None else retried.refill_id)
+        return
+    turn.put_period(replace(period, refilled_micros=period.refilled_micros + amount_micros))
+    _request(turn, retried, amount_micros, period.start_ms)
+
+
+def _request(turn: Turn, retried: Refill | None, amount_micros: int, period_start_ms: int) -> None:
+    card = refill_card(turn)
+    assert card is not None
+    if retried is None:
+        number = turn.account.refills + 1
+        turn.account = replace(turn.account, refills=number)
+        refill_id, declines = f"{turn.account_id}/refill/{number}", 0
+    else:
+        refill_id, declines = retried.refill_id, retried.declines
+    payment_id = f"{refill_id}/{declines + 1}"
+    requested_at_ms = max(turn.now_ms, turn.at_ms)
+    refill = Refill(refill_id, amount_micros, payment_id, requested_at_ms, period_start_ms, declines)
+    turn.account = replace(turn.account, refill=refill)
+    turn.rows[refill_key(turn.account_id, refill_id)] = Purchase(
+        amount_micros, payment_id, card.payment_method_id, card.token
+    )
+    turn.say(
+        RefillRequested(
+            id=f"{payment_id}/requested",
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            refill_id=refill_id,
+            payment_id=payment_id,
+            amount_micros=amount_micros,
+            currency=turn.account.currency,
+            payment_method_id=card.payment_method_id,
+        )
+    )
+    request_payment(turn, payment_id, "refill", refill_id, amount_micros, card)
+
+
+def succeed_refill(turn: Turn, payment_id: str, payment: Payment) -> None:
+    """Credit a paid refill at once; the balance is looked at again. Rules C12 and C13."""
+    key = refill_key(turn.account_id, payment.reference)
+    purchase = turn.get(key, Purchase)
+    assert purchase is not None, f"payment {payment_id!r} has no refill"
+    close_payment(turn, payment_id, payment, SUCCEEDED)
+    turn.account, turn.rows[key] = credit_lot(replace(turn.account, refill=None), purchase, turn.at_ms)
+    turn.say(
+        RefillSucceeded(
+            id=f"{payment_id}/succeeded",
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            refill_id=payment.reference,
+            payment_id=payment_id,
+            amount_micros=payment.amount_micros,
+            currency=turn.account.currency,
+        )
+    )
+    turn.move(payment.amount_micros, "refill", payment.reference)
+
+
+def decline_refill(turn: Turn, payment: Payment, event: PaymentDeclined) -> None:
+    """Retry later what may succeed later; pause after a hard decline or the last retry. Rules C14 and P8."""
+    refill = turn.account.refill
+    assert refill is not None, f"payment {event.payment_id!r} answers no refill in flight"
+    assert refill.payment_id == event.payment_id, "at most one refill is in flight"
+    close_payment(turn, event.payment_id, payment, DECLINED)
+    period = turn.period(refill.period_start_ms)
+    turn.put_period(replace(period, refilled_micros=max(0, period.refilled_micros - refill.amount_micros)))
+    turn.say(
+        RefillDeclined(
+            id=f"{event.payment_id}/declined",
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            refill_id=refill.refill_id,
+            payment_id=event.payment_id,
+            reason=event.reason,
+        )
+    )
+    retries_ms = turn.view.catalogue.rules.refill_retries_ms
+    if event.retryable and refill.declines < len(retries_ms):
+        waiting = replace(refill, declines=refill.declines + 1, retry_at_ms=turn.at_ms + retries_ms[refill.declines])
+        turn.account = replace(turn.account, refill=waiting)
+        return
+    setting = replace(turn.account.refill_setting, armed=False)
+    turn.account = replace(turn.account, refill=None, refill_setting=setting)
+    _pause(turn, "retries_exhausted" if event.retryable else "hard_decline", refill.refill_id)
+
+
+def _pause(turn: Turn, reason: str, refill_id: str | UnsetType) -> None:
+    turn.say(
+        RefillPaused(
+            id=turn.next_alert_id(),
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            refill_id=refill_id,
+            reason=reason,
+        )
+    )
+
+
+def _due_ms(turn: Turn) -> int:
+    """When a tick must look at this account's refill again, 0 for never. Rule G2."""
+    refill = turn.account.refill
+    if refill is not None and refill.retry_at_ms is not None:
+        return refill.retry_at_ms
+    if refill is not None:
+        unresolved_at_ms = refill.requested_at_ms + turn.view.catalogue.rules.refill_unresolved_ms
+        return 0 if refill.unresolved_told else unresolved_at_ms
+    period = turn.period(turn.now_ms)
+    # Nothing is in flight and the level still wants a refill: only the monthly limit is in the way, until the period
+    # ends.
+    return period.end_ms if period.limit_told and _is_wanted(turn) else 0

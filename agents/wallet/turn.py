@@ -1,0 +1,175 @@
+"""One input's turn: what the rules read, and what they have changed and said so far.
+
+A turn is the working copy of one decision. It reads rows through a view, keeps the changed ones to itself and
+collects the
+facts; nothing outside sees any of it before the decision is whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from agents.wallet.period import period_at
+from schemas.account import Account, Period, Row
+from schemas.call import Call
+from schemas.facts import Fact, LedgerEntryPosted
+from schemas.instant import format_instant
+from schemas.plan import Catalogue, CreditsPlan
+from schemas.rows import call_key
+
+# A late end can still reach back two periods and the upgrade hint looks at three: eight leave room for both.
+PERIODS_KEPT_MAX = 8
+
+R = TypeVar("R", bound=Row)
+
+
+class View(Protocol):
+    """What the rules may read of a partition, as it stands before the input."""
+
+    catalogue: Catalogue
+    clock_ms: int | None
+
+    def get(self, key: str) -> Row | None:
+        """The row under `key`."""
+
+    def is_seen(self, account_id: str, input_id: str) -> bool:
+        """Whether an input of this id took effect on the account (rule P7)."""
+
+    def ranked(self, account_id: str, period_start_ms: int) -> Sequence[tuple[int, str]]:
+        """The counted calls of a period that are within the correction horizon, in order (rule P2)."""
+
+    def terms(self, plan: str, version: int) -> CreditsPlan:
+        """A plan as it stood in a version of the catalogue (rule G9)."""
+
+    def allowances(self) -> Sequence[int]:
+        """The different numbers of included calls that terms in force have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An input that has no effect, with the contract's code and what to mend. Becomes a dead letter."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one input changes and says. A recognised repeat changes nothing and says nothing."""
+
+    rows: dict[str, Row | None] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    repeat: bool = False
+
+
+@dataclass(slots=True)
+class Turn:
+    """The decision on one input, being made. `at` is the input's time as the facts write it, `cause` its id.
+
+    `ticked` when the input is a tick: only then may a rule act because time has passed (rule G2).
+    """
+
+    view: View
+    account_id: str
+    account: Account
+    cause: str
+    at_ms: int
+    rows: dict[str, Row | None] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    at: str = ""
+    ticked: bool = False
+
+    def __post_init__(self) -> None:
+        self.at = format_instant(self.at_ms)
+
+    @property
+    def now_ms(self) -> int:
+        """The later of the clock and the newest accepted input: when the account's timed rules think it is (rule
+        P18).
+        """
+        return max(self.view.clock_ms or 0, self.account.newest_ms)
+
+    @property
+    def plan(self) -> CreditsPlan:
+        """The account's plan as it stands today."""
+        return self.view.terms(self.account.plan, self.view.catalogue.version)
+
+    @property
+    def available_micros(self) -> int:
+        """Balance less holds (rule C9)."""
+        return self.account.balance_micros - self.account.held_micros
+
+    def get(self, key: str, kind: type[R]) -> R | None:
+        row = self.rows[key] if key in self.rows else self.view.get(key)
+        assert row is None or type(row) is kind, f"row {key!r} is a {type(row).__name__}, not a {kind.__name__}"
+        return row
+
+    def call(self, call_id: str) -> Call | None:
+        return self.get(call_key(self.account_id, call_id), Call)
+
+    def put_call(self, call_id: str, call: Call) -> None:
+        self.rows[call_key(self.account_id, call_id)] = call
+
+    def period(self, at_ms: int) -> Period:
+        """The account's billing period that holds `at_ms`, empty if nothing has happened in it (rule G3)."""
+        for period in reversed(self.account.periods):
+            if period.start_ms <= at_ms < period.end_ms:
+                return period
+        start_ms, end_ms = period_at(self.account.opened_at_ms, self.account.time_zone, at_ms)
+        return Period(start_ms, end_ms)
+
+    def put_period(self, period: Period) -> None:
+        """Replace the period of the same start, or add it; the oldest beyond PERIODS_KEPT_MAX is let go."""
+        periods = self.account.periods
+        if periods and periods[-1].start_ms == period.start_ms:
+            kept = (*periods[:-1], period)
+        else:
+            kept = tuple(sorted((*(p for p in periods if p.start_ms != period.start_ms), period), key=_start))
+            if len(kept) > PERIODS_KEPT_MAX:
+                kept = _let_oldest_go(kept)
+        self.account = replace(self.account, periods=kept)
+
+    def say(self, fact: Fact) -> None:
+        self.facts.append(fact)
+
+    def next_alert_id(self) -> str:
+        number = self.account.alerts + 1
+        self.account = replace(self.account, alerts=number)
+        return f"{self.account_id}/alert/{number}"
+
+    def move(self, amount_micros: int, kind: str, reference: str) -> None:
+        """Move the wallet by a signed amount and post it on the ledger. Nothing for 0 (rule P18)."""
+        if amount_micros == 0:
+            return
+        account = self.account
+        number, balance = account.ledger_entries + 1, account.balance_micros + amount_micros
+        self.account = replace(account, balance_micros=balance, ledger_entries=number)
+        entry_id = f"{self.account_id}/ledger/{number}"
+        self.say(
+            LedgerEntryPosted(
+                id=entry_id,
+                account_id=self.account_id,
+                occurred_at=self.at,
+                caused_by=self.cause,
+                entry_id=entry_id,
+                kind=kind,
+                amount_micros=amount_micros,
+                currency=account.currency,
+                balance_after_micros=balance,
+                reference=reference,
+            )
+        )
+
+
+def _start(period: Period) -> int:
+    return period.start_ms
+
+
+def _let_oldest_go(periods: tuple[Period, ...]) -> tuple[Period, ...]:
+    """Without the oldest; a streak that was hinted at stays hinted at (rule P18)."""
+    oldest, second, *others = periods
+    if oldest.upgrade_hinted and oldest.end_ms == second.start_ms and second.extra_calls_charged:
+        second = replace(second, upgrade_hinted=True)
+    return (second, *others)

@@ -1,0 +1,127 @@
+"""`python -m demo`: a day of telephone calls through a real Kafka, charged as they happen."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from demo.provider import Provider, ProviderSettings
+from demo.provider_loop import serve
+from demo.run import RunOptions, run
+from demo.sender import play, write_report
+from demo.traffic import PLAYED_MS, TrafficSettings, records
+from schemas.instant import DAY_MS, MINUTE_MS, to_millis
+from stream.settings import Settings
+
+app = typer.Typer(
+    name="demo",
+    help="A day of telephone calls through a real Kafka, charged as they happen.",
+    pretty_exceptions_enable=False,
+)
+
+Accounts = Annotated[int, typer.Option(min=1, help="Accounts opened before the day.")]
+Calls = Annotated[int, typer.Option(min=0, help="Calls of the day.")]
+Seconds = Annotated[float, typer.Option(min=1, help="How long the day takes to play.")]
+SpeedUp = Annotated[
+    float | None, typer.Option(min=1, help="Virtual seconds in one real second; --seconds said another way.")
+]
+Seed = Annotated[int, typer.Option(help="The same seed plays the same day.")]
+BrokerUrl = Annotated[
+    str | None, typer.Option(envvar="BROKER_URL", help="HOST:PORT of a running Kafka, in place of one of its own.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def whole_run(
+    context: typer.Context,
+    *,
+    accounts: Accounts = 1_000,
+    calls: Calls = 40_000,
+    seconds: Seconds = 45,
+    speed_up: SpeedUp = None,
+    seed: Seed = 1,
+    broker_url: BrokerUrl = None,
+    topic_prefix: Annotated[
+        str | None,
+        typer.Option(help="Use and keep topics with this prefix, instead of fresh ones deleted in the end."),
+    ] = None,
+) -> None:
+    """Play a day of calls and check from the topics that each was charged exactly once.
+
+    Starts a single-node Kafka (or uses BROKER_URL), a worker, a payment provider that moves no money, and the traffic.
+    """
+    if context.invoked_subcommand is None:
+        options = RunOptions(accounts, calls, _seconds(seconds, speed_up), seed, broker_url, topic_prefix)
+        raise typer.Exit(run(options, Console()))
+
+
+@app.command()
+def traffic(
+    *,
+    accounts: Accounts = 1_000,
+    calls: Calls = 40_000,
+    seconds: Seconds = 45,
+    speed_up: SpeedUp = None,
+    seed: Seed = 1,
+    broker_url: BrokerUrl = None,
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The virtual day, UTC. Yesterday when left out.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write how many records of each kind were sent, as JSON.")] = None,
+) -> None:
+    """Put a day of traffic on the input topic. Topics, keys and clock come from the TOLLGATE_… settings."""
+    settings = _settings(broker_url)
+    keys = settings.keys()
+    traffic_settings = TrafficSettings(
+        midnight_ms=_midnight_ms(day),
+        seed=seed,
+        accounts=accounts,
+        calls=calls,
+        partitions=settings.partitions,
+        tick_every_ms=MINUTE_MS if settings.clock == "none" else 0,
+        signing_key=keys[0] if keys else None,
+    )
+    rate = PLAYED_MS / 1_000 / _seconds(seconds, speed_up)
+    kinds = asyncio.run(play(settings, records(traffic_settings), rate))
+    if report is not None:
+        write_report(kinds, report)
+    print(f"{kinds.total()} records sent")
+
+
+@app.command()
+def provider(
+    *,
+    seconds: Seconds = 45,
+    speed_up: SpeedUp = None,
+    seed: Seed = 1,
+    broker_url: BrokerUrl = None,
+) -> None:
+    """Answer payment requests like a payment provider, with declines and delays, until SIGTERM or Ctrl-C."""
+    settings = _settings(broker_url)
+    keys = settings.keys()
+    rate = PLAYED_MS / 1_000 / _seconds(seconds, speed_up)
+    decisions = Provider(ProviderSettings(seed=seed, signing_key=keys[0] if keys else None))
+    asyncio.run(serve(settings, decisions, rate))
+
+
+def _seconds(seconds: float, speed_up: float | None) -> float:
+    return seconds if speed_up is None else PLAYED_MS / 1_000 / speed_up
+
+
+def _settings(broker_url: str | None) -> Settings:
+    settings = Settings()
+    return settings if broker_url is None else settings.model_copy(update={"bootstrap_servers": broker_url})
+
+
+def _midnight_ms(day: datetime | None) -> int:
+    """Yesterday by default: whatever clock the cluster has seen, none of its calls is too late or in the future."""
+    if day is None:
+        return to_millis(datetime.now(UTC) - timedelta(days=1)) // DAY_MS * DAY_MS
+    return to_millis(day.replace(tzinfo=UTC))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m demo")

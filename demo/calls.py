@@ -1,0 +1,155 @@
+"""Calls as telephone systems report them: mostly in order, sometimes late, reversed, halved or contradicted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import accumulate
+from random import Random
+
+from demo.accounts import Account
+from demo.arrivals import arrivals, talk_ms
+from demo.wire import Timed, encode
+from schemas.instant import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, format_instant
+
+# Everything about a call has reached the log this long after midnight, inside the traffic's last hour.
+LAST_REPORT_MS = DAY_MS + 50 * MINUTE_MS
+REPORT_DELAY_MEAN_MS = 150  # From a telephone exchange to the log.
+
+
+@dataclass(frozen=True, slots=True)
+class CallShares:
+    """Probabilities for each call. The rest of the directions is outbound."""
+
+    inbound: float = 0.86
+    web: float = 0.09
+    answered: float = 0.88
+    booking: float = 0.18  # of the answered
+    live_agent: float = 0.12  # of the answered
+    spam: float = 0.06  # of the answered: found out minutes to hours later, by `call-reclassified`
+    known_spam: float = 0.02  # of the answered: the end itself says that it is not real
+    not_spam_after_all: float = 0.1  # of the spam: reclassified back
+    late_end: float = 0.02  # reported 10 minutes to 6 hours after it
+    end_first: float = 0.01  # the start arrives after the end
+    start_only: float = 0.004
+    end_only: float = 0.006
+    contradicted: float = 0.003  # a second end, with another duration
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as it was; times in epoch ms, `answered_ms` None when nobody answered."""
+
+    account: Account
+    call_id: str
+    direction: str
+    started_ms: int
+    answered_ms: int | None
+    ended_ms: int
+    outcome: str
+    features: tuple[str, ...]
+    real: bool
+
+    def record(self, kind: str, name: str, at_ms: int, occurred_ms: int, fields: dict[str, object]) -> Timed:
+        fields["call_id"] = self.call_id
+        value = encode(kind, f"{self.call_id}:{name}", self.account.account_id, occurred_ms, fields)
+        return Timed(at_ms, kind, self.account.key, value)
+
+
+def calls(accounts: list[Account], count: int, midnight_ms: int, shares: CallShares, rng: Random) -> Iterator[Timed]:
+    """The records of `count` calls in the order of arrival."""
+    cumulative = list(accumulate(account.weight for account in accounts))
+    last_ms = midnight_ms + LAST_REPORT_MS
+    waiting: list[tuple[int, int, Timed]] = []
+    pushed = 0
+    for number, started_ms in enumerate(arrivals(count, midnight_ms, rng)):
+        while waiting and waiting[0][0] <= started_ms:
+            yield heappop(waiting)[2]
+        account = rng.choices(accounts, cum_weights=cumulative)[0]
+        call = _draw_call(
+            account, f"{account.account_id}:c{number:06}", started_ms, last_ms=last_ms, shares=shares, rng=rng
+        )
+        for record in _reports(call, last_ms, shares, rng):
+            heappush(waiting, (record.at_ms, pushed, record))
+            pushed += 1
+    while waiting:
+        yield heappop(waiting)[2]
+
+
+def _draw_call(
+    account: Account, call_id: str, started_ms: int, *, last_ms: int, shares: CallShares, rng: Random
+) -> Call:
+    side = rng.random()
+    direction = "inbound" if side < shares.inbound else "web" if side < shares.inbound + shares.web else "outbound"
+    rung_ms = started_ms + rng.randrange(1 * SECOND_MS, 22 * SECOND_MS)
+    if rng.random() >= shares.answered:
+        outcome = rng.choice(("no_answer", "no_answer", "busy", "canceled", "failed"))
+        return Call(account, call_id, direction, started_ms, None, rung_ms, outcome, (), real=True)
+    features = []
+    if rng.random() < shares.booking:
+        features.append("appointment_booking")
+    if rng.random() < shares.live_agent:
+        features.append("live_agent")
+    ended_ms = min(rung_ms + talk_ms(rng), last_ms)
+    real = rng.random() >= shares.known_spam
+    return Call(account, call_id, direction, started_ms, rung_ms, ended_ms, "completed", tuple(features), real=real)
+
+
+def _reports(call: Call, last_ms: int, shares: CallShares, rng: Random) -> Iterator[Timed]:
+    """What reaches the log about a call, each record with its moment; not in the order of the moments."""
+    oddity = rng.random()
+    start_only = oddity < shares.start_only
+    end_only = not start_only and oddity < shares.start_only + shares.end_only
+    end_at_ms = call.ended_ms + _delay(rng)
+    if rng.random() < shares.late_end:
+        end_at_ms += rng.randrange(10 * MINUTE_MS, 6 * HOUR_MS)
+    end_at_ms = min(end_at_ms, last_ms)
+    if not end_only:
+        start_at_ms = call.started_ms + _delay(rng)
+        if rng.random() < shares.end_first:
+            start_at_ms = min(end_at_ms + rng.randrange(5 * SECOND_MS, 10 * MINUTE_MS), last_ms)
+        yield _started(call, start_at_ms, rng)
+    if start_only:
+        return
+    yield _ended(call, "ended", end_at_ms, call.ended_ms)
+    if rng.random() < shares.contradicted:
+        # The exchange corrects itself: the same call, reported to have lasted half as long.
+        ringing_ms = call.answered_ms or call.started_ms
+        corrected_ms = ringing_ms + (call.ended_ms - ringing_ms) // 2
+        yield _ended(call, "corrected", min(end_at_ms + rng.randrange(HOUR_MS), last_ms), corrected_ms)
+    if call.answered_ms is not None and call.real and rng.random() < shares.spam:
+        yield from _spam(call, end_at_ms, last_ms, shares, rng)
+
+
+def _delay(rng: Random) -> int:
+    return 1 + int(rng.expovariate(1 / REPORT_DELAY_MEAN_MS))
+
+
+def _started(call: Call, at_ms: int, rng: Random) -> Timed:
+    fields: dict[str, object] = {"direction": call.direction}
+    if call.direction == "inbound":
+        fields["from"] = f"+1555{rng.randrange(10_000_000):07}"
+    return call.record("call-started", "started", at_ms, call.started_ms, fields)
+
+
+def _ended(call: Call, name: str, at_ms: int, ended_ms: int) -> Timed:
+    fields: dict[str, object] = {
+        "direction": call.direction,
+        "started_at": format_instant(call.started_ms),
+        "answered_at": None if call.answered_ms is None else format_instant(call.answered_ms),
+        "outcome": call.outcome,
+    }
+    if call.features:
+        fields["features"] = call.features
+    if not call.real:
+        fields["real"] = False
+    return call.record("call-ended", name, at_ms, ended_ms, fields)
+
+
+def _spam(call: Call, end_at_ms: int, last_ms: int, shares: CallShares, rng: Random) -> Iterator[Timed]:
+    found_ms = min(end_at_ms + rng.randrange(5 * MINUTE_MS, 5 * HOUR_MS), last_ms)
+    fields: dict[str, object] = {"real": False, "reason": "spam", "actor": "spam-filter"}
+    yield call.record("call-reclassified", "spam", found_ms, found_ms, fields)
+    if rng.random() < shares.not_spam_after_all:
+        back_ms = min(found_ms + rng.randrange(MINUTE_MS, HOUR_MS), last_ms)
+        fields = {"real": True, "reason": "owner says it was a customer", "actor": "owner"}
+        yield call.record("call-reclassified", "not-spam", back_ms, back_ms, fields)

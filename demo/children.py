@@ -1,0 +1,62 @@
+"""The processes of a demo run: started with a log of their own, watched, and stopped in order."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from stream.dev_broker import spawn_tied
+
+STOP_DEADLINE_S = 10
+TAIL_LINES = 25
+
+
+class ChildDiedError(RuntimeError):
+    """A process of the run ended by itself; the message holds the end of its log."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One child process, tied to this one: the kernel ends it when this one ends, however that happens."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def python(cls, name: str, arguments: list[str], folder: Path, settings: Mapping[str, str]) -> Self:
+        """`python -m …` with this interpreter; `settings` are added to the environment. Raises OSError."""
+        log = folder / f"{name}.log"
+        process = spawn_tied([sys.executable, "-m", *arguments], log, env={**os.environ, **settings})
+        return cls(name, process, log)
+
+    def check(self) -> bool:
+        """Whether it has ended well. Raises ChildDiedError when it has ended otherwise."""
+        status = self.process.poll()
+        if status is not None and status != 0:
+            raise ChildDiedError(f"{self.name} ended with status {status}. The end of its log:\n{tail(self.log)}")
+        return status == 0
+
+    def must_run(self) -> None:
+        """Raises ChildDiedError when it has ended, well or not."""
+        if self.check():
+            raise ChildDiedError(f"{self.name} ended before its work was done. The end of its log:\n{tail(self.log)}")
+
+    def stop(self) -> None:
+        """Ask it to end and wait; kill it when it does not."""
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(STOP_DEADLINE_S)
+
+
+def tail(log: Path) -> str:
+    return "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-TAIL_LINES:])

@@ -1,0 +1,106 @@
+"""The end of a run: the summary, the audit's verdict, and one account explained from its facts."""
+
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from stream.explain import explain
+
+from demo.progress import Progress
+from demo.show import summed
+from demo.verify import Audit
+from schemas.money import format_money
+
+# The JSON of unknown shape that facts are to somebody who only reads and shows them.
+Fact = dict[str, Any]
+
+
+def most_telling_call(facts: Iterable[Fact]) -> str | None:
+    """The call whose receipt says most: corrected afterwards, dearest, with the most lines. None without charges."""
+    charges = [fact for fact in facts if fact["type"] == "call-charged"]
+    adjusted = {fact["call_id"] for fact in facts if fact["type"] == "charge-adjusted"}
+    best = max(
+        charges,
+        key=lambda fact: (fact["amount_micros"], fact["call_id"] in adjusted, len(fact["lines"]), fact["call_id"]),
+        default=None,
+    )
+    return None if best is None else str(best["call_id"])
+
+
+def write_facts(facts: Iterable[Fact]) -> Path:
+    """FACTS.jsonl, to be explained again by hand. The file stays."""
+    path = Path(tempfile.mkdtemp(prefix="tollgate-demo-")) / "FACTS.jsonl"
+    path.write_text("".join(json.dumps(fact) + "\n" for fact in facts))
+    return path
+
+
+def print_summary(console: Console, progress: Progress, audit: Audit) -> None:
+    totals = progress.totals
+    console.print()
+    decisions, charges = totals.types("call-decisions"), totals.types("charges")
+    admitted, redirected = decisions["call-admitted"], decisions["call-redirected"]
+    rows = {
+        "inputs": f"{audit.inputs:,} in {progress.took_s():.0f} s, all decided",
+        "calls": f"{len(audit.accepted):,} ended, {admitted:,} admitted, {redirected:,} redirected",
+        "redirects": summed(totals.reasons),
+        "charges": f"{charges['call-charged']:,}, and {charges['charge-adjusted']:,} adjustments",
+        "money charged": f"{format_money(totals.charged_micros)}, net of adjustments",
+        "payments": f"{totals.of('payment-requests'):,} requested, all answered",
+        "refills": summed(totals.types("refills")),
+        "alerts": summed(totals.types("alerts")),
+        "dead letters": summed(totals.dead_letters),
+    }
+    for name, text in rows.items():
+        console.print(f"{name:<14} {text or 'none'}", soft_wrap=True, highlight=False)
+
+
+def print_verdict(console: Console, audit: Audit, findings: list[str]) -> None:
+    """The line that says whether money was counted exactly once."""
+    if findings:
+        console.print("\nNOT exactly once:", style="bold red")
+        for finding in findings:
+            console.print(f"  {finding}", soft_wrap=True, highlight=False)
+        return
+    console.print(
+        f"\nexactly once: {len(audit.accepted):,} accepted calls have one charge each, {len(audit.ids):,} fact ids are "
+        f"unique, {len(audit.balances):,} balances are the sum of their ledger, "
+        f"{audit.codes.total():,} dead letters are those expected",
+        style="bold green",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def print_explanation(console: Console, account_id: str, balance_micros: int, facts: list[Fact]) -> None:
+    """The account that is furthest down, and the receipt of its most telling call."""
+    console.print(
+        f"\nlowest balance: {account_id} stands at {format_money(balance_micros)} after {_story(facts)}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    call_id = most_telling_call(facts)
+    if call_id is None:
+        return
+    path = write_facts(facts)
+    console.print(f"\n{explain(facts, call_id)}", soft_wrap=True, highlight=False, markup=False)
+    console.print(
+        f"\nto explain another of its calls: python -m stream explain {path} CALL_ID",
+        soft_wrap=True,
+        highlight=False,
+        style="dim",
+    )
+
+
+def _story(facts: list[Fact]) -> str:
+    charged = [fact for fact in facts if fact["type"] == "call-charged"]
+    redirected = sum(fact["type"] == "call-redirected" for fact in facts)
+    entries = [fact for fact in facts if fact["type"] == "ledger-entry-posted"]
+    added_micros = sum(entry["amount_micros"] for entry in entries if entry["kind"] in {"purchase", "refill", "grant"})
+    spent_micros = sum(fact["amount_micros"] for fact in facts if fact["type"] in {"call-charged", "charge-adjusted"})
+    return (
+        f"{len(charged)} calls, {redirected} of them redirected, "
+        f"{format_money(added_micros)} added and {format_money(spent_micros)} spent"
+    )

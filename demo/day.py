@@ -1,0 +1,193 @@
+"""One day of a run, from the first topic to the verdict."""
+
+import asyncio
+import http.client
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from demo.children import Child, ChildDiedError, tail
+from demo.closing import print_explanation, print_summary, print_verdict
+from demo.progress import Gauge, Progress
+from demo.show import Show
+from demo.verify import TOPICS, audit
+from demo.watch import Offsets, Watch, end_offsets, facts_of, reader
+from stream import topics
+from stream.dev_broker import DevBroker
+from stream.settings import Settings
+
+READY_DEADLINE_S = 60
+SILENCE_DEADLINE_S = 60  # Nothing decided for so long although inputs wait: the run has failed.
+DEATH_NOTICE_S = 3  # A dying broker closes its connections a moment before it can be seen to be dead.
+LOOK_EVERY_S = 0.25
+PROBE_EVERY_S = 0.05
+POLL_MS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What is played and where. `ending` stops the children, the youngest first; the day takes `seconds`."""
+
+    settings: Settings
+    accounts: int
+    calls: int
+    seconds: float
+    seed: int
+    folder: Path
+    console: Console
+    broker: DevBroker | None
+    ending: ExitStack
+
+    def start(self, name: str, *arguments: str) -> Child:
+        """`python -m …` as a child with the settings of this run."""
+        child = Child.python(name, list(arguments), self.folder, environment(self.settings))
+        self.ending.callback(child.stop)
+        return child
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as a child reads them."""
+    values = settings.model_dump(exclude_none=True) | {"signing_keys": settings.signing_keys.get_secret_value()}
+    return {f"TOLLGATE_{name.upper()}": str(value) for name, value in values.items()}
+
+
+async def play(day: Day) -> list[str]:
+    """Play the day, show it, audit it. Returns the findings, one sentence each; raises ChildDiedError."""
+    await topics.ensure(day.settings)
+    begin = await _ends(day.settings)
+    worker = day.start("worker", "stream", "worker")
+    await _ready(day, worker)
+    pace = "--seed", str(day.seed), "--seconds", str(day.seconds)
+    provider = day.start("provider", "demo", "provider", *pace)
+    report = day.folder / "traffic.json"
+    size = "--accounts", str(day.accounts), "--calls", str(day.calls), "--report", str(report)
+    traffic = day.start("traffic", "demo", "traffic", *pace, *size)
+    progress = await _follow(day, begin, [worker, provider], traffic)
+    findings = await _close(day, progress, begin, _provoked(report))
+    for child in (provider, worker):
+        child.stop()
+    return findings
+
+
+async def _ready(day: Day, worker: Child) -> None:
+    """Wait until the worker says that it has restored itself and consumes."""
+    began_s = time.monotonic()
+    with day.console.status("starting a worker …"):
+        while not await asyncio.to_thread(_answers, day.settings):
+            worker.must_run()
+            if time.monotonic() - began_s > READY_DEADLINE_S:
+                raise ChildDiedError(f"the worker is not ready after {READY_DEADLINE_S} s:\n{tail(worker.log)}")
+            await asyncio.sleep(PROBE_EVERY_S)
+    day.console.print(f"worker ready in {time.monotonic() - began_s:.1f} s", highlight=False)
+
+
+def _answers(settings: Settings) -> bool:
+    connection = http.client.HTTPConnection(settings.health_host, settings.health_port, timeout=1)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+async def _follow(day: Day, begin: Offsets, children: list[Child], traffic: Child) -> Progress:
+    """Show the run until nothing is on its way any more."""
+    watch, gauge = Watch(day.settings, begin), Gauge(day.settings, begin)
+    title = f"Tollgate: {day.calls:,} calls of {day.accounts:,} accounts, a day in {day.seconds:g} s"
+    async with watch, gauge:
+        with Show(day.console, title) as show:
+            progress = Progress(watch.totals)
+            while not progress.settled:
+                progress.sending = not traffic.check()
+                try:
+                    await _look(watch, gauge, progress)
+                except KafkaError:
+                    await _blame(day, children)
+                    raise
+                _all_alive(day, children)
+                _refuse_silence(progress, children)
+                show.update(progress)
+            while await watch.behind(await _ends(day.settings)):
+                await watch.poll(POLL_MS)
+            show.update(progress, last=True)
+    return progress
+
+
+async def _look(watch: Watch, gauge: Gauge, progress: Progress) -> None:
+    """Take the facts of the next quarter of a second, then see how far everybody is."""
+    until_s = time.monotonic() + LOOK_EVERY_S
+    while time.monotonic() < until_s:
+        await watch.poll(POLL_MS)
+    await gauge.read(progress)
+
+
+def _all_alive(day: Day, children: list[Child]) -> None:
+    # The broker first: whoever talks to it follows it into death.
+    if day.broker is not None and not day.broker.running:
+        raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(day.broker.log)}")
+    for child in children:
+        child.must_run()
+
+
+async def _blame(day: Day, children: list[Child]) -> None:
+    """Kafka does not answer: say which process has ended, if one has. Raises ChildDiedError."""
+    until_s = time.monotonic() + DEATH_NOTICE_S
+    while time.monotonic() < until_s:
+        _all_alive(day, children)
+        await asyncio.sleep(PROBE_EVERY_S)
+
+
+def _refuse_silence(progress: Progress, children: list[Child]) -> None:
+    if progress.silent_s() > SILENCE_DEADLINE_S:
+        logs = "\n".join(f"{child.name}:\n{tail(child.log)}" for child in children)
+        raise ChildDiedError(
+            f"nothing was decided for {SILENCE_DEADLINE_S} s, with {progress.waiting} inputs and {progress.unpaid} "
+            f"payments waiting. The ends of the logs:\n{logs}"
+        )
+
+
+async def _close(day: Day, progress: Progress, begin: Offsets, provoked: Counter[str]) -> list[str]:
+    with day.console.status("reading every topic again …"):
+        end = await _ends(day.settings)
+        result = await audit(day.settings, begin, end)
+    print_summary(day.console, progress, result)
+    findings = result.findings(provoked)
+    lowest = result.lowest_account()
+    if lowest is not None:
+        facts = await facts_of(day.settings, lowest, begin, end)
+        print_explanation(day.console, lowest, result.balances[lowest][1], facts)
+    print_verdict(day.console, result, findings)
+    return findings
+
+
+async def _ends(settings: Settings) -> dict[object, int]:
+    async with reader(settings) as consumer:
+        return await end_offsets(consumer, [settings.topic(name) for name in TOPICS], settings.partitions)
+
+
+def _provoked(report: Path) -> Counter[str]:
+    """How many dead letters of each code the traffic asked for, from the report it wrote."""
+    kinds: dict[str, int] = orjson.loads(report.read_bytes())
+    codes = {kind.removeprefix("dead-letter:"): count for kind, count in kinds.items() if kind.startswith("dead-")}
+    return Counter(codes)
+
+
+async def delete_topics(settings: Settings) -> None:
+    """Remove what a run made for itself on somebody else's cluster: every topic with its prefix and nothing else."""
+    assert settings.topic_prefix, "without a prefix these would be somebody else's topics"
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await admin.start()
+    try:
+        ours = [name for name in await admin.list_topics() if name.startswith(settings.topic_prefix)]
+        await admin.delete_topics(ours)
+    finally:
+        await admin.close()

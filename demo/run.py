@@ -1,0 +1,125 @@
+"""A whole run: broker, worker, provider and traffic as processes of their own, watched to the end and then audited."""
+
+import asyncio
+import logging
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+from pydantic import SecretStr
+from rich.console import Console
+
+from demo.children import ChildDiedError
+from demo.day import Day, delete_topics, play
+from stream.dev_broker import DevBroker, DevBrokerError
+from stream.kafka_jars import MissingToolError
+from stream.settings import Settings
+from stream.topics import TopicsError
+
+INTERRUPTED = 130  # What a shell reports for a command ended by Ctrl-C.
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """`seconds` is how long the day takes. Without `broker_url` the run has a broker of its own; without `topic_prefix`
+    a run on somebody else's broker makes topics for itself and deletes them in the end.
+    """
+
+    accounts: int
+    calls: int
+    seconds: float
+    seed: int
+    broker_url: str | None
+    topic_prefix: str | None
+
+
+def run(options: RunOptions, console: Console) -> int:
+    """Exit status 0 when money was counted exactly once, 1 when not or when a process died, 130 when interrupted."""
+    # What the Kafka client complains of while a broker stops is either followed by a child's end, which is shown with
+    # its log, or over in a moment; in the middle of the table these lines would only tear it apart.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # An orderly end for both ways of being stopped; asyncio turns the interrupt into a cancelled task.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    folder = Path(tempfile.mkdtemp(prefix="tollgate-demo-"))
+    keep_logs = False
+    try:
+        return _run(options, console, folder)
+    except KeyboardInterrupt:
+        console.print("\nstopped; nothing is left running")
+        return INTERRUPTED
+    except (ChildDiedError, DevBrokerError, KafkaError, MissingToolError, TopicsError) as error:
+        keep_logs = True
+        console.print(f"\n{error}\n\nlogs: {folder}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    finally:
+        _tidy(folder, keep_logs=keep_logs)
+
+
+def _run(options: RunOptions, console: Console, folder: Path) -> int:
+    with ExitStack() as ending:
+        broker: DevBroker | None = None
+        if options.broker_url is None:
+            broker = DevBroker(folder / "kafka")
+            ending.callback(broker.stop)
+            with console.status("starting Kafka …"):
+                broker.start()
+            console.print(f"Kafka answers on {broker.bootstrap}", highlight=False)
+        settings = _settings(options, broker)
+        if broker is None and options.topic_prefix is None:
+            ending.callback(lambda: asyncio.run(delete_topics(settings)))
+        day = Day(
+            settings=settings,
+            accounts=options.accounts,
+            calls=options.calls,
+            seconds=options.seconds,
+            seed=options.seed,
+            folder=folder,
+            console=console,
+            broker=broker,
+            ending=ending,
+        )
+        return 1 if asyncio.run(play(day)) else 0
+
+
+def _settings(options: RunOptions, broker: DevBroker | None) -> Settings:
+    """The environment's settings, with what a run must decide for itself: time is the generator's, keys are fresh."""
+    label = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    prefix = options.topic_prefix
+    if prefix is None:
+        prefix = "" if broker is not None else f"{label}."
+    return Settings().model_copy(
+        update={
+            "bootstrap_servers": options.broker_url if broker is None else broker.bootstrap,
+            "app_id": label,
+            "topic_prefix": prefix,
+            "signing_keys": SecretStr(secrets.token_hex(16)),
+            "clock": "none",
+            "health_host": LOOPBACK,
+            "health_port": _free_port(),
+        }
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _tidy(folder: Path, *, keep_logs: bool) -> None:
+    """Remove what the run wrote; after a failure the logs stay, without Kafka's data."""
+    if not keep_logs:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    broker_log = folder / "kafka" / "broker.log"
+    if broker_log.exists():
+        broker_log.rename(folder / "broker.log")
+    shutil.rmtree(folder / "kafka", ignore_errors=True)

@@ -1,0 +1,87 @@
+"""What a person sees: a table that refreshes on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections import Counter
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+
+from demo.progress import Progress
+from schemas.money import format_money
+
+LINE_EVERY_S = 5.0
+
+
+class Show:
+    """Use as a context manager; `update` may be called as often as one likes."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._next_line_s = 0.0
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, progress: Progress, *, last: bool = False) -> None:
+        if self._live is not None:
+            self._live.update(panel(progress, self._title), refresh=True)
+        elif last or time.monotonic() >= self._next_line_s:
+            self._console.print(line(progress), soft_wrap=True, highlight=False)
+            self._next_line_s = time.monotonic() + LINE_EVERY_S
+
+
+def clock(progress: Progress) -> str:
+    """The virtual time of the newest fact, to the minute."""
+    newest = progress.totals.newest
+    return f"{newest[:10]} {newest[11:16]}" if newest else "-"
+
+
+def line(progress: Progress) -> str:
+    totals = progress.totals
+    return (
+        f"{clock(progress)}  {progress.per_second:,} events/s  lag {progress.waiting:,}  "
+        f"admitted {totals.of('call-decisions', 'call-admitted'):,}  "
+        f"redirected {totals.of('call-decisions', 'call-redirected'):,}  "
+        f"charged {totals.of('charges', 'call-charged'):,} ({format_money(totals.charged_micros)})  "
+        f"alerts {totals.of('alerts'):,}  refills {totals.of('refills', 'refill-succeeded'):,}  "
+        f"dead letters {totals.dead_letters.total():,}"
+    )
+
+
+def panel(progress: Progress, title: str) -> Panel:
+    totals = progress.totals
+    table = Table.grid(padding=(0, 3), expand=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right", style="bold", min_width=12)
+    table.add_column(style="dim", overflow="fold")
+    table.add_row("virtual time", clock(progress), "")
+    table.add_row("events decided", f"{progress.decided:,}", f"{progress.per_second:,} a second")
+    table.add_row("lag", f"{progress.waiting:,}", f"{progress.unpaid:,} payments on their way")
+    table.add_row("calls admitted", f"{totals.of('call-decisions', 'call-admitted'):,}", "")
+    table.add_row("calls redirected", f"{totals.of('call-decisions', 'call-redirected'):,}", summed(totals.reasons))
+    table.add_row(
+        "calls charged",
+        f"{totals.of('charges', 'call-charged'):,}",
+        f"{totals.of('charges', 'charge-adjusted'):,} adjusted later",
+    )
+    table.add_row("money charged", format_money(totals.charged_micros), "net of adjustments")
+    table.add_row("refills", f"{totals.of('refills', 'refill-succeeded'):,}", summed(totals.types("refills")))
+    table.add_row("alerts", f"{totals.of('alerts'):,}", summed(totals.types("alerts")))
+    table.add_row("dead letters", f"{totals.dead_letters.total():,}", summed(totals.dead_letters))
+    return Panel(table, title=title, title_align="left", expand=False)
+
+
+def summed(counts: Counter[str]) -> str:
+    """The commonest first: `insufficient_balance 12, extra_calls_off 3`."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())

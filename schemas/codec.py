@@ -1,0 +1,172 @@
+"""Bytes to inputs. What cannot be read is a refusal with the contract's code, never an exception."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+import orjson
+
+from schemas.batch import Headers
+from schemas.card_number import bytes_hold_card_number, holds_card_number
+from schemas.inputs import AnyInput, PaymentMethodAdded, PaymentMethodDefaulted, PaymentMethodRemoved
+from schemas.instant import Instant, parse_instant
+
+VALUE_BYTES_MAX = 65_536
+_MESSAGE_MAX = 400
+_CLOUDEVENTS_VERSION = "1.0"
+_STRUCTURED = b"application/cloudevents+json"
+_CARD_INPUTS = (PaymentMethodAdded, PaymentMethodRemoved, PaymentMethodDefaulted)
+
+# CloudEvents attributes and the fields that they stand for where the value leaves them out.
+_ATTRIBUTES = {"type": "type", "id": "id", "time": "occurred_at", "subject": "account_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An input that cannot be taken, with the contract's code. `masked`: no part of its value may be written
+    anywhere.
+    """
+
+    code: str
+    message: str
+    masked: bool = False
+
+
+def _read_instant(kind: type, value: object) -> object:
+    if kind is Instant:
+        return parse_instant(value)
+    raise NotImplementedError(kind)
+
+
+_decoder = msgspec.json.Decoder(AnyInput, dec_hook=_read_instant)
+
+
+def decode_input(value: bytes | None, headers: Headers = ()) -> AnyInput | Unreadable:
+    """The input in a record's value: flat JSON, or CloudEvents 1.0 in binary or structured mode."""
+    if value is None:
+        return Unreadable("malformed_json", "the record has no value: expected one flat JSON object")
+    if len(value) > VALUE_BYTES_MAX:
+        return Unreadable("too_large", f"the value has {len(value)} bytes: at most {VALUE_BYTES_MAX} are read")
+    refusal = _check_version(headers) if headers else None
+    if refusal is not None:
+        return refusal
+    try:
+        event = _decoder.decode(value)
+        if not value.isascii():
+            value.decode("utf-8")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _decode_slowly(value, dict(headers))
+    # What decodes is flat, whatever the headers say: the data's own fields are what was meant, and what was signed.
+    return _decode_slowly(value, dict(headers)) if isinstance(event, _CARD_INPUTS) else event
+
+
+def _check_version(headers: Headers) -> Unreadable | None:
+    for name, text in headers:
+        if name == "ce_specversion" and text != _CLOUDEVENTS_VERSION.encode():
+            return Unreadable("unsupported_version", f"`ce_specversion` is not {_CLOUDEVENTS_VERSION}")
+    return None
+
+
+def _decode_slowly(value: bytes, headers: Mapping[str, bytes | None]) -> AnyInput | Unreadable:
+    """The same, step by step: what is wrong is told with its own code, and a card number is found wherever it
+    stands.
+    """
+    table = _parse(value)
+    if isinstance(table, Unreadable):
+        return _masked_if_card_number(table, value)
+    flat = _flatten(table, headers)
+    if isinstance(flat, Unreadable):
+        return _masked_if_card_number(flat, value)
+    kind = flat.get("type")
+    if (
+        isinstance(kind, str)
+        and kind.startswith("payment-method-")
+        and (holds_card_number(flat) or holds_card_number(table))
+    ):
+        return Unreadable(
+            "card_number_refused", "a value holds a card number: send the payment provider's token instead", masked=True
+        )
+    if not isinstance(kind, str) or kind not in TYPES:
+        return _masked_if_card_number(Unreadable("unknown_type", _unknown_type(flat)), value)
+    try:
+        return cast("AnyInput", msgspec.convert(flat, AnyInput, dec_hook=_read_instant))
+    except msgspec.ValidationError as error:
+        return _masked_if_card_number(
+            Unreadable("schema_invalid", str(error).replace("`$.", "`")[:_MESSAGE_MAX]), value
+        )
+
+
+def _parse(value: bytes) -> dict[str, Any] | Unreadable:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Unreadable("not_utf8", f"byte {error.start} is not UTF-8")
+    try:
+        table = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        return Unreadable("malformed_json", f"not JSON: {error.msg} at byte {error.pos}")
+    if not isinstance(table, dict):
+        return Unreadable("not_an_object", f"expected one JSON object, got {_json_type(table)}")
+    return table
+
+
+def _json_type(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _unknown_type(flat: Mapping[str, Any]) -> str:
+    if "type" not in flat:
+        return "`type` is missing: expected one of the contract's inputs"
+    return "`type` is none of the contract's inputs"
+
+
+def _flatten(table: dict[str, Any], headers: Mapping[str, bytes | None]) -> dict[str, Any] | Unreadable:
+    """The flat input of a CloudEvent; a value that is no CloudEvent is flat already."""
+    if (headers.get("content-type") or b"").lower().startswith(_STRUCTURED) or "specversion" in table:
+        return _flatten_structured(table)
+    attributes = {
+        name[3:]: text.decode("utf-8", "replace")
+        for name, text in headers.items()
+        if name.startswith("ce_") and text is not None
+    }
+    if not attributes or "specversion" not in attributes:
+        return table
+    return _merge(attributes, table)
+
+
+def _flatten_structured(table: dict[str, Any]) -> dict[str, Any] | Unreadable:
+    data = table.get("data")
+    if data is None and "data_base64" in table:
+        try:
+            data = orjson.loads(base64.b64decode(table["data_base64"], validate=True))
+        except (binascii.Error, TypeError, ValueError):
+            return Unreadable("malformed_json", "`data_base64` is not JSON in base64")
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        return Unreadable("not_an_object", f"expected `data` to be a JSON object, got {_json_type(data)}")
+    return _merge(table, data)
+
+
+def _merge(attributes: Mapping[str, Any], data: dict[str, Any]) -> dict[str, Any] | Unreadable:
+    """CloudEvents attributes under the data's own fields: where both speak, the data is what was meant (and signed)."""
+    if attributes.get("specversion") != _CLOUDEVENTS_VERSION:
+        return Unreadable("unsupported_version", f"`specversion` is not {_CLOUDEVENTS_VERSION}")
+    said = {field: attributes[name] for name, field in _ATTRIBUTES.items() if name in attributes}
+    return said | data
+
+
+def _masked_if_card_number(refusal: Unreadable, value: bytes) -> Unreadable:
+    """Refused for another reason, yet it may be a payment method with a card number in it: then nothing of it is
+    kept.
+    """
+    if b"payment-method-" in value and bytes_hold_card_number(value):
+        return Unreadable(refusal.code, refusal.message, masked=True)
+    return refusal
+
+
+TYPES = frozenset(str(kind.__struct_config__.tag) for kind in AnyInput.__args__)

@@ -1,0 +1,272 @@
+"""Facts: what the engine publishes, with the contract's names, and the topic of each.
+
+Times are RFC 3339 text, money is micros with `currency` beside it. A field that is None is left out, unless the
+contract
+says null. An `id` is made of the account and what the fact is about, never of a clock or a random number: the same
+log gives
+the same bytes.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a receipt. `quantity` counts calls (or minutes); the amounts of all lines sum to the charge."""
+
+    kind: str
+    quantity: int | float
+    unit_amount_micros: int
+    amount_micros: int
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):
+    topics: ClassVar[tuple[str, ...]]
+    id: str
+    account_id: str
+    occurred_at: str
+    caused_by: str
+
+
+class CallAdmitted(Fact, frozen=True, kw_only=True, tag="call-admitted"):
+    """Rule C8: the call may connect with `features_enabled`; `hold_micros` is set aside for it (rule C9)."""
+
+    topics: ClassVar[tuple[str, ...]] = ("call-decisions",)
+    call_id: str
+    reason: str
+    features_enabled: tuple[str, ...]
+    hold_micros: int
+    currency: str
+
+
+class CallRedirected(Fact, frozen=True, kw_only=True, tag="call-redirected"):
+    topics: ClassVar[tuple[str, ...]] = ("call-decisions",)
+    call_id: str
+    reason: str
+    redirect_to: str | UnsetType = UNSET
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a charge was computed from (rule G11): running it again gives the same amount, without the plan catalogue.
+
+    `lines` and `amount_micros` are the call's whole charge as it now stands, also when the fact beside it is an
+    adjustment.
+    """
+
+    lines: tuple[Line, ...]
+    unrounded_micros: int
+    amount_micros: int
+    cap_micros: int
+    charge_quantum_micros: int
+    calls_included: int
+    started_at: str
+    answered_at: str | None
+    ended_at: str
+    outcome: str
+    real: bool
+    gate: str
+    features_active: tuple[str, ...]
+    features_used: tuple[str, ...]
+    input_ids: tuple[str, ...]
+
+
+class Charge(Fact, frozen=True, kw_only=True):
+    """What a call costs. Rules G11 and P4. `billable_ms` is answer to end; `ordinal` the call's place in its period."""
+
+    topics: ClassVar[tuple[str, ...]] = ("charges",)
+    call_id: str
+    amount_micros: int
+    currency: str
+    lines: tuple[Line, ...]
+    wallet_micros: int
+    card_micros: int
+    balance_before_micros: int
+    balance_after_micros: int
+    plan: str
+    plan_version: int
+    direction: str
+    period_start: str
+    billable_ms: int
+    receipt: Receipt
+    ordinal: int | UnsetType = UNSET
+
+
+class CallCharged(Charge, frozen=True, kw_only=True, tag="call-charged"):
+    pass
+
+
+class ChargeAdjusted(Charge, frozen=True, kw_only=True, tag="charge-adjusted"):
+    """A difference to an earlier charge, positive when the call now costs more. Rules G6 and C18."""
+
+    adjusts: str
+    reason: str
+
+
+class Alert(Fact, frozen=True, kw_only=True):
+    topics: ClassVar[tuple[str, ...]] = ("alerts",)
+
+
+class BalanceLow(Alert, frozen=True, kw_only=True, tag="balance-low"):
+    threshold_micros: int
+    balance_micros: int
+    currency: str
+
+
+class FundsNeeded(Alert, frozen=True, kw_only=True, tag="funds-needed"):
+    redirected_calls: int
+
+
+class PurchaseDeclined(Alert, frozen=True, kw_only=True, tag="purchase-declined"):
+    purchase_id: str
+    reason: str
+
+
+class RefillUnresolved(Alert, frozen=True, kw_only=True, tag="refill-unresolved"):
+    refill_id: str
+    payment_id: str
+
+
+class CallStuck(Alert, frozen=True, kw_only=True, tag="call-stuck"):
+    call_id: str
+    hold_micros: int
+    currency: str
+
+
+class PlanCost(msgspec.Struct, frozen=True):
+    """What the same calls would have cost on another plan, its monthly price included."""
+
+    plan: str
+    cost_micros: int
+
+
+class UpgradeSuggested(Alert, frozen=True, kw_only=True, tag="upgrade-suggested"):
+    """Rule C16. `cost_micros` is what the period's calls cost on the account's own plan."""
+
+    period_start: str
+    calls: int
+    cost_micros: int
+    other_plans: tuple[PlanCost, ...]
+    currency: str
+
+
+class RefillRequested(Fact, frozen=True, kw_only=True, tag="refill-requested"):
+    topics: ClassVar[tuple[str, ...]] = ("refills",)
+    refill_id: str
+    payment_id: str
+    amount_micros: int
+    currency: str
+    payment_method_id: str
+
+
+class RefillSucceeded(Fact, frozen=True, kw_only=True, tag="refill-succeeded"):
+    topics: ClassVar[tuple[str, ...]] = ("refills",)
+    refill_id: str
+    payment_id: str
+    amount_micros: int
+    currency: str
+
+
+class RefillDeclined(Fact, frozen=True, kw_only=True, tag="refill-declined"):
+    """One fact for two readers, the same id on both topics. Rule P19."""
+
+    topics: ClassVar[tuple[str, ...]] = ("refills", "alerts")
+    refill_id: str
+    payment_id: str
+    reason: str
+
+
+class RefillPaused(Fact, frozen=True, kw_only=True, tag="refill-paused"):
+    topics: ClassVar[tuple[str, ...]] = ("refills", "alerts")
+    refill_id: str | UnsetType = UNSET
+    reason: str
+
+
+class PaymentRequested(Fact, frozen=True, kw_only=True, tag="payment-requested"):
+    """`payment_id` is the idempotency key. A refund names in `refund_of` the payment it gives back."""
+
+    topics: ClassVar[tuple[str, ...]] = ("payment-requests",)
+    payment_id: str
+    purpose: str
+    amount_micros: int
+    currency: str
+    payment_method_id: str
+    token: str
+    refund_of: str | UnsetType = UNSET
+
+
+class LedgerEntryPosted(Fact, frozen=True, kw_only=True, tag="ledger-entry-posted"):
+    """One movement of a wallet. `reference` is the call, purchase, refill or grant that moved it."""
+
+    topics: ClassVar[tuple[str, ...]] = ("ledger-entries",)
+    entry_id: str
+    kind: str
+    amount_micros: int
+    currency: str
+    balance_after_micros: int
+    reference: str
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    status: str
+    renews_at: str | None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rule M12. Minutes are numbers; `projected_minutes` is null before it means anything."""
+
+    period_start: str
+    period_end: str
+    calls_counted: int
+    calls_included: int
+    minutes_used: int | float
+    minutes_included: int | float
+    minutes_remaining: int | float
+    projected_minutes: int | float | None
+    cost_by_call_type_micros: dict[str, int]
+
+
+class AutoRefillView(msgspec.Struct, frozen=True, kw_only=True):
+    enabled: bool
+    amount_micros: int | None
+    threshold_micros: int
+    payment_method_id: str | None
+    monthly_limit_micros: int | None
+    paused: bool
+    in_flight: bool
+
+
+class AccountSnapshot(Fact, frozen=True, kw_only=True, tag="account-snapshot"):
+    """The account as it now stands. `version` counts its changes."""
+
+    topics: ClassVar[tuple[str, ...]] = ("account-snapshots",)
+    version: int
+    plan: str
+    plan_version: int
+    currency: str
+    subscription: Subscription
+    balance_micros: int
+    held_micros: int
+    available_micros: int
+    features: dict[str, bool]
+    auto_refill: AutoRefillView
+    usage: Usage
+    card_due_micros: int
+    open_calls: int
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode_fact(fact: Fact) -> bytes:
+    """The flat JSON of the contract, always the same bytes for the same fact."""
+    return _encoder.encode(fact)
+
+
+def fact_type(fact: Fact) -> str:
+    return str(_tag(type(fact)))
+
+
+def _tag(kind: type[Fact]) -> Any:
+    return kind.__struct_config__.tag

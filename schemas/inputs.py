@@ -1,0 +1,227 @@
+"""Inputs: everything that can happen to an account, as values checked field by field.
+
+Names and types are the contract's; attributes ending in `_ms` hold a wire time as milliseconds. Unknown fields are
+ignored,
+null means left out where a field is optional. A field that is wrong raises `msgspec.ValidationError` naming it.
+"""
+
+import zoneinfo
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import field
+
+from schemas.instant import Instant
+from schemas.money import AMOUNT_LIMIT_MICROS
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:+@-]{1,128}\Z")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Text = Annotated[str, msgspec.Meta(max_length=1024)]
+Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+Amount = Annotated[int, msgspec.Meta(gt=0, lt=AMOUNT_LIMIT_MICROS)]
+SignedAmount = Annotated[int, msgspec.Meta(gt=-AMOUNT_LIMIT_MICROS, lt=AMOUNT_LIMIT_MICROS)]
+Threshold = Annotated[int, msgspec.Meta(ge=0, lt=AMOUNT_LIMIT_MICROS)]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
+Email = Annotated[str, msgspec.Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}\Z")]
+
+Direction = Literal["inbound", "outbound", "web"]
+CallFeature = Literal["live_agent", "appointment_booking"]
+Feature = Literal["appointment_booking", "extra_calls", "live_agent"]
+CallOutcome = Literal["completed", "no_answer", "busy", "failed", "canceled", "redirected"]
+Brand = Literal["visa", "mastercard", "american_express", "discover"]
+
+ALL_ACCOUNTS = "*"
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What every input says. `id` is unique per account and takes effect at most once (rule G4)."""
+
+    id: Id
+    account_id: Id
+    occurred_at_ms: Instant = field(name="occurred_at")
+
+
+class CallStarted(Input, frozen=True, kw_only=True, tag="call-started"):
+    call_id: Id
+    direction: Direction
+    from_: str | None = field(name="from", default=None)
+    to: str | None = None
+
+
+class CallEnded(Input, frozen=True, kw_only=True, tag="call-ended"):
+    """`occurred_at` is the end. Not answered: `answered_at` null (rule G7)."""
+
+    call_id: Id
+    direction: Direction
+    started_at_ms: Instant = field(name="started_at")
+    answered_at_ms: Instant | None = field(name="answered_at")
+    outcome: CallOutcome
+    features: tuple[CallFeature, ...] | None = None
+    real: bool | None = None
+
+    def __post_init__(self) -> None:
+        answered = self.answered_at_ms
+        if answered is not None and answered < self.started_at_ms:
+            raise ValueError("`answered_at` is before `started_at`")
+        if self.occurred_at_ms < (self.started_at_ms if answered is None else answered):
+            raise ValueError(
+                f"`occurred_at`, the end, is before `{'started_at' if answered is None else 'answered_at'}`"
+            )
+
+
+class CallReclassified(Input, frozen=True, kw_only=True, tag="call-reclassified"):
+    call_id: Id
+    real: bool
+    reason: Text | None = None
+    actor: Text | None = None
+
+
+class AccountOpened(Input, frozen=True, kw_only=True, tag="account-opened"):
+    """`occurred_at` is the signup: the anchor of every billing period (rule G3)."""
+
+    plan: Name
+    currency: Currency | None = None
+    time_zone: Name | None = None
+    billing_email: Email | None = None
+
+    def __post_init__(self) -> None:
+        if self.time_zone is not None and not is_time_zone(self.time_zone):
+            raise ValueError(
+                "`time_zone` is not in the IANA time zone database: expected a name such as `Europe/Berlin`"
+            )
+
+
+class FeatureSet(Input, frozen=True, kw_only=True, tag="feature-set"):
+    feature: Feature
+    enabled: bool
+
+
+class RedirectSet(Input, frozen=True, kw_only=True, tag="redirect-set"):
+    redirect_to: Reference
+
+
+class AutoRefillSet(Input, frozen=True, kw_only=True, tag="auto-refill-set"):
+    """What is left out stays as it was (rule P9)."""
+
+    enabled: bool
+    amount_micros: Amount | None = None
+    threshold_micros: Threshold | None = None
+    payment_method_id: Name | None = None
+    monthly_limit_micros: Amount | None = None
+
+
+class AlertThresholdsSet(Input, frozen=True, kw_only=True, tag="alert-thresholds-set"):
+    thresholds_micros: Annotated[tuple[Threshold, ...], msgspec.Meta(max_length=16)]
+
+
+class CreditsPurchaseRequested(Input, frozen=True, kw_only=True, tag="credits-purchase-requested"):
+    purchase_id: Name
+    amount_micros: Amount
+    payment_method_id: Name | None = None
+
+
+class CreditsGranted(Input, frozen=True, kw_only=True, tag="credits-granted"):
+    """By hand, with an actor and a reason; a negative amount takes back (rule C17)."""
+
+    grant_id: Name
+    amount_micros: SignedAmount
+    reason: Text
+    actor: Text
+
+    def __post_init__(self) -> None:
+        if self.amount_micros == 0:
+            raise ValueError("`amount_micros` of a grant must not be 0")
+
+
+class CreditsRefundRequested(Input, frozen=True, kw_only=True, tag="credits-refund-requested"):
+    """`purchase_id` of a purchase, or the `refill_id` of a refill (rule P13)."""
+
+    purchase_id: Reference
+
+
+class PaymentMethodAdded(Input, frozen=True, kw_only=True, tag="payment-method-added"):
+    payment_method_id: Name
+    token: Reference
+    brand: Brand
+    last4: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}\Z")]
+    exp_month: Annotated[int, msgspec.Meta(ge=1, le=12)]
+    exp_year: Annotated[int, msgspec.Meta(ge=2000, le=9999)]
+
+
+class PaymentMethodRemoved(Input, frozen=True, kw_only=True, tag="payment-method-removed"):
+    payment_method_id: Name
+
+
+class PaymentMethodDefaulted(Input, frozen=True, kw_only=True, tag="payment-method-defaulted"):
+    payment_method_id: Name
+
+
+class BillingEmailSet(Input, frozen=True, kw_only=True, tag="billing-email-set"):
+    billing_email: Email
+
+
+class SubscriptionCancelRequested(Input, frozen=True, kw_only=True, tag="subscription-cancel-requested"):
+    reason: Text | None = None
+
+
+class SubscriptionResumeRequested(Input, frozen=True, kw_only=True, tag="subscription-resume-requested"):
+    pass
+
+
+class PaymentSucceeded(Input, frozen=True, kw_only=True, tag="payment-succeeded"):
+    payment_id: Reference
+    provider_reference: Text | None = None
+
+
+class PaymentDeclined(Input, frozen=True, kw_only=True, tag="payment-declined"):
+    payment_id: Reference
+    reason: Text
+    retryable: bool
+
+
+class ClockTicked(Input, frozen=True, kw_only=True, tag="clock-ticked"):
+    """Time passing, for every account of a partition (rule G2)."""
+
+    account_id: Literal["*"]
+
+
+AnyInput = (
+    CallStarted
+    | CallEnded
+    | CallReclassified
+    | AccountOpened
+    | FeatureSet
+    | RedirectSet
+    | AutoRefillSet
+    | AlertThresholdsSet
+    | CreditsPurchaseRequested
+    | CreditsGranted
+    | CreditsRefundRequested
+    | PaymentMethodAdded
+    | PaymentMethodRemoved
+    | PaymentMethodDefaulted
+    | BillingEmailSet
+    | SubscriptionCancelRequested
+    | SubscriptionResumeRequested
+    | PaymentSucceeded
+    | PaymentDeclined
+    | ClockTicked
+)
+
+
+def moves_money(type_name: str) -> bool:
+    """Whether inputs of this type must be signed when signing keys are set: they move money without a call."""
+    return type_name == "credits-granted" or type_name.startswith("payment-")
+
+
+def input_type(event: Input) -> str:
+    """The contract's name of an input's type."""
+    return str(event.__struct_config__.tag)
+
+
+def is_time_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""The plan catalogue: plans as data, read from TOML and checked when it is loaded."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+import msgspec
+
+from schemas.money import AMOUNT_LIMIT_MICROS, MICROS_PER_CENT
+
+SHIPPED = Path(__file__).with_name("plans.toml")
+
+Price = Annotated[int, msgspec.Meta(ge=0, lt=AMOUNT_LIMIT_MICROS)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Duration = Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400_000)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")]
+Thresholds = Annotated[tuple[Price, ...], msgspec.Meta(max_length=16)]
+
+
+class PlanError(ValueError):
+    """The catalogue cannot be used. The message names the file, the key and what it must be."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, tag_field="family", forbid_unknown_fields=True):
+    """What every plan has. Money in micros, durations in milliseconds."""
+
+    family: ClassVar[str]
+    display_name: str = ""
+    tier: str = ""
+    included_features: tuple[str, ...] = ()
+    monthly_price_micros: Price = 0
+    interval: Literal["month", "year"] = "month"
+    charge_quantum_micros: Annotated[int, msgspec.Meta(ge=1, lt=AMOUNT_LIMIT_MICROS)] = MICROS_PER_CENT
+    longest_call_ms: Duration = 14_400_000
+    alert_thresholds_micros: Thresholds = (10_000_000, 0)
+    refill_threshold_micros: Price = 10_000_000
+
+
+class CreditsPlan(Plan, frozen=True, kw_only=True, tag="credits", forbid_unknown_fields=True):
+    """Prepaid, per call. Rules C1 to C18."""
+
+    family: ClassVar[str] = "credits"
+    included_calls: Count = 25
+    extra_call_micros: Price = 3_000_000
+    live_agent_micros: Price = 3_000_000
+    appointment_booking_micros: Price = 3_000_000
+    cap_micros: Price = 6_000_000
+    admission: Literal["available", "balance"] = "available"
+
+
+class MinutesPlan(Plan, frozen=True, kw_only=True, tag="minutes", forbid_unknown_fields=True):
+    """Subscription with included minutes. Rules M1 to M5; prices are per minute."""
+
+    family: ClassVar[str] = "minutes"
+    included_minutes: Count = 100
+    inbound_micros: Price = 110_000
+    outbound_micros: Price = 110_000
+    web_micros: Price = 80_000
+    increment_first_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
+    increment_next_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
+    card_overage_threshold_micros: Annotated[int, msgspec.Meta(gt=0, lt=AMOUNT_LIMIT_MICROS)] = 10_000_000
+
+
+AnyPlan = CreditsPlan | MinutesPlan
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for every plan: horizons and delays in milliseconds."""
+
+    correction_horizon_ms: Duration = 3_024_000_000
+    future_tolerance_ms: Duration = 300_000
+    refill_retries_ms: Annotated[tuple[Duration, ...], msgspec.Meta(max_length=10)] = (
+        3_600_000,
+        21_600_000,
+        86_400_000,
+    )
+    refill_unresolved_ms: Duration = 900_000
+    refund_window_ms: Duration = 2_592_000_000
+    upgrade_hint_periods: Annotated[int, msgspec.Meta(ge=1, le=12)] = 3
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All plans on offer. `version` is the `plan_version` of the facts they give."""
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**31)] = 1
+    rules: Rules = Rules()
+    plans: dict[Name, AnyPlan] = {}
+
+
+def load_catalogue(path: Path | None = None) -> Catalogue:
+    """The catalogue of `path` (the shipped one if None). Raises PlanError naming the key that is wrong.
+
+    A key that the file leaves out takes the shipped plan's value, for a plan of another name its family's default.
+    """
+    shipped = _read(SHIPPED)
+    if path is None:
+        return catalogue_from(shipped, SHIPPED.name)
+    table = _read(path)
+    plans = table.get("plans")
+    if isinstance(plans, dict):
+        table["plans"] = {name: _with_defaults(name, plan, shipped["plans"]) for name, plan in plans.items()}
+    if "rules" in table and isinstance(table["rules"], dict):
+        table["rules"] = shipped["rules"] | table["rules"]
+    return catalogue_from(table, str(path))
+
+
+def catalogue_from(table: dict[str, Any], source: str = "the catalogue") -> Catalogue:
+    """A catalogue from its decoded table. Raises PlanError naming the key that is wrong."""
+    plans = table.get("plans")
+    if not isinstance(plans, dict) or not plans:
+        raise PlanError(f"{source}: `plans` must hold at least one table [plans.NAME]")
+    read = {name: _convert(plan, AnyPlan, source, f"plans.{name}") for name, plan in plans.items()}
+    return cast("Catalogue", _convert(table | {"plans": read}, Catalogue, source, ""))
+
+
+def _convert(value: object, kind: Any, source: str, path: str) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        key = f"{path}{where.rstrip('`')}".strip(".")
+        raise PlanError(f"{source}: {key}: {what}" if key else f"{source}: {what}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PlanError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path}: not TOML: {error}") from None
+
+
+def _with_defaults(name: str, plan: object, shipped: dict[str, dict[str, Any]]) -> object:
+    """`plan` over the shipped plan of the same name, unless it moved to another family."""
+    base = shipped.get(name, {})
+    if not isinstance(plan, dict) or plan.get("family", base.get("family")) != base.get("family"):
+        return plan
+    return base | plan

@@ -1,0 +1,176 @@
+"""Rows of the table: their keys, their bytes, and the checks that let a restore trust them.
+
+A row's bytes are a head and a MessagePack body. The head carries the row format's version, a checksum over key and
+rest, and
+a sequence that grows with every write of the row. Rows that wait for time to pass carry `due_ms`, 0 for never.
+"""
+
+import struct
+import zlib
+
+import msgspec
+
+from schemas.account import Account, Row
+from schemas.call import Call
+from schemas.plan import AnyPlan
+
+FORMAT = 1
+_HEAD = struct.Struct("<BIQ")
+_CHECKED_FROM = 5  # the checksum covers everything behind itself
+
+CLOCK_KEY = "*"
+
+
+class CorruptRowError(Exception):
+    """A row cannot be trusted. The worker must not start: it would charge from a wrong balance."""
+
+
+class Clock(Row, frozen=True, array_like=True):
+    """The greatest tick seen by a partition (rule G2)."""
+
+    now_ms: int
+
+
+class SeenInput(Row, frozen=True, array_like=True):
+    """An input id that took effect (rule P7); those of a call's start and first end are in the call's row."""
+
+    due_ms: int
+
+
+class SeenGrant(Row, frozen=True, array_like=True):
+    """A grant id, remembered for ever (rule P17)."""
+
+    amount_micros: int
+
+
+class Purchase(Row, frozen=True, array_like=True):
+    """Credits bought, by hand or by a refill: remembered for ever (rule P17). `status` is requested, succeeded or
+    declined.
+
+    When it succeeded its lot lies on the line of all credits from `lot_start_micros` on (see agents/wallet/lots.py);
+    `refunds` counts the refunds asked for, declined ones included.
+    """
+
+    amount_micros: int
+    payment_id: str
+    payment_method_id: str
+    token: str
+    status: str = "requested"
+    credited_at_ms: int = 0
+    lot_start_micros: int = 0
+    refunds: int = 0
+
+
+class Payment(Row, frozen=True, array_like=True):
+    """A card charge or refund asked of the payment provider. `purpose` is the contract's; `status` as for a
+    purchase.
+    """
+
+    purpose: str
+    reference: str
+    amount_micros: int
+    status: str = "requested"
+    due_ms: int = 0
+
+
+class Terms(Row, frozen=True, array_like=True):
+    """A plan as it stood in one version of the catalogue, kept so that calls already started are charged by it (rule
+    G9).
+    """
+
+    plan: AnyPlan
+
+
+AnyRow = Account | Call | Clock | SeenInput | SeenGrant | Purchase | Payment | Terms
+
+_KINDS: dict[str, type[Row]] = {
+    "": Account,
+    "c": Call,
+    "g": SeenGrant,
+    "i": SeenInput,
+    "p": Purchase,
+    "r": Purchase,
+    "y": Payment,
+}
+_encoder = msgspec.msgpack.Encoder()
+_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in {*_KINDS.values(), Clock, Terms}}
+
+
+def call_key(account_id: str, call_id: str) -> str:
+    return f"{account_id}/c/{call_id}"
+
+
+def seen_key(account_id: str, input_id: str) -> str:
+    return f"{account_id}/i/{input_id}"
+
+
+def grant_key(account_id: str, grant_id: str) -> str:
+    return f"{account_id}/g/{grant_id}"
+
+
+def purchase_key(account_id: str, purchase_id: str) -> str:
+    return f"{account_id}/p/{purchase_id}"
+
+
+def refill_key(account_id: str, refill_id: str) -> str:
+    return f"{account_id}/r/{refill_id}"
+
+
+def payment_key(account_id: str, payment_id: str) -> str:
+    return f"{account_id}/y/{payment_id}"
+
+
+def terms_key(plan: str, version: int) -> str:
+    return f"*/{plan}/{version}"
+
+
+def row_type(key: str) -> type[Row]:
+    """The type of the row under `key`."""
+    account_id, _, rest = key.partition("/")
+    if account_id == CLOCK_KEY:
+        return Terms if rest else Clock
+    kind = _KINDS.get(rest[:1])
+    if kind is None or (rest and rest[1:2] != "/"):
+        raise CorruptRowError(f"row {key!r}: no kind of row has such a key")
+    return kind
+
+
+def encode_row(key: str, row: Row, previous: bytes | None) -> bytes:
+    """The bytes of `row`, following `previous` under the same key."""
+    sequence = 1 if previous is None else sequence_of(previous) + 1
+    body = _encoder.encode(row)
+    checksum = zlib.crc32(body, zlib.crc32(sequence.to_bytes(8, "little"), zlib.crc32(key.encode())))
+    return _HEAD.pack(FORMAT, checksum, sequence) + body
+
+
+def decode_row(key: str, value: bytes) -> Row:
+    """The row in `value`, checked before it entered the table. Raises CorruptRowError when the body is of another
+    shape.
+    """
+    try:
+        return _decoders[row_type(key)].decode(memoryview(value)[_HEAD.size :])  # type: ignore[no-any-return]
+    except msgspec.MsgspecError as error:
+        raise CorruptRowError(f"row {key!r}: {error}") from None
+
+
+def sequence_of(value: bytes) -> int:
+    """How often the row was written, this time included."""
+    return int.from_bytes(value[_CHECKED_FROM : _HEAD.size], "little")
+
+
+def check_row(key: bytes, value: bytes, previous: bytes | None) -> None:
+    """Refuse a row that a restore must not trust. Raises CorruptRowError naming the row and what is wrong with it.
+
+    Wrong are an unknown format version, a checksum that does not hold, and a sequence that does not grow.
+    """
+    if len(value) < _HEAD.size:
+        raise CorruptRowError(f"row {key!r}: {len(value)} bytes are too few for a row")
+    version, checksum, sequence = _HEAD.unpack_from(value)
+    if version != FORMAT:
+        raise CorruptRowError(f"row {key!r}: format {version}, this version reads format {FORMAT}")
+    if zlib.crc32(memoryview(value)[_CHECKED_FROM:], zlib.crc32(key)) != checksum:
+        raise CorruptRowError(f"row {key!r}: checksum does not hold")
+    if previous is not None and sequence <= sequence_of(previous):
+        raise CorruptRowError(
+            f"row {key!r}: sequence {sequence} after {sequence_of(previous)}: two have written this changelog"
+        )

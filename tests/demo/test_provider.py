@@ -1,0 +1,105 @@
+"""The fake payment provider: the same answer for the same payment, and only one."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+
+from demo.provider import Answer, Provider, ProviderSettings
+from demo.provider_loop import Waiting
+from demo.wire import sign
+from schemas.instant import MINUTE_MS, SECOND_MS, parse_instant
+
+KEY = b"a key of the tests"
+SETTINGS = ProviderSettings(seed=7, signing_key=KEY)
+ASKED_AT = "2026-01-31T10:00:00.250Z"
+
+
+def request(number: int, purpose: str = "purchase") -> bytes:
+    # A payment id holds what the id of an input may not: a slash.
+    return json.dumps(
+        {
+            "type": "payment-requested",
+            "id": f"fact-{number}",
+            "account_id": "a-1",
+            "occurred_at": ASKED_AT,
+            "caused_by": "in-1",
+            "payment_id": f"a-1/buy/{number}",
+            "purpose": purpose,
+            "amount_micros": 20_000_000,
+            "currency": "USD",
+            "payment_method_id": "pm-1",
+            "token": "tok-1",
+        }
+    ).encode()
+
+
+def answered(settings: ProviderSettings, count: int, purpose: str = "purchase") -> list[Answer]:
+    provider = Provider(settings)
+    answers = [provider.answer(request(number, purpose)) for number in range(count)]
+    return [answer for answer in answers if answer is not None]
+
+
+def test_another_provider_with_the_same_seed_gives_the_same_bytes() -> None:
+    assert answered(SETTINGS, 50) == answered(SETTINGS, 50)
+    assert answered(SETTINGS, 50) != answered(replace(SETTINGS, seed=8), 50)
+
+
+def test_a_payment_is_answered_once() -> None:
+    provider = Provider(SETTINGS)
+    assert provider.answer(request(1)) is not None
+    assert provider.answer(request(1)) is None
+    assert provider.answer(request(2)) is not None
+
+
+def test_an_answer_names_its_payment_is_signed_and_keyed_by_the_account() -> None:
+    (answer,) = answered(SETTINGS, 1)
+    value = json.loads(answer.record.value)
+    assert value["payment_id"] == "a-1/buy/0"
+    assert value["account_id"] == "a-1"
+    assert answer.record.key == b"a-1"
+    assert "/" not in value["id"]
+    assert parse_instant(value["occurred_at"]) == parse_instant(ASKED_AT) + answer.delay_ms
+    assert answer.record.headers == sign(answer.record.value, KEY)
+
+
+def test_some_payments_are_declined_for_now_some_for_good_and_some_answers_are_slow() -> None:
+    answers = answered(SETTINGS, 2_000)
+    verdicts = Counter(json.loads(answer.record.value).get("retryable") for answer in answers)
+    # retryable, in parts of 2 000 with 8 %, 4 % and the rest configured
+    assert verdicts[True] == pytest.approx(160, rel=0.25)
+    assert verdicts[False] == pytest.approx(80, rel=0.35)
+    assert verdicts[None] == 2_000 - verdicts[True] - verdicts[False]
+    assert all(answer.delay_ms >= SECOND_MS for answer in answers)
+    slower_than_the_limit = sum(answer.delay_ms > 15 * MINUTE_MS for answer in answers)
+    assert slower_than_the_limit == pytest.approx(20, rel=0.6)
+
+
+def test_a_refund_is_never_declined() -> None:
+    strict = replace(SETTINGS, declined_ppm=1_000_000)
+    assert {answer.record.kind for answer in answered(strict, 20, "refund")} == {"payment-succeeded"}
+    assert {answer.record.kind for answer in answered(strict, 20)} == {"payment-declined"}
+
+
+def test_what_is_no_payment_request_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        Provider(SETTINGS).answer(b'{"type": "payment-requested"}')
+
+
+def test_answers_leave_when_they_are_due_and_requests_stay_uncommitted_until_then() -> None:
+    (early, late) = answered(SETTINGS, 2)
+    where = TopicPartition("payment-requests", 0)
+    waiting = Waiting()
+    waiting.add(20.0, where, 4, late)
+    waiting.add(10.0, where, 5, early)
+    waiting.read_to[where] = 7
+    assert waiting.to_commit() == {where: 4}
+    assert list(waiting.take_due(15.0)) == [early]
+    assert waiting.to_commit() == {where: 4}
+    assert list(waiting.take_due(25.0)) == [late]
+    assert waiting.to_commit() == {where: 7}
+    waiting.committed[where] = 7
+    assert waiting.to_commit() == {}

@@ -1,0 +1,151 @@
+"""docker-compose.yml names only what exists: no engine is at hand to find that out by trying."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stream.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OUR_IMAGE = "tollgate:0.1.0"
+LONG_RUNNING = {"kafka", "worker", "provider", "prometheus", "grafana"}
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def mounts() -> Iterator[tuple[str, str]]:
+    for name, service in SERVICES.items():
+        for mount in service.get("volumes", ()):
+            yield name, mount.split(":")[0]
+
+
+def test_the_file_has_a_name_and_no_version() -> None:
+    assert COMPOSE["name"] == "tollgate"
+    assert "version" not in COMPOSE
+    assert set(SERVICES) == {"kafka", "topics", "worker", "traffic", "provider", "prometheus", "grafana"}
+
+
+@each_service
+def test_each_variable_of_ours_is_a_setting_with_a_value_it_accepts(name: str) -> None:
+    ours = {key: value for key, value in SERVICES[name].get("environment", {}).items() if key.startswith("TOLLGATE_")}
+    fields = {key.removeprefix("TOLLGATE_").lower(): value for key, value in ours.items()}
+    assert set(fields) <= set(Settings.model_fields)
+    literal = {key: value for key, value in fields.items() if "$" not in value}
+    assert Settings.model_validate(literal)
+
+
+@each_service
+def test_images_are_pinned_to_a_version(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+", image), image
+    if "build" in SERVICES[name]:
+        assert image == OUR_IMAGE
+        assert (ROOT / SERVICES[name]["build"]["dockerfile"]).is_file()
+
+
+@each_service
+def test_dependencies_exist_and_can_be_waited_for(name: str) -> None:
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        assert other in SERVICES
+        if how["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[other]
+        else:
+            assert how["condition"] == "service_completed_successfully"
+            assert SERVICES[other]["restart"] == "no", "what is started again never completes"
+        hidden = set(SERVICES[other].get("profiles", ()))
+        assert hidden <= set(SERVICES[name].get("profiles", ())), "a dependency behind a profile the service is not in"
+
+
+def test_mounted_files_and_named_volumes_exist_and_each_volume_is_used() -> None:
+    named = {source for _, source in mounts() if not source.startswith(".")}
+    assert named == set(COMPOSE["volumes"])
+    assert [source for _, source in mounts() if source.startswith(".") and not (ROOT / source).exists()] == []
+
+
+@each_service
+def test_networks_are_the_default_or_declared(name: str) -> None:
+    assert set(SERVICES[name].get("networks", ())) <= set(COMPOSE.get("networks", ()))
+
+
+@each_service
+def test_ports_are_published_on_the_loopback_interface_alone(name: str) -> None:
+    for port in SERVICES[name].get("ports", ()):
+        assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port), port
+
+
+@each_service
+def test_processes_have_an_init_and_are_confined(name: str) -> None:
+    service = SERVICES[name]
+    assert service["init"] is True
+    assert "no-new-privileges:true" in service["security_opt"]
+    if name != "kafka":  # The file says why it is the exception.
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert int(service["user"].split(":")[0]) > 0
+
+
+@pytest.mark.parametrize("name", sorted(LONG_RUNNING))
+def test_what_should_run_is_started_again_when_it_ends(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+def test_the_worker_is_healthy_when_ready_and_has_time_to_commit() -> None:
+    worker = SERVICES["worker"]
+    port = worker["environment"]["TOLLGATE_HEALTH_PORT"]
+    assert f"http://127.0.0.1:{port}/readyz" in worker["healthcheck"]["test"][-1]
+    compile(worker["healthcheck"]["test"][-1], "healthcheck", "exec")
+    seconds = int(worker["stop_grace_period"].removesuffix("s"))
+    assert seconds * 1000 > Settings.model_validate({}).transaction_timeout_ms, "a batch may take that long to end"
+
+
+def test_the_demo_is_behind_its_profile() -> None:
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"traffic", "provider"}
+    assert {tuple(SERVICES[name]["profiles"]) for name in ("traffic", "provider")} == {("demo",)}
+
+
+def test_kafka_is_set_as_the_development_broker_is() -> None:
+    """Both are single nodes; a setting that only one of them has would make the demo differ between the two."""
+    lines = (ROOT / "deploy/kafka/server.properties").read_text().splitlines()
+    broker = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    shared = (
+        "auto.create.topics.enable",
+        "group.initial.rebalance.delay.ms",
+        "default.replication.factor",
+        "min.insync.replicas",
+        "offsets.topic.replication.factor",
+        "transaction.state.log.replication.factor",
+        "transaction.state.log.min.isr",
+    )
+    container = SERVICES["kafka"]["environment"]
+    assert {key: container["KAFKA_" + key.replace(".", "_").upper()] for key in shared} == {
+        key: broker[key] for key in shared
+    }
+    version = SERVICES["kafka"]["image"].split(":")[1]
+    assert f"<version>{version}</version>" in (ROOT / "deploy/kafka/pom.xml").read_text()
+
+
+def test_every_listener_of_kafka_is_mapped_and_advertised() -> None:
+    kafka = SERVICES["kafka"]["environment"]
+    names = {listener.split(":")[0] for listener in kafka["KAFKA_LISTENERS"].split(",")}
+    assert names == {pair.split(":")[0] for pair in kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")}
+    advertised = {listener.split(":")[0] for listener in kafka["KAFKA_ADVERTISED_LISTENERS"].split(",")}
+    assert advertised == names - {kafka["KAFKA_CONTROLLER_LISTENER_NAMES"]}
+    assert SERVICES["worker"]["environment"]["TOLLGATE_BOOTSTRAP_SERVERS"] in kafka["KAFKA_ADVERTISED_LISTENERS"]
+
+
+def test_the_image_holds_the_packages_and_runs_as_nobody_in_particular() -> None:
+    lines = (ROOT / "deploy/Dockerfile").read_text().splitlines()
+    assert 'ENTRYPOINT ["python", "-m", "stream"]' in lines
+    assert f"USER {SERVICES['worker']['user']}" in lines
+    copied = [line.split()[1] for line in lines if line.startswith("COPY") and "--from" not in line]
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert [source for source in copied if not (ROOT / source).exists() or f"!{source}" not in ignored] == []
+    bases = {line.split()[1] for line in lines if line.startswith("FROM")}
+    assert len(bases) == 1, "both stages need the same interpreter at the same path"
+    assert re.search(r":\d+\.\d+\.\d+", bases.pop())

@@ -1,0 +1,215 @@
+"""Account histories as Hypothesis writes them: each rule adds inputs to a log, knowing where the naive model stands.
+
+Time goes on in small gaps; once a clock has ticked, an input that would be from the future is preceded by a tick. Rules
+that need something to work on (an ended call, an unanswered payment) do nothing where there is none.
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from tests.wallet.call_histories import CallHistories
+from tests.wallet.draws import (
+    ACCOUNTS,
+    DOLLARS,
+    GAPS,
+    JUMPS,
+    LONG_JUMPS,
+    MAYBE,
+    ODD_AMOUNTS,
+    PICKS,
+    pick,
+    plain_end,
+)
+from tests.wallet.history import DOLLAR
+from tests.wallet.naive_money import FEATURES
+from tests.wallet.naive_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, instant, wire_time
+
+
+class Histories(CallHistories):
+    """Adds settings, cards, money, time and what does not belong. `check` is called at the end of each history."""
+
+    def check(self) -> None:
+        raise NotImplementedError
+
+    # Settings, cards, money.
+
+    @rule(account_id=ACCOUNTS, feature=st.sampled_from(FEATURES), enabled=MAYBE)
+    def switch(self, account_id: str, feature: str, enabled: bool) -> None:
+        self.send(self.history.add("feature-set", account_id, feature=feature, enabled=enabled))
+
+    @rule(levels=st.lists(st.sampled_from([0, 5, 10, 20]), max_size=3), redirect=st.booleans())
+    def set_thresholds(self, levels: list[int], redirect: bool) -> None:
+        self.send(self.history.add("alert-thresholds-set", thresholds_micros=[level * DOLLAR for level in levels]))
+        if redirect:
+            self.send(self.history.add("redirect-set", redirect_to="+15550100"))
+
+    @rule(account_id=ACCOUNTS, dollars=DOLLARS, odd=st.none() | ODD_AMOUNTS, back=st.integers(0, 3))
+    def grant(self, account_id: str, dollars: int, odd: int | None, back: int) -> None:
+        amount = odd or dollars * DOLLAR
+        self.send(self.history.grant(-amount if back == 3 else amount, account_id))
+
+    @rule(account_id=ACCOUNTS, card=st.sampled_from(["pm1", "pm2", "pm3"]))
+    def add_card(self, account_id: str, card: str) -> None:
+        account = self.account(account_id)
+        if account is not None and account.card(card) is None:
+            self.send(self.history.card(card, account_id))
+
+    @rule(account_id=ACCOUNTS, card=st.sampled_from(["pm1", "pm2", "pm3"]), removed=st.booleans())
+    def change_card(self, account_id: str, card: str, removed: bool) -> None:
+        kind = "payment-method-removed" if removed else "payment-method-defaulted"
+        self.send(self.history.add(kind, account_id, payment_method_id=card))
+
+    @rule(
+        account_id=ACCOUNTS,
+        dollars=DOLLARS,
+        card=st.sampled_from([None, None, None, "pm2"]),
+        again=st.integers(0, 5),
+        answer=st.sampled_from(["succeeded", "succeeded", "succeeded", "stolen", None]),
+    )
+    def purchase(self, account_id: str, dollars: int, card: str | None, again: int, answer: str | None) -> None:
+        number = len(self.history.wires) if again else 0
+        fields: dict[str, Any] = {"purchase_id": f"p{number}", "amount_micros": dollars * DOLLAR}
+        fields |= {} if card is None else {"payment_method_id": card}
+        self.send(self.history.add("credits-purchase-requested", account_id, **fields))
+        account = self.account(account_id)
+        if account is not None and account.payments and account.payments[-1].answer is None and answer is not None:
+            self.answer(account_id, account.payments[-1].name, answer)
+
+    @rule(
+        enabled=MAYBE,
+        dollars=st.none() | DOLLARS,
+        threshold=st.sampled_from([None, None, 10, 5, 20]),
+        card=st.sampled_from([None, None, "pm1", "pm2"]),
+        limit=st.sampled_from([None, None, 20, 40]),
+    )
+    def set_refill(
+        self, enabled: bool, dollars: int | None, threshold: int | None, card: str | None, limit: int | None
+    ) -> None:
+        fields: dict[str, Any] = {
+            "amount_micros": dollars and dollars * DOLLAR,
+            "threshold_micros": threshold and threshold * DOLLAR,
+            "payment_method_id": card,
+            "monthly_limit_micros": limit and limit * DOLLAR,
+        }
+        self.send(self.history.add("auto-refill-set", enabled=enabled, **fields))
+
+    @rule(
+        account_id=ACCOUNTS,
+        number=PICKS,
+        answer=st.sampled_from(["succeeded", "succeeded", "try later", "try later", "stolen"]),
+        gap=GAPS,
+        again=st.integers(0, 7),
+    )
+    def answer_payment(self, account_id: str, number: int, answer: str, gap: int, again: int) -> None:
+        account = self.account(account_id)
+        if account is None:
+            return
+        self.pass_time(gap)
+        waiting = [payment for payment in account.payments if payment.answer is None or again == 7]
+        payment = pick(waiting, number)
+        if payment is not None:
+            self.answer(account_id, payment.name, answer)
+
+    def answer(self, account_id: str, payment_id: str, answer: str) -> None:
+        if answer == "succeeded":
+            self.send(self.history.add("payment-succeeded", account_id, payment_id=payment_id))
+        else:
+            fields: dict[str, Any] = {"reason": answer, "retryable": answer == "try later"}
+            self.send(self.history.add("payment-declined", account_id, payment_id=payment_id, **fields))
+
+    @rule(dollars=DOLLARS, answers=st.lists(st.sampled_from(["try later", "succeeded", "stolen"]), max_size=4))
+    def refill_with_answers(self, dollars: int, answers: list[str]) -> None:
+        """A whole refill: set up, then each request answered and its retry waited for."""
+        account = self.account("a")
+        assert account is not None
+        if account.card("pm1") is None:
+            self.send(self.history.card("pm1"))
+        self.send(self.history.add("auto-refill-set", enabled=True, amount_micros=dollars * DOLLAR))
+        for answer in answers:
+            refill = account.in_flight
+            if refill is not None and refill.retry_due_ms is not None:
+                self.send(self.history.tick(max(refill.retry_due_ms, self.history.now_ms)))
+            waiting = [payment for payment in account.payments if payment.purpose == "refill" and not payment.answer]
+            if waiting:
+                self.answer("a", waiting[-1].name, answer)
+
+    @rule(account_id=ACCOUNTS, number=PICKS)
+    def refund(self, account_id: str, number: int) -> None:
+        account = self.account(account_id)
+        names = sorted({payment.about for payment in account.payments}) if account else []
+        name = pick(names, number) or "p-unknown"
+        self.send(self.history.add("credits-refund-requested", account_id, purchase_id=name))
+
+    # Time, repeats, what does not belong.
+
+    @rule(jump=JUMPS)
+    def tick(self, jump: int) -> None:
+        self.send(self.history.tick(self.history.now_ms + jump))
+
+    @rule(jump=LONG_JUMPS)
+    def tick_far(self, jump: int) -> None:
+        self.send(self.history.tick(self.history.now_ms + jump))
+
+    @rule(number=st.integers(0, 40), changed=st.sampled_from([False, False, True]))
+    def repeat(self, number: int, changed: bool) -> None:
+        """The same again, or the same id with other content. Commands are promised to be remembered for 35 days."""
+        wire = pick(self.history.wires, number)
+        assert wire is not None
+        clock = self.model.world.clock
+        is_old = clock is not None and instant(wire["occurred_at"]) < clock - 34 * DAY_MS
+        if wire["type"] == "clock-ticked" or (is_old and wire["type"] not in ("call-started", "call-ended")):
+            return
+        wire = dict(wire)
+        if changed:
+            wire |= {"amount_micros": DOLLAR, "enabled": False, "real": False, "features": ["live_agent"]}
+        self.history.wires.append(wire)
+        self.send(wire)
+
+    @rule(account_id=ACCOUNTS, what=st.integers(0, 11))
+    def odd_input(self, account_id: str, what: int) -> None:
+        history, now = self.history, wire_time(self.history.now_ms)
+        odd: list[tuple[str, dict[str, Any]]] = [
+            ("call-telephoned", {}),
+            ("call-started", {"call_id": "a b", "direction": "inbound"}),
+            ("call-started", {"call_id": "x", "direction": "sideways"}),
+            ("call-ended", {"call_id": "x", "direction": "web", "started_at": now, "outcome": "completed"}),
+            ("feature-set", {"feature": "live_agent", "enabled": "yes"}),
+            ("credits-granted", {"grant_id": "g0", "amount_micros": 0, "reason": "r", "actor": "s"}),
+            ("credits-purchase-requested", {"purchase_id": "p0", "amount_micros": -1}),
+            ("payment-succeeded", {"payment_id": "nobody-asked"}),
+            ("subscription-cancel-requested", {}),
+            ("account-opened", {"plan": "free"}),
+            ("payment-method-defaulted", {"payment_method_id": "4242 4242 4242 4242"}),
+            ("account-opened", {"plan": "gold"}),
+        ]
+        kind, fields = odd[what]
+        is_opening_b = kind == "account-opened" and fields["plan"] == "free"
+        self.send(history.add(kind, "b" if is_opening_b else account_id, **fields))
+
+    @rule(account_id=ACCOUNTS, off=st.sampled_from([-HOUR_MS, -1, 5 * MINUTE_MS, 5 * MINUTE_MS + 1]))
+    def off_the_clock(self, account_id: str, off: int) -> None:
+        """A tick that is older than the clock, a command from as far ahead as is allowed, or a millisecond further."""
+        clock = self.model.world.clock
+        if clock is not None and off < 0:
+            self.send(self.history.add("clock-ticked", "*", at_ms=clock + off))
+        elif clock is not None:
+            self.send(self.history.add("redirect-set", account_id, redirect_to="+1555", at_ms=clock + off))
+
+    @rule(account_id=ACCOUNTS, late=st.sampled_from([0, 1]))
+    def at_the_horizon(self, account_id: str, late: int) -> None:
+        account = self.account(account_id)
+        clock = self.model.world.clock
+        if account is None or clock is None:
+            return
+        started = clock - 35 * DAY_MS - 7 * SECOND_MS - late
+        if started >= instant(account.opened["occurred_at"]):
+            self.end(self.new_call(), account_id, started, plain_end(["live_agent"]))
+
+    def teardown(self) -> None:
+        """Every purchase is asked to be refunded at the end: that shows what the real rules have left of each lot."""
+        for account in self.model.accounts.values():
+            for name in dict.fromkeys(payment.about for payment in account.payments):
+                self.send(self.history.add("credits-refund-requested", account.account_id, purchase_id=name))
+        self.check()

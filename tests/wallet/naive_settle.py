@@ -1,0 +1,119 @@
+"""Timed work of the naive model, and what is judged once after each input: alerts, refill, upgrade hint."""
+
+from tests.wallet.naive_account import NaiveAccount, NaiveRefill
+from tests.wallet.naive_time import MINUTE_MS, instant
+from tests.wallet.naive_wire import Wire
+from tests.wallet.naive_world import World, now_period, passes_limit, refill_name, request_payment
+
+UNRESOLVED_MS = 15 * MINUTE_MS
+HINT_PERIODS = 3
+
+
+def due(world: World, account: NaiveAccount) -> list[tuple[int, str, str]]:
+    """What the clock has reached: (when it fell due, what, which). Rules G5, P17, C14."""
+    assert world.clock is not None
+    longest_ms = world.plan.longest_call_ms
+    stuck = [(call.started_ms + longest_ms, "stuck", call.call_id) for call in account.calls.values() if call.is_open]
+    unresolved = [
+        (payment.requested_ms + UNRESOLVED_MS, "unresolved", payment.name)
+        for payment in account.payments
+        if payment.purpose == "refill" and payment.answer is None and not payment.is_unresolved
+    ]
+    refill = account.in_flight
+    retries = [] if refill is None or refill.retry_due_ms is None else [(refill.retry_due_ms, "retry", refill.name)]
+    return [item for item in [*stuck, *unresolved, *retries] if item[0] <= world.clock]
+
+
+def retry(world: World, account: NaiveAccount, wire: Wire) -> None:
+    """A retry that is due is asked for again, or dropped when nobody wants it any more. Rules C14, P8, P20."""
+    refill = account.in_flight
+    assert refill is not None
+    card = account.refill_card()
+    is_wanted = account.auto_refill["enabled"] and account.balance < account.refill_threshold
+    if not is_wanted or card is None or passes_limit(world, account, wire, refill.amount):
+        world.reached.add("refill retry dropped")
+        account.in_flight = None
+        return
+    world.reached.add("refill retried")
+    refill.retry_due_ms = None
+    request_payment(world, account, wire, "refill", amount=refill.amount, about=refill.name, card=card)
+
+
+def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
+    """Alerts, the end of an episode without funds, the refill: judged once, on what the input led to. P8, P10."""
+    balance = account.balance
+    account.armed_thresholds |= {level for level in account.thresholds if balance > level}
+    for level in sorted(set(account.thresholds), reverse=True):
+        if balance < level and level in account.armed_thresholds:
+            account.armed_thresholds.discard(level)
+            world.reached.add("balance low")
+            world.fact(
+                account.account_id,
+                wire,
+                type="balance-low",
+                threshold_micros=level,
+                balance_micros=balance,
+            )
+    if account.available > 0 and account.redirected_calls:
+        if account.redirected_calls > 1:
+            world.reached.add("episode told")
+            world.fact(account.account_id, wire, type="funds-needed", redirected_calls=account.redirected_calls)
+        account.redirected_calls = 0
+    settle_refill(world, account, wire)
+    settle_hint(world, account, wire)
+
+
+def settle_refill(world: World, account: NaiveAccount, wire: Wire) -> None:
+    card = account.refill_card()
+    is_due = account.auto_refill["enabled"] and account.balance < account.refill_threshold
+    if not is_due or not account.is_armed or account.in_flight is not None or card is None:
+        return
+    amount = int(account.auto_refill["amount_micros"])
+    if passes_limit(world, account, wire, amount):
+        period = now_period(world, account, instant(wire["occurred_at"]))
+        if period not in account.limit_told:
+            account.limit_told.add(period)
+            world.reached.add("refill paused monthly_limit")
+            world.fact(account.account_id, wire, type="refill-paused", reason="monthly_limit")
+        return
+    account.refills += 1
+    account.in_flight = NaiveRefill(refill_name(account.account_id, account.refills), amount)
+    world.reached.add("refill requested")
+    request_payment(world, account, wire, "refill", amount=amount, about=account.in_flight.name, card=card)
+
+
+def settle_hint(world: World, account: NaiveAccount, wire: Wire) -> None:
+    """Rules C16, P18: the third period in a row with a charged extra call, once per streak."""
+    extra = {
+        account.period_of(call.started_ms) for call in account.calls.values() if call.price.lines.get("extra_call")
+    }
+    new = extra - account.extra_periods_ever
+    account.extra_periods_ever |= extra
+    for period in sorted(new):
+        streak = {period}
+        while min(streak) - 1 in extra:
+            streak.add(min(streak) - 1)
+        while max(streak) + 1 in extra:
+            streak.add(max(streak) + 1)
+        if len(streak) >= HINT_PERIODS and not streak & account.hinted_periods:
+            world.reached.add("upgrade suggested")
+            world.fact(account.account_id, wire, type="upgrade-suggested")
+        if len(streak) >= HINT_PERIODS:
+            account.hinted_periods |= streak
+
+
+def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:
+    """What time passing does to an account: each thing that is due happens once, in order of its time. Rule G2."""
+    for _, what, which in sorted(due(world, account)):
+        if what == "stuck":
+            account.calls[which].is_open = False
+            world.reached.add("stuck")
+            world.fact(account.account_id, wire, type="call-stuck", call_id=which)
+        elif what == "unresolved":
+            payment = next(payment for payment in account.payments if payment.name == which)
+            payment.is_unresolved = True
+            world.reached.add("refill unresolved")
+            world.fact(account.account_id, wire, type="refill-unresolved", refill_id=payment.about)
+        else:
+            retry(world, account, wire)
+    settle(world, account, wire)

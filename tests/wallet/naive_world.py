@@ -1,0 +1,98 @@
+"""What the parts of the naive model share: the plan, the clock, and what the input at hand has led to so far."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tests.wallet.naive_account import NaiveAccount, NaivePayment
+from tests.wallet.naive_money import NaivePlan
+from tests.wallet.naive_time import instant
+from tests.wallet.naive_wire import Wire
+
+Fact = dict[str, Any]
+Purpose = Literal["purchase", "refill", "refund"]
+
+
+class Refused(Exception):  # noqa: N818  # a refusal is an outcome of the product, not an error
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Repeated(Exception):  # noqa: N818  # likewise
+    pass
+
+
+@dataclass
+class World:
+    """`facts` of the input at hand; `reached` names every situation that the history has come through."""
+
+    plan: NaivePlan = field(default_factory=NaivePlan)
+    clock: int | None = None
+    facts: list[Fact] = field(default_factory=list)
+    reached: set[str] = field(default_factory=set)
+
+    def fact(self, account_id: str, cause: Wire, **fields: Any) -> None:
+        self.facts.append({"account_id": account_id, "caused_by": cause["id"], **fields})
+
+
+def payment_name(account_id: str, number: int) -> str:
+    return f"payment-{number}-of-{account_id}"
+
+
+def refill_name(account_id: str, number: int) -> str:
+    return f"refill-{number}-of-{account_id}"
+
+
+def post(world: World, account: NaiveAccount, wire: Wire, kind: str, amount: int) -> None:
+    """One entry for a movement that is already in the list. No entry for amount 0 (P18)."""
+    if amount:
+        world.fact(
+            account.account_id,
+            wire,
+            type="ledger-entry-posted",
+            kind=kind,
+            amount_micros=amount,
+            balance_after_micros=account.balance,
+        )
+
+
+def now_period(world: World, account: NaiveAccount, at_ms: int) -> int:
+    """The period holding the later of the clock and the newest accepted `occurred_at`. Rule P18."""
+    newest = [instant(wire["occurred_at"]) for wire in account.accepted]
+    return account.period_of(max([*newest, at_ms] if world.clock is None else [*newest, at_ms, world.clock]))
+
+
+def passes_limit(world: World, account: NaiveAccount, wire: Wire, amount: int) -> bool:
+    limit = account.auto_refill.get("monthly_limit_micros")
+    period = now_period(world, account, instant(wire["occurred_at"]))
+    return limit is not None and account.refilled_in(period) + amount > limit
+
+
+def request_payment(
+    world: World, account: NaiveAccount, wire: Wire, purpose: Purpose, *, amount: int, about: str, card: Wire
+) -> None:
+    name = payment_name(account.account_id, len(account.payments) + 1)
+    at_ms = instant(wire["occurred_at"])
+    payment = NaivePayment(name, purpose, amount, about, at_ms, now_period(world, account, at_ms), card)
+    account.payments.append(payment)
+    if purpose == "refill":
+        world.fact(
+            account.account_id,
+            wire,
+            type="refill-requested",
+            refill_id=about,
+            payment_id=name,
+            amount_micros=amount,
+            payment_method_id=card["payment_method_id"],
+        )
+    world.fact(
+        account.account_id,
+        wire,
+        type="payment-requested",
+        payment_id=name,
+        purpose=purpose,
+        amount_micros=amount,
+        currency=account.currency,
+        payment_method_id=card["payment_method_id"],
+        token=card["token"],
+    )
