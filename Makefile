@@ -7,6 +7,8 @@ ARGS ?=
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
 .DEFAULT_GOAL := help
+# In the order written, whatever -j says: pytest's closing line is to be the last.
+.NOTPARALLEL:
 .PHONY: help setup demo test lint format types unit bench worker broker lock clean
 
 help: ## List the targets

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A value kept in the table. Written as an array: a new field goes to the end and needs a default."""
 
 

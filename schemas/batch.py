@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -27,8 +29,7 @@ class Record(Protocol):
     def timestamp(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True, gc=False):
     """One record to publish. `topic` is the contract's name (`charges`), `key` the account id, `value` flat JSON.
 
     Only a dead letter may lack key or value: it is the input as it came.

@@ -7,13 +7,13 @@ log gives
 the same bytes.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One line of a receipt. `quantity` counts calls (or minutes); the amounts of all lines sum to the charge."""
 
     kind: str
@@ -22,7 +22,7 @@ class Line(msgspec.Struct, frozen=True):
     amount_micros: int
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
     topics: ClassVar[tuple[str, ...]]
     id: str
     account_id: str
@@ -48,7 +48,7 @@ class CallRedirected(Fact, frozen=True, kw_only=True, tag="call-redirected"):
     redirect_to: str | UnsetType = UNSET
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a charge was computed from (rule G11): running it again gives the same amount, without the plan catalogue.
 
     `lines` and `amount_micros` are the call's whole charge as it now stands, also when the fact beside it is an
@@ -256,17 +256,12 @@ class AccountSnapshot(Fact, frozen=True, kw_only=True, tag="account-snapshot"):
     open_calls: int
 
 
+def fact_type(kind: type[Fact]) -> str:
+    """The contract's name of a kind of fact."""
+    return str(kind.__struct_config__.tag)
+
+
 _encoder = msgspec.json.Encoder()
 
-
-def encode_fact(fact: Fact) -> bytes:
-    """The flat JSON of the contract, always the same bytes for the same fact."""
-    return _encoder.encode(fact)
-
-
-def fact_type(fact: Fact) -> str:
-    return str(_tag(type(fact)))
-
-
-def _tag(kind: type[Fact]) -> Any:
-    return kind.__struct_config__.tag
+# The flat JSON of the contract, always the same bytes for the same fact.
+encode_fact = _encoder.encode

@@ -33,7 +33,7 @@ Brand = Literal["visa", "mastercard", "american_express", "discover"]
 ALL_ACCOUNTS = "*"
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class Input(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
     """What every input says. `id` is unique per account and takes effect at most once (rule G4)."""
 
     id: Id

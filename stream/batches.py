@@ -30,8 +30,10 @@ IDLE_S = 0.2
 
 @dataclass(slots=True)
 class Batch:
-    """Records of one partition in log order: the log from `begin` to before `end`, where offsets that hold no record
-    (transaction markers, compacted or aborted records) may lie between them."""
+    """Records of one partition in log order: the log from `begin` to before `end`.
+
+    Offsets that hold no record (transaction markers, compacted or aborted records) may lie between them.
+    """
 
     partition: int
     begin: int
@@ -127,7 +129,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
             partition_assignment_strategy=[self._assignor],
             enable_auto_commit=False,
-            # Positions are always set by us; one the broker does not have means records are gone: an error, not a reset.
+            # Positions are set by us alone; one that the broker does not have means that records are gone: an error.
             auto_offset_reset="none",
             max_poll_records=None,
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),

@@ -138,7 +138,7 @@ class BrokerLink:
             if -1 not in by_node:
                 return by_node
             if monotonic() > deadline:
-                raise CommitError(f"no leader for {sorted(by_node[-1])[0]}")
+                raise CommitError(f"no leader for {min(by_node[-1])}")
             await self._client.force_metadata_update()
             await asyncio.sleep(LAST_RETRY_S)
 

@@ -27,7 +27,7 @@ def tick(at_ms: int) -> bytes:
 
 
 class Clock(Service):  # type: ignore[misc]  # mode has no types
-    """Ticks while this worker owns partition 0. Two leaders for a moment are harmless, a gap ends with the next tick."""
+    """Ticks while this worker owns partition 0. Two leaders at once are harmless, a gap ends with the next tick."""
 
     def __init__(self, app: Any, **kwargs: Any) -> None:
         self.app = app
@@ -45,6 +45,4 @@ class Clock(Service):  # type: ignore[misc]  # mode has no types
     async def _tick(self, at_ms: int) -> None:
         value = tick(at_ms)
         for partition in range(self.app.settings.partitions):
-            await self.app.producer.send(
-                self.app.input_topic, TICK_KEY, value, partition, at_ms / 1_000, None
-            )
+            await self.app.producer.send(self.app.input_topic, TICK_KEY, value, partition, at_ms / 1_000, None)

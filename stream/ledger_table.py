@@ -108,10 +108,10 @@ class LedgerTable(faust.Table):  # type: ignore[misc]  # Faust has no types
         mine = self.owned.get(tp.partition)
         return None if mine is None else mine.changelog_end - 1
 
-    def on_key_set(self, key: Any, value: Any) -> NoReturn:
+    def on_key_set(self, key: Any, value: Any) -> NoReturn:  # noqa: ARG002 Faust's signature
         raise RuntimeError(f"{self.name}: a row changes only in a batch's transaction")
 
-    def on_key_del(self, key: Any) -> NoReturn:
+    def on_key_del(self, key: Any) -> NoReturn:  # noqa: ARG002 Faust's signature
         raise RuntimeError(f"{self.name}: a row changes only in a batch's transaction")
 
 

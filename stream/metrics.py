@@ -93,14 +93,20 @@ METRICS = (
     Meaning("tollgate_facts_total", "counter", ("type",), "Facts written, by type."),
     Meaning("tollgate_gate_decisions_total", "counter", ("reason",), "Calls admitted or redirected, by reason."),
     Meaning(
-        "tollgate_charged_micros", "gauge", ("currency",), "Money charged by this worker, net of adjustments, in micros."
+        "tollgate_charged_micros",
+        "gauge",
+        ("currency",),
+        "Money charged by this worker, net of adjustments, in micros.",
     ),
     Meaning("tollgate_batch_records", "histogram", (), "Inputs in a batch."),
     Meaning("tollgate_batch_decide_seconds", "histogram", (), "Time the rules took for a batch."),
     Meaning("tollgate_batch_commit_seconds", "histogram", (), "Time a batch's transaction took."),
     Meaning("tollgate_lag_records", "gauge", ("partition",), "Offsets between the last commit and the end of the log."),
     Meaning(
-        "tollgate_lag_seconds", "gauge", ("partition",), "Age of the newest input in the last batch when it was committed."
+        "tollgate_lag_seconds",
+        "gauge",
+        ("partition",),
+        "Age of the newest input in the last batch when it was committed.",
     ),
     Meaning("tollgate_restored_rows_total", "counter", (), "Changelog records read to restore the table."),
     Meaning("tollgate_restore_seconds", "gauge", (), "How long the last restore took."),
@@ -117,7 +123,7 @@ WATCHED = ("loop", "commit")
 
 
 class Metrics:
-    """The metrics of one worker, in a registry of their own. Every label set known beforehand is there from the start."""
+    """The metrics of one worker, in a registry of their own. Label sets known beforehand are there from the start."""
 
     def __init__(self, rule_gauges: Callable[[], Mapping[str, int]] | None = None) -> None:
         self.registry = CollectorRegistry()

@@ -20,6 +20,8 @@ from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from mode import Service
 
+# ruff: noqa: SLF001 private names are what this file is about
+
 EXPECTED: dict[Callable[..., Any], tuple[str, ...]] = {
     App._on_agent_error: ("self", "agent", "exc"),
     Service._crash: ("self", "reason"),
@@ -62,6 +64,8 @@ def check() -> None:
         found = tuple(inspect.signature(function).parameters)
         if found != names:
             wrong.append(f"{function.__module__}.{function.__qualname__} takes {found}, expected {names}")
-    wrong += [f"a record batch has no {name}" for name in BUILDER_METHODS if not hasattr(DefaultRecordBatchBuilder, name)]
+    wrong += [
+        f"a record batch has no {name}" for name in BUILDER_METHODS if not hasattr(DefaultRecordBatchBuilder, name)
+    ]
     if wrong:
         raise PinnedError("; ".join(wrong))

@@ -43,10 +43,10 @@ MEANING = {
     "bootstrap_servers": "Kafka brokers, `HOST:PORT`, separated by commas.",
     "app_id": "Names the consumer group, the transactional ids and the changelog: another id is another state.",
     "topic_prefix": "Put before every topic name of the contract.",
-    "partitions": "Partitions of every topic. Fixed for the life of the data: a worker refuses to start on another count.",
+    "partitions": "Partitions of every topic, fixed for the life of the data: a worker refuses to start on another count.",
     "replication_factor": "Replicas of a topic that the worker or `topics --apply` creates.",
     "plans": "Plan catalogue (TOML) used in place of the shipped one.",
-    "signing_keys": "Keys, separated by commas, one of which must have signed each input that moves money without a call. "
+    "signing_keys": "Keys, separated by commas; one must have signed each input that moves money without a call. "
     "Empty: signatures are not asked for. Secret.",
     "clock": "`wall`: one worker puts a `clock-ticked` per partition and second; `none`: time comes from elsewhere.",
     "session_timeout_ms": "A worker silent for so long loses its partitions (ms). A third of it is the heartbeat.",

@@ -1,4 +1,4 @@
-"""The topics of the wire contract and the changelog, declared once; made by a worker at start or by `topics --apply`."""
+"""The topics of the wire contract and the changelog, declared once; made by a worker at start or `topics --apply`."""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ INPUTS = "account-events"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A declared topic: its name in the contract, how long records stay (ms, -1 for ever), whether only the last stays."""
+    """A declared topic: its name in the contract, how long records stay (ms, -1 for ever), whether only the last does."""
 
     name: str
     retention_ms: int
@@ -30,7 +30,7 @@ class Topic:
     def config(self) -> Mapping[str, str]:
         """The settings given to the broker when the topic is made; the broker's own hold for the rest."""
         if self.compacted:
-            # A tombstone stays a day, so that a slow reader sees it too; a segment is compacted after an hour at the latest.
+            # A tombstone stays a day, so that a slow reader sees it too; a segment is closed after an hour at the latest.
             return {"cleanup.policy": "compact", "delete.retention.ms": str(DAY_MS), "segment.ms": str(DAY_MS // 24)}
         return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 

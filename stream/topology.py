@@ -1,9 +1,9 @@
 """Who feeds whom.
 
-    account-events --> wallet (one batch, one transaction) --> call-decisions, charges, alerts, refills, payment-requests,
-         ^               |        ^                            ledger-entries, account-snapshots, invoices, dead-letters
-         |               v        | restored from
-    clock (leader)     <app>-wallet-rows (changelog)
+account-events --> wallet (one batch, one transaction) --> call-decisions, charges, alerts, refills, payment-requests,
+     ^               |        ^                            ledger-entries, account-snapshots, invoices, dead-letters
+     |               v        | restored from
+clock (leader)     <app>-wallet-rows (changelog)
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import faust
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from agents.wallet.agent import Wallets
 from schemas import rows
 from schemas.plan import load_catalogue
 from stream import batches, log, topics
@@ -38,14 +39,12 @@ GIVE_UP_SHARE = 0.6
 class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
     """A Faust app that commits by transactions of its own and ends the process on any error."""
 
-    settings: Settings
-    wallets: Any
-    check_row: CheckRow
-    metrics: Metrics
     rows: LedgerTable
+    writer_class = PartitionWriter
 
-    def __init__(self, settings: Settings, wallets: Any, check_row: CheckRow, metrics: Metrics) -> None:
-        self.settings, self.wallets, self.check_row, self.metrics = settings, wallets, check_row, metrics
+    def __init__(self, settings: Settings, wallets: Any, check_row: CheckRow) -> None:
+        self.settings, self.wallets, self.check_row = settings, wallets, check_row
+        self.metrics = Metrics(self._gauges)
         self.input_topic = settings.topic(topics.INPUTS)
         self.changelog = topics.changelog(settings)
         self.buffers: dict[int, PartitionBuffer] = {}
@@ -76,7 +75,7 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
             settings.transaction_timeout_ms / 1000 * GIVE_UP_SHARE,
         )
         await link.open(topics.declared(settings))
-        return PartitionWriter(
+        return self.writer_class(
             link,
             app_id=settings.app_id,
             input_partition=TopicPartition(self.input_topic, partition),
@@ -98,7 +97,7 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
     async def finish_batches(self) -> None:
         """Wait for the batches under way; begin no other. One that never ends is ended by the watchdog."""
         self.forget_fetched()
-        while any(buffer.under_way for buffer in self.buffers.values()):
+        while any(buffer.under_way for buffer in self.buffers.values()):  # noqa: ASYNC110 a rare wait, one event less
             await asyncio.sleep(0.002)
 
     async def settle(self, batch: Batch) -> None:
@@ -149,6 +148,9 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
     def _names(self) -> dict[str, str]:
         return {topic.name: self.settings.topic(topic.name) for topic in topics.CONTRACT if topic.name != topics.INPUTS}
 
+    def _gauges(self) -> dict[str, int]:
+        return {**self.wallets.gauges(), "rows": sum(len(mine.rows) for mine in list(self.rows.owned.values()))}
+
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:  # noqa: ARG002 Faust's signature
         """Faust would ack the batch and go on."""
         logger.error("agent failed", exc_info=exc)
@@ -193,13 +195,9 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
 def build_app(settings: Settings, *, wallets: Any = None, check_row: CheckRow = rows.check_row) -> Tollgate:
     """The worker's app: one a process. `wallets` is what decides (agents.wallet.agent.Wallets when None)."""
     if wallets is None:
-        from agents.wallet.agent import Wallets  # noqa: PLC0415 only a real worker needs the rules
-
-        wallets = Wallets(
-            load_catalogue(settings.plans), signing_keys=settings.keys(), partitions=settings.partitions
-        )
+        wallets = Wallets(load_catalogue(settings.plans), signing_keys=settings.keys(), partitions=settings.partitions)
     batches.register()
-    app = Tollgate(settings, wallets, check_row, Metrics(wallets.gauges))
+    app = Tollgate(settings, wallets, check_row)
     changelog = app.topic(app.changelog, partitions=settings.partitions, acks=False, schema=batches.Undecoded())
     app.rows = app.Table("wallet-rows", partitions=settings.partitions, changelog_topic=changelog)
     inputs = app.topic(app.input_topic, partitions=settings.partitions, acks=False, schema=batches.Undecoded())

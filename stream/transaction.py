@@ -9,6 +9,7 @@ partition without knowing it, because the requests this client speaks carry offs
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.client import CoordinationType
@@ -90,7 +91,7 @@ class PartitionWriter:
         await self._link.close()
 
     def _batches(self, place: TopicPartition, entries: Iterable[Entry]) -> Iterable[bytes]:
-        """Record batches of at most BATCH_BYTES, numbered on from those before: the broker refuses a gap or a repeat."""
+        """Batches of at most BATCH_BYTES, numbered on from those before: the broker refuses a gap or a repeat."""
         builder, count = self._builder(place), 0
         for key, value, headers in entries:
             if builder.append(count, timestamp=None, key=key, value=value, headers=headers) is None:
@@ -159,9 +160,9 @@ class PartitionWriter:
         await self._link.ask(CoordinationType.TRANSACTION, self._id, request, codes)
 
 
-def _partition_codes(response: object) -> Iterable[int]:
-    return [code for _, partitions in response.errors for _, code in partitions]  # type: ignore[attr-defined]  # untyped wire struct
+def _partition_codes(response: Any) -> Iterable[int]:
+    return [code for _, partitions in response.errors for _, code in partitions]
 
 
-def _single_code(response: object) -> Iterable[int]:
-    return (response.error_code,)  # type: ignore[attr-defined]  # an untyped struct of the wire
+def _single_code(response: Any) -> Iterable[int]:
+    return (response.error_code,)

@@ -36,7 +36,9 @@ def run(app: Tollgate, loop: asyncio.AbstractEventLoop) -> NoReturn:
     log.get("worker").info(
         "worker starts", app_id=settings.app_id, partitions=settings.partitions, topics_made=made, health_port=port
     )
-    Worker(app, loop=loop, loglevel="info", logging_config=log.logging_config(settings.log_level)).execute_from_commandline()
+    Worker(
+        app, loop=loop, loglevel="info", logging_config=log.logging_config(settings.log_level)
+    ).execute_from_commandline()
 
 
 async def _topics(settings: Settings) -> list[str]:
@@ -72,7 +74,9 @@ def command() -> None:
 
 def settings_table(settings: Settings) -> list[tuple[str, str, str]]:
     """Name, value in force and meaning of each setting. A secret shows as `***` when it is set."""
-    return [(f"TOLLGATE_{name.upper()}", _shown(getattr(settings, name)), MEANING[name]) for name in Settings.model_fields]
+    return [
+        (f"TOLLGATE_{name.upper()}", _shown(getattr(settings, name)), MEANING[name]) for name in Settings.model_fields
+    ]
 
 
 def _shown(value: Any) -> str:

@@ -15,7 +15,9 @@ from schemas.plan import Catalogue
 
 DEAD_LETTERS = "dead-letters"
 _MASKED = b'{"masked":true}'
-_SOURCE = b"/tollgate"
+_VERSION_HEADER = ("ce_specversion", b"1.0")
+_SOURCE_HEADER = ("ce_source", b"/tollgate")
+_CONTENT_HEADER = ("content-type", b"application/json")
 
 
 class Wallets:
@@ -105,23 +107,33 @@ def _publish(outcome: Outcome, record: Record, decision: Decision | Refusal) -> 
 
 def _say(outcome: Outcome, fact: Fact) -> None:
     """Publish a fact on its topics, flat, with the headers of CloudEvents' binary mode beside it."""
-    kind = fact_type(fact)
-    outcome.tally["facts", kind] += 1
+    counted, type_header = _KNOWN.get(type(fact)) or _know(type(fact))
+    outcome.tally[counted] += 1
     if isinstance(fact, Charge):
         outcome.charged_micros[fact.currency] += fact.amount_micros
     elif isinstance(fact, CallAdmitted | CallRedirected):
         outcome.tally["gate", fact.reason] += 1
     key, value = fact.account_id.encode(), encode_fact(fact)
     headers = (
-        ("ce_specversion", b"1.0"),
+        _VERSION_HEADER,
         ("ce_id", fact.id.encode()),
-        ("ce_source", _SOURCE),
-        ("ce_type", kind.encode()),
+        _SOURCE_HEADER,
+        type_header,
         ("ce_subject", key),
         ("ce_time", fact.occurred_at.encode()),
-        ("content-type", b"application/json"),
+        _CONTENT_HEADER,
     )
-    outcome.outputs.extend(Output(topic, key, value, headers) for topic in fact.topics)
+    for topic in fact.topics:
+        outcome.outputs.append(Output(topic, key, value, headers))
+
+
+def _know(kind: type[Fact]) -> tuple[tuple[str, str], tuple[str, bytes]]:
+    """How facts of this kind are counted, and their type's header: the same for each, so made once."""
+    name = fact_type(kind)
+    return _KNOWN.setdefault(kind, (("facts", name), ("ce_type", name.encode())))
+
+
+_KNOWN: dict[type[Fact], tuple[tuple[str, str], tuple[str, bytes]]] = {}
 
 
 def _bury(outcome: Outcome, record: Record, code: str, message: str, *, masked: bool = False) -> None:

@@ -6,7 +6,7 @@ a restored table: which input ids were seen, which rows wait for time to pass, h
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
 from agents.wallet.decide import decide

@@ -55,7 +55,7 @@ def reclassify_call(turn: Turn, event: CallReclassified) -> bool:
         return True
     if not after.due_ms:
         horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
-        after = replace(after, due_ms=max(turn.now_ms, event.occurred_at_ms) + horizon_ms + 1)
+        after = replace(after, due_ms=turn.now_ms + horizon_ms + 1)
     turn.put_call(event.call_id, after)
     return True
 

@@ -13,7 +13,7 @@ from agents.wallet.cards import add_card, default_card, remove_card
 from agents.wallet.charge import end_call, reclassify_call
 from agents.wallet.gate import redirect_unknown_account, start_call
 from agents.wallet.purchase import finish_purchase, finish_refund, grant_credits, request_purchase, request_refund
-from agents.wallet.refill import decline_refill, judge_refill, set_auto_refill, succeed_refill
+from agents.wallet.refill import decline_refill, judge_refill, refill_due_ms, set_auto_refill, succeed_refill
 from agents.wallet.turn import Decision, Refusal, Turn, View
 from schemas import inputs
 from schemas.account import Account
@@ -132,9 +132,8 @@ def _accept(turn: Turn, event: inputs.AnyInput) -> Decision:
     """Remember the input's id, and finish the turn. Rule G4: the record that it was seen and its effect are one."""
     if not _keeps_own_id(turn, event):
         horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
-        seen = SeenInput(max(turn.now_ms, turn.at_ms) + horizon_ms + 1)
+        seen = SeenInput(turn.now_ms + horizon_ms + 1)
         turn.rows[seen_key(turn.account_id, event.id)] = seen
-    turn.account = replace(turn.account, newest_ms=max(turn.account.newest_ms, turn.at_ms))
     return finish(turn)
 
 
@@ -153,8 +152,13 @@ def finish(turn: Turn) -> Decision:
     judge_redirects(turn)
     judge_balance(turn)
     judge_refill(turn)
-    turn.account = replace(
-        turn.account, version=turn.account.version + 1, changed_by=turn.cause, changed_at_ms=turn.at_ms
+    account = turn.account
+    turn.rows[turn.account_id] = replace(
+        account,
+        version=account.version + 1,
+        changed_by=turn.cause,
+        changed_at_ms=turn.at_ms,
+        newest_ms=turn.newest_ms,
+        due_ms=refill_due_ms(turn),
     )
-    turn.rows[turn.account_id] = turn.account
     return Decision(turn.rows, turn.facts)

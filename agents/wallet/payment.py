@@ -44,7 +44,7 @@ def request_payment(
 def close_payment(turn: Turn, payment_id: str, payment: Payment, status: str) -> None:
     """Remember the answer for as long as any input is remembered: a second one is a repeat (rule P7)."""
     horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
-    due_ms = max(turn.now_ms, turn.at_ms) + horizon_ms + 1
+    due_ms = turn.now_ms + horizon_ms + 1
     turn.rows[payment_key(turn.account_id, payment_id)] = replace(payment, status=status, due_ms=due_ms)
 
 

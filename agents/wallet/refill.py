@@ -54,7 +54,6 @@ def judge_refill(turn: Turn) -> None:
         amount_micros = turn.account.refill_setting.amount_micros
         assert amount_micros is not None, "auto-refill is enabled without an amount"
         _request_if_within_limit(turn, None, amount_micros)
-    turn.account = replace(turn.account, due_ms=_due_ms(turn))
 
 
 def _judge_retry(turn: Turn, refill: Refill) -> None:
@@ -122,7 +121,7 @@ def _request(turn: Turn, retried: Refill | None, amount_micros: int, period_star
     else:
         refill_id, declines = retried.refill_id, retried.declines
     payment_id = f"{refill_id}/{declines + 1}"
-    requested_at_ms = max(turn.now_ms, turn.at_ms)
+    requested_at_ms = turn.now_ms
     refill = Refill(refill_id, amount_micros, payment_id, requested_at_ms, period_start_ms, declines)
     turn.account = replace(turn.account, refill=refill)
     turn.rows[refill_key(turn.account_id, refill_id)] = Purchase(
@@ -208,7 +207,7 @@ def _pause(turn: Turn, reason: str, refill_id: str | UnsetType) -> None:
     )
 
 
-def _due_ms(turn: Turn) -> int:
+def refill_due_ms(turn: Turn) -> int:
     """When a tick must look at this account's refill again, 0 for never. Rule G2."""
     refill = turn.account.refill
     if refill is not None and refill.retry_at_ms is not None:

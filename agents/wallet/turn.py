@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from agents.wallet.period import period_at
@@ -47,20 +48,18 @@ class View(Protocol):
         """The different numbers of included calls that terms in force have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """An input that has no effect, with the contract's code and what to mend. Becomes a dead letter."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What one input changes and says. A recognised repeat changes nothing and says nothing."""
 
-    rows: dict[str, Row | None] = field(default_factory=dict)
-    facts: list[Fact] = field(default_factory=list)
+    rows: dict[str, Row | None] = {}
+    facts: list[Fact] = []
     repeat: bool = False
 
 
@@ -68,7 +67,9 @@ class Decision:
 class Turn:
     """The decision on one input, being made. `at` is the input's time as the facts write it, `cause` its id.
 
-    `ticked` when the input is a tick: only then may a rule act because time has passed (rule G2).
+    `ticked` when the input is a tick: only then may a rule act because time has passed (rule G2). `newest_ms` is the
+    newest accepted input, this one included, and `now_ms` the later of that and the clock: when the account's timed
+    rules think it is (rule P18).
     """
 
     view: View
@@ -78,18 +79,17 @@ class Turn:
     at_ms: int
     rows: dict[str, Row | None] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
-    at: str = ""
     ticked: bool = False
+    at: str = ""
+    newest_ms: int = 0
+    now_ms: int = 0
 
     def __post_init__(self) -> None:
         self.at = format_instant(self.at_ms)
-
-    @property
-    def now_ms(self) -> int:
-        """The later of the clock and the newest accepted input: when the account's timed rules think it is (rule
-        P18).
-        """
-        return max(self.view.clock_ms or 0, self.account.newest_ms)
+        newest_ms = self.account.newest_ms
+        self.newest_ms = newest_ms if self.ticked or newest_ms > self.at_ms else self.at_ms
+        clock_ms = self.view.clock_ms
+        self.now_ms = self.newest_ms if clock_ms is None or clock_ms < self.newest_ms else clock_ms
 
     @property
     def plan(self) -> CreditsPlan:
@@ -122,14 +122,15 @@ class Turn:
 
     def put_period(self, period: Period) -> None:
         """Replace the period of the same start, or add it; the oldest beyond PERIODS_KEPT_MAX is let go."""
+        self.account = replace(self.account, periods=self.with_period(period))
+
+    def with_period(self, period: Period) -> tuple[Period, ...]:
+        """The account's periods with one replaced or added."""
         periods = self.account.periods
         if periods and periods[-1].start_ms == period.start_ms:
-            kept = (*periods[:-1], period)
-        else:
-            kept = tuple(sorted((*(p for p in periods if p.start_ms != period.start_ms), period), key=_start))
-            if len(kept) > PERIODS_KEPT_MAX:
-                kept = _let_oldest_go(kept)
-        self.account = replace(self.account, periods=kept)
+            return (*periods[:-1], period)
+        kept = tuple(sorted((*(p for p in periods if p.start_ms != period.start_ms), period), key=_start))
+        return _let_oldest_go(kept) if len(kept) > PERIODS_KEPT_MAX else kept
 
     def say(self, fact: Fact) -> None:
         self.facts.append(fact)

@@ -75,6 +75,15 @@ class CallHistories(RuleBasedStateMachine):
         account = self.account(account_id)
         return list(account.calls.values()) if account else []
 
+    def remembered_calls(self, account_id: str) -> list[NaiveCall]:
+        """Those within the correction horizon, with a day to spare: what an id means after it nobody promises."""
+        clock = self.model.world.clock
+        return [
+            call
+            for call in self.known_calls(account_id)
+            if clock is None or call.last_heard_ms >= clock - 34 * DAY_MS
+        ]
+
     def pass_time(self, gap_ms: int) -> None:
         """Moves on, with a tick where the inputs would otherwise be from the future."""
         self.history.now_ms += gap_ms
@@ -102,7 +111,7 @@ class CallHistories(RuleBasedStateMachine):
 
     @rule(account_id=ACCOUNTS, number=PICKS, said=ENDS, shift=SHIFTS)
     def end_a_call(self, account_id: str, number: int, said: dict[str, Any], shift: int) -> None:
-        call = pick([call for call in self.known_calls(account_id) if not call.ends], number)
+        call = pick([call for call in self.remembered_calls(account_id) if not call.ends], number)
         if call is not None:
             started = instant(call.start["occurred_at"]) if call.start else self.history.now_ms
             started += shift if abs(shift) < MINUTE_MS else 0
@@ -167,7 +176,7 @@ class CallHistories(RuleBasedStateMachine):
 
     @rule(account_id=ACCOUNTS, number=PICKS, said=ENDS, shift=SHIFTS)
     def contradict(self, account_id: str, number: int, said: dict[str, Any], shift: int) -> None:
-        call = pick([call for call in self.known_calls(account_id) if call.ends], number)
+        call = pick([call for call in self.remembered_calls(account_id) if call.ends], number)
         if call is not None:
             self.end(call.call_id, account_id, self.since_signup(account_id, call.started_ms + shift), said)
 
@@ -180,6 +189,6 @@ class CallHistories(RuleBasedStateMachine):
 
     @rule(account_id=ACCOUNTS, number=PICKS)
     def start_again(self, account_id: str, number: int) -> None:
-        call = pick(self.known_calls(account_id), number)
+        call = pick(self.remembered_calls(account_id), number)
         if call is not None:
             self.send(self.history.start(call.call_id, account_id))

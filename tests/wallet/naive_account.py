@@ -34,6 +34,12 @@ class NaiveCall:
         return instant(self.start["occurred_at"])
 
     @property
+    def last_heard_ms(self) -> int:
+        """The latest time that an input about the call names: what the correction horizon is counted from."""
+        wires = [*([self.start] if self.start else []), *self.ends, *self.reclassified]
+        return max(instant(wire["occurred_at"]) for wire in wires)
+
+    @property
     def is_real(self) -> bool:
         """The reclassification of the greatest (occurred_at, id) beats the end's own word. Rule P5."""
         if self.reclassified:
