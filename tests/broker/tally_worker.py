@@ -28,7 +28,7 @@ class DyingWriter(PartitionWriter):
         await super().commit(entries, end_offset)
 
     async def _ask_transactions(self, request: object) -> None:
-        if isinstance(request, EndTxnRequest) and DyingWriter.commits_left == 0:
+        if isinstance(request, EndTxnRequest) and DyingWriter.commits_left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
         await super()._ask_transactions(request)
 

@@ -1,0 +1,21 @@
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream.dev_broker import DevBroker
+from tests.broker.stage import Stage
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBroker]:
+    with DevBroker(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(broker: DevBroker, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(broker.bootstrap, re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-"), tmp_path)
+    yield made
+    made.close()
