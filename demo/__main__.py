@@ -38,9 +38,9 @@ BrokerUrl = Annotated[
 def whole_run(
     context: typer.Context,
     *,
-    accounts: Accounts = 1_000,
-    calls: Calls = 40_000,
-    seconds: Seconds = 45,
+    accounts: Accounts = 600,
+    calls: Calls = 20_000,
+    seconds: Seconds = 50,
     speed_up: SpeedUp = None,
     seed: Seed = 1,
     broker_url: BrokerUrl = None,
@@ -61,9 +61,9 @@ def whole_run(
 @app.command()
 def traffic(
     *,
-    accounts: Accounts = 1_000,
-    calls: Calls = 40_000,
-    seconds: Seconds = 45,
+    accounts: Accounts = 600,
+    calls: Calls = 20_000,
+    seconds: Seconds = 50,
     speed_up: SpeedUp = None,
     seed: Seed = 1,
     broker_url: BrokerUrl = None,
@@ -94,7 +94,7 @@ def traffic(
 @app.command()
 def provider(
     *,
-    seconds: Seconds = 45,
+    seconds: Seconds = 50,
     speed_up: SpeedUp = None,
     seed: Seed = 1,
     broker_url: BrokerUrl = None,

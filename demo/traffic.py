@@ -1,8 +1,8 @@
 """A realistic day of call traffic as an ordered, seeded sequence of records. Pure: no clock, no Kafka, no files.
 
 The same settings give the same bytes. Time is virtual: `Timed.at_ms` is when a record reaches the log, the sender
-decides how fast that time runs. The first hour (before midnight) opens the accounts; the last one lets calls end and
-reports come in late.
+decides how fast that time runs. The hours before midnight open the accounts; the hour after the day lets calls end
+and reports come in late.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,10 @@ from schemas.inputs import moves_money
 from schemas.instant import DAY_MS, HOUR_MS, MINUTE_MS
 
 CLOCK_KEY = b"*"
-PLAYED_MS = DAY_MS + 2 * HOUR_MS  # Virtual time from the first record to the last possible one.
+# Before midnight the accounts are opened, and there is time for what that causes: their first payments.
+LEAD_IN_MS = 3 * HOUR_MS
+TAIL_MS = HOUR_MS
+PLAYED_MS = LEAD_IN_MS + DAY_MS + TAIL_MS  # Virtual time from the first record to the last possible one.
 REPEAT_DELAY_MEAN_MS = 10 * MINUTE_MS
 
 
@@ -43,7 +46,7 @@ class TrafficSettings:
 
     @property
     def begin_ms(self) -> int:
-        return self.midnight_ms - HOUR_MS
+        return self.midnight_ms - LEAD_IN_MS
 
     @property
     def end_ms(self) -> int:
@@ -86,10 +89,13 @@ def _random(settings: TrafficSettings, stream: str) -> Random:
 
 
 def ticks(settings: TrafficSettings) -> Iterator[Timed]:
-    """One `clock-ticked` for each partition, at each step of the virtual clock."""
+    """One `clock-ticked` for each partition, at each step of the virtual clock, which runs from midnight on.
+
+    Until then no time passes for the accounts: their first refills are not overdue because a worker has just started.
+    """
     if settings.tick_every_ms == 0:
         return
-    for at_ms in range(settings.begin_ms, settings.end_ms + 1, settings.tick_every_ms):
+    for at_ms in range(settings.midnight_ms, settings.end_ms + 1, settings.tick_every_ms):
         value = encode("clock-ticked", f"tick-{at_ms}", "*", at_ms, {})
         for partition in range(settings.partitions):
             yield Timed(at_ms, "clock-ticked", CLOCK_KEY, value, partition=partition)

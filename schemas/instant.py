@@ -9,11 +9,18 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TEXT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:)(\d\d)(?:\.(\d{1,3}))?Z", re.ASCII)
+_SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d", re.ASCII)
+_SECOND_CHARACTERS = 19
 _YEAR_MIN, _YEAR_MAX = 1970, 2999
-_MINUTES_REMEMBERED_MAX = 4096
-_minutes: dict[str, int] = {}
-_seconds: dict[int, str] = {}
+
+# What may stand behind a whole second, and back: looked up, because every event has several times.
+_MILLIS = {f".{digits:0{n}d}Z": digits * 10 ** (3 - n) for n in (1, 2, 3) for digits in range(10**n)} | {"Z": 0}
+_SUFFIXES = ("Z", *(f".{millis:03d}Z" for millis in range(1, SECOND_MS)))
+
+# Traffic stays within a few seconds: their texts are remembered both ways, up to a bound.
+_SECONDS_REMEMBERED_MAX = 65_536
+_millis_of: dict[str, int] = {}
+_texts: dict[int, str] = {}
 
 
 class Instant(int):
@@ -24,43 +31,43 @@ class Instant(int):
 
 def parse_instant(text: object) -> Instant:
     """Milliseconds of an RFC 3339 UTC time with at most milliseconds. Raises ValueError with what is expected."""
-    match = _TEXT.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError("expected a UTC time such as `2026-01-31T10:00:00.250Z`, with at most milliseconds")
-    minute, second, fraction = match.groups()
-    seconds = int(second)
-    if seconds > 59:
-        raise ValueError("a second is 00 to 59: report a leap second as 59")
-    millis = int(fraction.ljust(3, "0")) if fraction else 0
-    return Instant(_minute_ms(minute) + seconds * SECOND_MS + millis)
+    if not isinstance(text, str):
+        raise ValueError(_EXPECTED)  # noqa: TRY004  # the decoder names the field for a ValueError
+    millis = _MILLIS.get(text[_SECOND_CHARACTERS:])
+    if millis is None:
+        raise ValueError(_EXPECTED)
+    second = text[:_SECOND_CHARACTERS]
+    known = _millis_of.get(second)
+    return Instant((_parse_second(second) if known is None else known) + millis)
 
 
-def _minute_ms(minute: str) -> int:
-    """Milliseconds of `2026-01-31T10:00:`, remembered because traffic stays within a few minutes."""
-    known = _minutes.get(minute)
-    if known is None:
-        try:
-            moment = datetime.fromisoformat(minute + "00+00:00")
-        except ValueError as error:
-            raise ValueError(f"not a date and time of the calendar: {error}") from None
-        # Billing periods reach a month to either side and every time zone: far from the calendar's ends there is room.
-        if not _YEAR_MIN <= moment.year <= _YEAR_MAX:
-            raise ValueError(f"expected a year from {_YEAR_MIN} to {_YEAR_MAX}")
-        if len(_minutes) >= _MINUTES_REMEMBERED_MAX:
-            _minutes.clear()
-        known = _minutes[minute] = to_millis(moment)
-    return known
+_EXPECTED = "expected a UTC time such as `2026-01-31T10:00:00.250Z`, with at most milliseconds"
+
+
+def _parse_second(second: str) -> int:
+    if _SECOND.fullmatch(second) is None:
+        raise ValueError(_EXPECTED)
+    try:
+        moment = datetime.fromisoformat(second + "+00:00")
+    except ValueError as error:
+        raise ValueError(f"not a date and time of the calendar: {error}") from None
+    # Billing periods reach a month to either side and every time zone: far from the calendar's ends there is room.
+    if not _YEAR_MIN <= moment.year <= _YEAR_MAX:
+        raise ValueError(f"expected a year from {_YEAR_MIN} to {_YEAR_MAX}")
+    if len(_millis_of) >= _SECONDS_REMEMBERED_MAX:
+        _millis_of.clear()
+    return _millis_of.setdefault(second, to_millis(moment))
 
 
 def format_instant(millis: int) -> str:
     """RFC 3339 text of `millis`: whole seconds as `…:00Z`, others with three digits, `…:00.250Z`."""
-    second, rest = divmod(millis, SECOND_MS)
-    text = _seconds.get(second)
+    second = millis // SECOND_MS
+    text = _texts.get(second)
     if text is None:
-        if len(_seconds) >= _MINUTES_REMEMBERED_MAX:
-            _seconds.clear()
-        text = _seconds[second] = f"{from_millis(second * SECOND_MS):%Y-%m-%dT%H:%M:%S}".rjust(19, "0")
-    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
+        if len(_texts) >= _SECONDS_REMEMBERED_MAX:
+            _texts.clear()
+        text = _texts[second] = from_millis(second * SECOND_MS).isoformat()[:_SECOND_CHARACTERS]
+    return text + _SUFFIXES[millis - second * SECOND_MS]
 
 
 def to_millis(moment: datetime) -> int:

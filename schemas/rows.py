@@ -135,6 +135,11 @@ def row_type(key: str) -> type[Row]:
     return kind
 
 
+def due_of(row: Row | None) -> int:
+    """When time passing next does something to the row, 0 for never."""
+    return getattr(row, "due_ms", 0)
+
+
 def encode_row(key: str, row: Row, previous: bytes | None) -> bytes:
     """The bytes of `row`, following `previous` under the same key."""
     sequence = 1 if previous is None else sequence_of(previous) + 1

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from fractions import Fraction
+from typing import Any, cast
 
 import msgspec
 
@@ -63,7 +64,8 @@ class CallStory:
 
 
 def read_story(facts: Iterable[tuple[int, dict[str, Any]]], call_id: str, account_id: str | None) -> CallStory:
-    """The story of a call from numbered facts. Facts of other types are passed over; a fact that comes twice counts once.
+    """The story of a call from numbered facts. Facts of other types are passed over; one that comes
+    twice counts once.
 
     Raises ExplainError when nothing tells of the call, when several accounts have such a call and none is named, and
     when a fact about it has another shape than the contract's.
@@ -100,7 +102,7 @@ def _is_about(fact: dict[str, Any], call_id: str, account_id: str | None) -> boo
 
 def _convert(number: int, fact: dict[str, Any]) -> ToldFact:
     try:
-        return msgspec.convert(fact, ToldFact)
+        return cast("ToldFact", msgspec.convert(fact, ToldFact))
     except msgspec.ValidationError as error:
         raise ExplainError(f"fact {number} is no {fact['type']} of the contract: {error}") from None
 
@@ -151,6 +153,8 @@ def is_extra(charge: Charge) -> bool:
 def not_enabled(charge: Charge) -> list[str]:
     """What the call used that was off, or inactive at admission, and therefore not billed. Rules C11 and P2."""
     receipt = charge.receipt
+    if not is_counted(receipt):
+        return []
     used = [feature for feature in FEATURES if feature in receipt.features_used]
     if is_extra(charge):
         used.insert(0, "extra_calls")
@@ -159,8 +163,11 @@ def not_enabled(charge: Charge) -> list[str]:
 
 def recompute(receipt: Receipt) -> int:
     """The charge in micros from the receipt alone: quantities times units, capped, rounded once. Rules C6 and G1."""
-    total = sum(line.quantity * line.unit_amount_micros for line in receipt.lines if line.kind not in _PRICED_ELSEWHERE)
-    rounded = round_half_up(int(min(total, receipt.cap_micros)), receipt.charge_quantum_micros)
+    priced = [line for line in receipt.lines if line.kind not in _PRICED_ELSEWHERE]
+    # A quantity of minutes may have decimals: read as written, never as a float.
+    total = sum((Fraction(str(line.quantity)) * line.unit_amount_micros for line in priced), Fraction(0))
+    parts, whole = min(total, Fraction(receipt.cap_micros)).as_integer_ratio()
+    rounded = round_half_up(parts, receipt.charge_quantum_micros * whole) // whole
     if rounded > receipt.cap_micros:
         return receipt.cap_micros // receipt.charge_quantum_micros * receipt.charge_quantum_micros
     return rounded
@@ -222,13 +229,13 @@ def _ledger_faults(story: CallStory) -> Iterator[str]:
     moved = Counter((m.caused_by, -m.wallet_micros, m.balance_after_micros) for m in story.moves() if m.wallet_micros)
     posted = Counter((e.caused_by, e.amount_micros, e.balance_after_micros) for e in story.entries)
     for cause, micros, _ in (moved - posted).elements():
-        yield f"the ledger has no entry of {_signed(micros, story)} caused by input {cause} with the balance of its charge"
+        yield f"the ledger has no entry of {_signed(micros, story)} caused by input {cause}, with the balance after it"
     for cause, micros, _ in (posted - moved).elements():
         yield f"the ledger entry of {_signed(micros, story)} caused by input {cause} belongs to no charge or adjustment"
 
 
 def _signed(micros: int, story: CallStory) -> str:
-    currencies = [fact.currency for fact in (*story.entries, *story.moves())]
+    currencies = [entry.currency for entry in story.entries] + [move.currency for move in story.moves()]
     return format_money(micros, currencies[0])
 
 

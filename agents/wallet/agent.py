@@ -1,6 +1,6 @@
 """The wallet agent's shell: a batch of records in, changed rows and records to publish out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agents.wallet.book import Book
 from agents.wallet.signature import is_signed
@@ -50,8 +50,7 @@ class Wallets:
             if isinstance(event, Unreadable):
                 _bury(outcome, record, event.code, event.message, masked=event.masked)
                 continue
-            for decision in book.take(event):
-                _publish(outcome, record, decision)
+            _publish(outcome, record, book.take(event))
         for account_id, account in book.changed_accounts():
             _say(outcome, take_snapshot(Turn(book, account_id, account, account.changed_by, account.changed_at_ms)))
         outcome.rows = book.flush()
@@ -96,13 +95,18 @@ class Wallets:
         return is_signed(record.value, record.headers, self._signing_keys) and decode_input(record.value) == event
 
 
-def _publish(outcome: Outcome, record: Record, decision: Decision | Refusal) -> None:
-    if isinstance(decision, Refusal):
-        _bury(outcome, record, decision.code, decision.message)
-        return
-    outcome.tally["inputs", "repeat" if decision.repeat else "accepted"] += 1
-    for fact in decision.facts:
-        _say(outcome, fact)
+def _publish(outcome: Outcome, record: Record, decisions: Iterable[Decision | Refusal]) -> None:
+    """Count the input by the one outcome it had (rule G10), and publish what it says."""
+    counted = False
+    for decision in decisions:
+        if isinstance(decision, Refusal):
+            _bury(outcome, record, decision.code, decision.message)
+            return
+        if not counted:
+            outcome.tally["inputs", "repeat" if decision.repeat else "accepted"] += 1
+            counted = True
+        for fact in decision.facts:
+            _say(outcome, fact)
 
 
 def _say(outcome: Outcome, fact: Fact) -> None:

@@ -6,8 +6,9 @@ a restored table: which input ids were seen, which rows wait for time to pass, h
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from typing import cast
 
 from agents.wallet.decide import decide
 from agents.wallet.expire import expire_row
@@ -16,10 +17,11 @@ from schemas.account import Account, Row
 from schemas.call import Call, is_counted, rank_of
 from schemas.inputs import AnyInput, ClockTicked
 from schemas.plan import Catalogue, CreditsPlan, PlanError
-from schemas.rows import CLOCK_KEY, Clock, SeenInput, Terms, decode_row, encode_row, seen_key, terms_key
+from schemas.rows import CLOCK_KEY, Clock, SeenInput, Terms, decode_row, due_of, encode_row, seen_key, terms_key
 
 Rank = tuple[int, str]
 _NOTHING: tuple[Rank, ...] = ()
+_NO_CALL = Call()
 
 
 class Book:
@@ -110,12 +112,13 @@ class Book:
         if self.clock_ms is not None and tick.occurred_at_ms <= self.clock_ms:
             yield Decision(repeat=True)
             return
-        self.clock_ms = int(tick.occurred_at_ms)
-        self._apply(Decision({CLOCK_KEY: Clock(self.clock_ms)}))
-        while self._due and self._due[0][0] <= self.clock_ms:
+        advanced = Decision({CLOCK_KEY: Clock(int(tick.occurred_at_ms))})
+        self._apply(advanced)
+        yield advanced
+        while self._due and self._due[0][0] <= tick.occurred_at_ms:
             due_ms, key = heappop(self._due)
             row = self.get(key)
-            if row is None or getattr(row, "due_ms", 0) != due_ms:
+            if row is None or due_of(row) != due_ms:
                 continue
             decision = expire_row(self, key, row, tick)
             self._apply(decision)
@@ -129,17 +132,11 @@ class Book:
 
     def _derive(self, key: str, before: Row | None, after: Row | None, *, restoring: bool = False) -> None:
         """Keep what is derived from rows in step with one row's change."""
-        due_ms = getattr(after, "due_ms", 0)
-        if due_ms and due_ms != getattr(before, "due_ms", 0):
-            if restoring:
-                self._due.append((due_ms, key))
-            else:
-                heappush(self._due, (due_ms, key))
         kind = type(before if after is None else after)
-        if kind is Account:
-            self._derive_account(before, after)
-        elif kind is Call:
-            self._derive_call(key, before, after)
+        if kind is Call:
+            self._derive_call(key, cast("Call | None", before) or _NO_CALL, cast("Call | None", after) or _NO_CALL)
+        elif kind is Account:
+            self._derive_account(cast("Account | None", before), cast("Account | None", after))
         elif kind is SeenInput:
             (self._seen.discard if after is None else self._seen.add)(key)
         elif isinstance(after, Clock):
@@ -148,23 +145,33 @@ class Book:
             _, plan, version = key.split("/")
             self._terms[plan, int(version)] = after.plan
             self._allowances = tuple(sorted({terms.included_calls for terms in self._terms.values()}))
+        due_ms = due_of(after)
+        if due_ms and due_ms != due_of(before):
+            if restoring:
+                self._due.append((due_ms, key))
+            else:
+                heappush(self._due, (due_ms, key))
 
-    def _derive_account(self, before: Row | None, after: Row | None) -> None:
-        for row, sign in ((before, -1), (after, 1)):
-            if isinstance(row, Account):
-                self.held_micros += sign * row.held_micros
-                self.open_calls += sign * row.open_calls
-                self.accounts += sign
+    def _derive_account(self, before: Account | None, after: Account | None) -> None:
+        if before is None:
+            self.accounts += 1
+        else:
+            self.held_micros -= before.held_micros
+            self.open_calls -= before.open_calls
+        if after is not None:
+            self.held_micros += after.held_micros
+            self.open_calls += after.open_calls
 
-    def _derive_call(self, key: str, before: Row | None, after: Row | None) -> None:
-        account_id, _, call_id = key.split("/", 2)
-        old = before if isinstance(before, Call) else Call()
-        new = after if isinstance(after, Call) else Call()
+    def _derive_call(self, key: str, old: Call, new: Call) -> None:
         if old.input_ids != new.input_ids:
-            self._seen.difference_update(seen_key(account_id, i) for i in old.input_ids)
-            self._seen.update(seen_key(account_id, i) for i in new.input_ids)
+            account_id = key[: key.index("/")]
+            for input_id in old.input_ids:
+                self._seen.discard(seen_key(account_id, input_id))
+            for input_id in new.input_ids:
+                self._seen.add(seen_key(account_id, input_id))
         if old.end is None and new.end is None:
             return
+        account_id, _, call_id = key.split("/", 2)
         was = rank_of(call_id, old.end) if old.end is not None and is_counted(old) else None
         now = rank_of(call_id, new.end) if new.end is not None and is_counted(new) else None
         if was == now and old.period_start_ms == new.period_start_ms:

@@ -25,27 +25,31 @@ def start_call(turn: Turn, event: CallStarted) -> bool:
     plan = turn.plan
     ordinal = period.counted_calls + period.open_calls + 1
     reason = _redirect_reason(turn, plan, ordinal)
-    call = replace(
-        call or Call(),
+    account = turn.account
+    due_ms = event.occurred_at_ms + plan.longest_call_ms
+    active = () if reason else active_features(turn)
+    call = Call(
         input_ids=(event.id,),
-        started_at_ms=event.occurred_at_ms,
-        period_start_ms=period.start_ms,
-        plan=turn.account.plan,
-        plan_version=turn.view.catalogue.version,
         gate=REDIRECTED if reason else ADMITTED,
-        due_ms=event.occurred_at_ms + plan.longest_call_ms,
+        started_at_ms=int(event.occurred_at_ms),
+        period_start_ms=period.start_ms,
+        plan=account.plan,
+        plan_version=turn.view.catalogue.version,
+        features=active,
+        hold_micros=0 if reason else _hold_micros(plan, active, ordinal),
+        open=not reason,
+        due_ms=due_ms + turn.view.catalogue.rules.correction_horizon_ms if reason else due_ms,
+        reclassification=None if call is None else call.reclassification,
     )
+    turn.put_call(event.call_id, call)
     if reason:
-        horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
-        turn.put_call(event.call_id, replace(call, due_ms=call.due_ms + horizon_ms))
         _redirect(turn, event.call_id, reason)
         return True
-    call = replace(call, open=True, features=active_features(turn), hold_micros=_hold_micros(turn, plan, ordinal))
-    turn.put_call(event.call_id, call)
-    turn.put_period(replace(period, open_calls=period.open_calls + 1))
-    account = turn.account
     turn.account = replace(
-        account, held_micros=account.held_micros + call.hold_micros, open_calls=account.open_calls + 1
+        account,
+        held_micros=account.held_micros + call.hold_micros,
+        open_calls=account.open_calls + 1,
+        periods=turn.with_period(replace(period, open_calls=period.open_calls + 1)),
     )
     turn.say(
         CallAdmitted(
@@ -82,11 +86,10 @@ def _redirect_reason(turn: Turn, plan: CreditsPlan, ordinal: int) -> str | None:
     return "insufficient_balance" if _spendable_micros(turn, plan) <= 0 else None
 
 
-def _hold_micros(turn: Turn, plan: CreditsPlan, ordinal: int) -> int:
+def _hold_micros(plan: CreditsPlan, active: tuple[str, ...], ordinal: int) -> int:
     """The worst that an admitted call can cost, so that calls in progress together stay above -cap. Rule C9."""
     if plan.admission == "balance":
         return 0
-    active = active_features(turn)
     worst = plan.live_agent_micros * ("live_agent" in active)
     worst += plan.appointment_booking_micros * ("appointment_booking" in active)
     worst += plan.extra_call_micros * ("extra_calls" in active and ordinal > plan.included_calls)

@@ -17,6 +17,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from stream import topics
+from stream.settings import Settings
 from tests.broker.tally import HEAD, Deposit, Settled
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +163,30 @@ class Stage:
                 )
             await asyncio.gather(*pending)
 
+    def create_topics(self) -> None:
+        """As a worker would at its start."""
+        asyncio.run(topics.ensure(self.settings()))
+
+    def settings(self, **changed: Any) -> Settings:
+        return Settings(
+            bootstrap_servers=self.bootstrap,
+            app_id=self.app_id,
+            topic_prefix=self.prefix,
+            partitions=PARTITIONS,
+            **changed,
+        )
+
+    def write(self, topic: str, records: Iterable[tuple[int, bytes | None, bytes | None]]) -> None:
+        """Records as they are: partition, key, value."""
+        asyncio.run(self._write(topic, list(records)))
+
+    async def _write(self, topic: str, records: list[tuple[int, bytes | None, bytes | None]]) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=20, max_batch_size=1 << 19) as producer:
+            sent = [
+                await producer.send(topic, value, key=key, partition=partition) for partition, key, value in records
+            ]
+            await asyncio.gather(*sent)
+
     def read(self, topic: str, until: Callable[[list[ConsumerRecord]], bool] | None = None) -> list[ConsumerRecord]:
         """What a reader with `read_committed` finds, from the beginning to the end, or `until` it has seen enough."""
         return asyncio.run(self._read(topic, until))
@@ -224,7 +250,9 @@ class Stage:
             found = await admin.list_consumer_group_offsets(self.app_id)
         finally:
             await admin.close()
-        return {place.partition: at.offset for place, at in found.items() if place.topic == self.topic("account-events")}
+        return {
+            place.partition: at.offset for place, at in found.items() if place.topic == self.topic("account-events")
+        }
 
     def ends(self, topic: str) -> dict[int, int]:
         return asyncio.run(self._ends(topic))

@@ -4,6 +4,7 @@ One output for each input, with the account's count and balance after it: any in
 """
 
 import struct
+import threading
 import zlib
 from collections.abc import Sequence
 
@@ -73,6 +74,8 @@ class TallyWallets:
                 outcome.tally["dead_letters", "malformed_json"] += 1
                 continue
             outcome.tally["inputs", "accepted"] += 1
+            if deposit.type == "hang":
+                threading.Event().wait()  # A rule that never returns: the loop is stuck.
             if deposit.type != "deposit":
                 continue
             account_id = deposit.account_id

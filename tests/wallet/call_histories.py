@@ -24,7 +24,7 @@ from tests.wallet.history import DOLLAR, History
 from tests.wallet.naive_account import NaiveAccount, NaiveCall
 from tests.wallet.naive_model import NaiveModel
 from tests.wallet.naive_money import FEATURES, NaivePlan
-from tests.wallet.naive_time import HOUR_MS, MINUTE_MS, SECOND_MS, instant
+from tests.wallet.naive_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, instant
 from tests.wallet.naive_wire import Wire
 
 

@@ -35,9 +35,9 @@ class NaiveCall:
 
     @property
     def last_heard_ms(self) -> int:
-        """The latest time that an input about the call names: what the correction horizon is counted from."""
-        wires = [*([self.start] if self.start else []), *self.ends, *self.reclassified]
-        return max(instant(wire["occurred_at"]) for wire in wires)
+        """What the correction horizon is counted from: the end; without one the start, or else the first correction."""
+        wire = self.ends[-1] if self.ends else self.start or self.reclassified[0]
+        return instant(wire["occurred_at"])
 
     @property
     def is_real(self) -> bool:

@@ -1,0 +1,113 @@
+"""What a worker restores, and what it refuses to start on: state is not trusted blindly."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.partitioner import murmur2
+
+from stream.fail_stop import EXIT_STATUS
+from stream.worker import REFUSED
+from tests.broker.stage import PARTITIONS, Stage
+from tests.broker.tally import HEAD, Deposit, Settled, row
+
+ROWS = 100_000
+ROWS_PER_SECOND = 100_000
+# The floor is for an idle machine; a test run shares its two cores with a broker and whatever else is going on.
+BUSY_MACHINE = 4
+
+
+def home(account_id: str) -> int:
+    return int((murmur2(account_id.encode()) & 0x7FFFFFFF) % PARTITIONS)
+
+
+def test_a_hundred_thousand_rows_come_back_before_anything_flows(stage: Stage) -> None:
+    stage.create_topics()
+    accounts = [f"account-{n}" for n in range(ROWS)]
+    stage.write(stage.changelog, ((home(a), a.encode(), row(a.encode(), 7, n)) for n, a in enumerate(accounts)))
+    removed = accounts[5]
+    stage.write(stage.changelog, [(home(removed), removed.encode(), None)])
+    worker = stage.worker()
+    stage.send([Deposit("first", accounts[99_999], 1), Deposit("second", removed, 1)])
+    settled = {
+        one.caused_by: (one.count, one.balance)
+        for one in (
+            msgspec.json.decode(r.value, type=Settled)
+            for r in stage.read(stage.topic("charges"), lambda found: len(found) == 2)  # noqa: PLR2004 two deposits
+        )
+    }
+    assert settled == {"first": (8, 100_000), "second": (1, 1)}
+    [restored] = worker.events("restored")
+    assert restored["rows"] == ROWS + 1
+    assert restored["rows"] / restored["seconds"] > ROWS_PER_SECOND / BUSY_MACHINE
+
+
+def corrupt(account_id: bytes) -> bytes:
+    good = row(account_id, 3, 300)
+    return good[:-1] + bytes([good[-1] ^ 1])
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ([corrupt(b"account-1")], "wrong checksum"),
+        ([b"{}"], "wrong length"),
+        ([row(b"account-1", 3, 300), row(b"account-1", 2, 200)], "the sequence goes back"),
+    ],
+    ids=["checksum", "length", "sequence"],
+)
+def test_a_row_that_cannot_be_trusted_is_refused_by_its_address(stage: Stage, rows: list[bytes], error: str) -> None:
+    stage.create_topics()
+    stage.write(stage.changelog, [(3, b"account-1", value) for value in rows])
+    status, last = stage.worker().wait_ended()
+    assert status == EXIT_STATUS
+    assert last["reason"] == "a row of the changelog cannot be trusted"
+    assert (last["topic"], last["partition"], last["offset"]) == (stage.changelog, 3, len(rows) - 1)
+    assert last["error"] == error
+
+
+def test_another_partition_count_is_refused(stage: Stage) -> None:
+    stage.create_topics()
+    status, last = stage.worker(partitions=4).wait_ended()
+    assert status == REFUSED
+    assert f"{stage.topic('account-events')}: has 8 partitions, TOLLGATE_PARTITIONS is 4" in last["reason"]
+
+
+def test_inputs_deleted_before_they_were_processed_are_a_refusal_not_a_gap(stage: Stage) -> None:
+    first = stage.worker(clock="none")
+    first.wait_owned()
+    stage.write(stage.topic("account-events"), [(0, b"a", deposit("a", n)) for n in range(10)])
+    stage.read(stage.topic("charges"), lambda found: len(found) == 10)  # noqa: PLR2004 ten deposits
+    first.stop()
+    stage.write(stage.topic("account-events"), [(0, b"a", deposit("a", n)) for n in range(10, 20)])
+    asyncio.run(delete_before(stage, TopicPartition(stage.topic("account-events"), 0), 15))
+    status, last = stage.worker(clock="none").wait_ended()
+    assert status == EXIT_STATUS
+    assert last["reason"] == "inputs were deleted before they were processed"
+    assert (last["partition"], last["next_offset"], last["first_offset_kept"]) == (0, 10, 15)
+
+
+def deposit(account_id: str, n: int) -> bytes:
+    return msgspec.json.encode(Deposit(f"d{n}", account_id, 1))
+
+
+async def delete_before(stage: Stage, place: TopicPartition, offset: int) -> None:
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=stage.bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({place: RecordsToDelete(before_offset=offset)})
+    finally:
+        await admin.close()
+
+
+def test_the_changelog_alone_holds_the_state(stage: Stage) -> None:
+    worker = stage.worker()
+    worker.wait_owned()
+    stage.send(stage.deposits(100))
+    stage.settle()
+    rows = stage.read(stage.changelog)
+    assert {HEAD.unpack(record.value)[0] != 0 for record in rows} == {True}
+    assert {record.partition for record in rows} == {home(record.key.decode()) for record in rows}
