@@ -26,25 +26,25 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    lasting: bool
 
     @classmethod
-    def python(cls, name: str, arguments: list[str], folder: Path, settings: Mapping[str, str]) -> Self:
+    def python(
+        cls, name: str, arguments: list[str], folder: Path, settings: Mapping[str, str], *, lasting: bool
+    ) -> Self:
         """`python -m …` with this interpreter; `settings` are added to the environment. Raises OSError."""
         log = folder / f"{name}.log"
         process = spawn_tied([sys.executable, "-m", *arguments], log, env={**os.environ, **settings})
-        return cls(name, process, log)
+        return cls(name, process, log, lasting)
 
-    def check(self) -> bool:
-        """Whether it has ended well. Raises ChildDiedError when it has ended otherwise."""
+    def check(self) -> None:
+        """Raises ChildDiedError when it has failed, or has ended at all although it lasts."""
         status = self.process.poll()
-        if status is not None and status != 0:
-            raise ChildDiedError(f"{self.name} ended with status {status}. The end of its log:\n{tail(self.log)}")
-        return status == 0
+        if status is not None and (self.lasting or status != 0):
+            raise ChildDiedError(f"{self.name} ended by itself, {_how(status)}. The end of its log:\n{tail(self.log)}")
 
-    def must_run(self) -> None:
-        """Raises ChildDiedError when it has ended, well or not."""
-        if self.check():
-            raise ChildDiedError(f"{self.name} ended before its work was done. The end of its log:\n{tail(self.log)}")
+    def ended_well(self) -> bool:
+        return self.process.poll() == 0
 
     def stop(self) -> None:
         """Ask it to end and wait; kill it when it does not."""
@@ -56,6 +56,10 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(STOP_DEADLINE_S)
+
+
+def _how(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
 
 
 def tail(log: Path) -> str:

@@ -5,20 +5,20 @@ import http.client
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from demo.children import Child, ChildDiedError, tail
 from demo.closing import print_explanation, print_summary, print_verdict
+from demo.cluster import Offsets, administering, end_offsets, facts_of, reading
 from demo.progress import Gauge, Progress
 from demo.show import Show
 from demo.verify import TOPICS, audit
-from demo.watch import Offsets, Watch, end_offsets, facts_of, reader
+from demo.watch import Watch
 from stream import topics
 from stream.dev_broker import DevBroker
 from stream.settings import Settings
@@ -44,10 +44,12 @@ class Day:
     console: Console
     broker: DevBroker | None
     ending: ExitStack
+    children: list[Child] = field(default_factory=list)
 
-    def start(self, name: str, *arguments: str) -> Child:
-        """`python -m …` as a child with the settings of this run."""
-        child = Child.python(name, list(arguments), self.folder, environment(self.settings))
+    def start(self, name: str, *arguments: str, lasting: bool = True) -> Child:
+        """`python -m …` as a child with the settings of this run; a lasting one may not end by itself."""
+        child = Child.python(name, list(arguments), self.folder, environment(self.settings), lasting=lasting)
+        self.children.append(child)
         self.ending.callback(child.stop)
         return child
 
@@ -60,6 +62,14 @@ def environment(settings: Settings) -> dict[str, str]:
 
 async def play(day: Day) -> list[str]:
     """Play the day, show it, audit it. Returns the findings, one sentence each; raises ChildDiedError."""
+    try:
+        return await _play(day)
+    except KafkaError:
+        await _blame(day)
+        raise
+
+
+async def _play(day: Day) -> list[str]:
     await topics.ensure(day.settings)
     begin = await _ends(day.settings)
     worker = day.start("worker", "stream", "worker")
@@ -68,8 +78,8 @@ async def play(day: Day) -> list[str]:
     provider = day.start("provider", "demo", "provider", *pace)
     report = day.folder / "traffic.json"
     size = "--accounts", str(day.accounts), "--calls", str(day.calls), "--report", str(report)
-    traffic = day.start("traffic", "demo", "traffic", *pace, *size)
-    progress = await _follow(day, begin, [worker, provider], traffic)
+    traffic = day.start("traffic", "demo", "traffic", *pace, *size, lasting=False)
+    progress = await _follow(day, begin, traffic)
     findings = await _close(day, progress, begin, _provoked(report))
     for child in (provider, worker):
         child.stop()
@@ -81,7 +91,7 @@ async def _ready(day: Day, worker: Child) -> None:
     began_s = time.monotonic()
     with day.console.status("starting a worker …"):
         while not await asyncio.to_thread(_answers, day.settings):
-            worker.must_run()
+            _all_alive(day)
             if time.monotonic() - began_s > READY_DEADLINE_S:
                 raise ChildDiedError(f"the worker is not ready after {READY_DEADLINE_S} s:\n{tail(worker.log)}")
             await asyncio.sleep(PROBE_EVERY_S)
@@ -99,24 +109,21 @@ def _answers(settings: Settings) -> bool:
         connection.close()
 
 
-async def _follow(day: Day, begin: Offsets, children: list[Child], traffic: Child) -> Progress:
+async def _follow(day: Day, begin: Offsets, traffic: Child) -> Progress:
     """Show the run until nothing is on its way any more."""
-    watch, gauge = Watch(day.settings, begin), Gauge(day.settings, begin)
     title = f"Tollgate: {day.calls:,} calls of {day.accounts:,} accounts, a day in {day.seconds:g} s"
-    async with watch, gauge:
+    async with reading(day.settings) as consumer, reading(day.settings) as other, administering(day.settings) as admin:
+        watch, gauge = Watch(consumer, day.settings, begin), Gauge(other, admin, day.settings, begin)
+        progress = Progress(watch.totals)
         with Show(day.console, title) as show:
-            progress = Progress(watch.totals)
             while not progress.settled:
-                progress.sending = not traffic.check()
-                try:
-                    await _look(watch, gauge, progress)
-                except KafkaError:
-                    await _blame(day, children)
-                    raise
-                _all_alive(day, children)
-                _refuse_silence(progress, children)
+                progress.sending = not traffic.ended_well()
+                await _look(watch, gauge, progress)
+                _all_alive(day)
+                _refuse_silence(day, progress)
                 show.update(progress)
-            while await watch.behind(await _ends(day.settings)):
+            end = await _ends(day.settings)
+            while await watch.behind(end):
                 await watch.poll(POLL_MS)
             show.update(progress, last=True)
     return progress
@@ -130,25 +137,25 @@ async def _look(watch: Watch, gauge: Gauge, progress: Progress) -> None:
     await gauge.read(progress)
 
 
-def _all_alive(day: Day, children: list[Child]) -> None:
+def _all_alive(day: Day) -> None:
     # The broker first: whoever talks to it follows it into death.
     if day.broker is not None and not day.broker.running:
         raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(day.broker.log)}")
-    for child in children:
-        child.must_run()
+    for child in day.children:
+        child.check()
 
 
-async def _blame(day: Day, children: list[Child]) -> None:
+async def _blame(day: Day) -> None:
     """Kafka does not answer: say which process has ended, if one has. Raises ChildDiedError."""
     until_s = time.monotonic() + DEATH_NOTICE_S
     while time.monotonic() < until_s:
-        _all_alive(day, children)
+        _all_alive(day)
         await asyncio.sleep(PROBE_EVERY_S)
 
 
-def _refuse_silence(progress: Progress, children: list[Child]) -> None:
+def _refuse_silence(day: Day, progress: Progress) -> None:
     if progress.silent_s() > SILENCE_DEADLINE_S:
-        logs = "\n".join(f"{child.name}:\n{tail(child.log)}" for child in children)
+        logs = "\n".join(f"{child.name}:\n{tail(child.log)}" for child in day.children)
         raise ChildDiedError(
             f"nothing was decided for {SILENCE_DEADLINE_S} s, with {progress.waiting} inputs and {progress.unpaid} "
             f"payments waiting. The ends of the logs:\n{logs}"
@@ -169,9 +176,9 @@ async def _close(day: Day, progress: Progress, begin: Offsets, provoked: Counter
     return findings
 
 
-async def _ends(settings: Settings) -> dict[object, int]:
-    async with reader(settings) as consumer:
-        return await end_offsets(consumer, [settings.topic(name) for name in TOPICS], settings.partitions)
+async def _ends(settings: Settings) -> Offsets:
+    async with reading(settings) as consumer:
+        return await end_offsets(consumer, settings, *TOPICS)
 
 
 def _provoked(report: Path) -> Counter[str]:
@@ -179,15 +186,3 @@ def _provoked(report: Path) -> Counter[str]:
     kinds: dict[str, int] = orjson.loads(report.read_bytes())
     codes = {kind.removeprefix("dead-letter:"): count for kind, count in kinds.items() if kind.startswith("dead-")}
     return Counter(codes)
-
-
-async def delete_topics(settings: Settings) -> None:
-    """Remove what a run made for itself on somebody else's cluster: every topic with its prefix and nothing else."""
-    assert settings.topic_prefix, "without a prefix these would be somebody else's topics"
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
-    await admin.start()
-    try:
-        ours = [name for name in await admin.list_topics() if name.startswith(settings.topic_prefix)]
-        await admin.delete_topics(ours)
-    finally:
-        await admin.close()

@@ -3,13 +3,13 @@
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from demo.cluster import Offsets, end_offsets
 from demo.provider_loop import PAYMENT_REQUESTS, group_of
-from demo.watch import Offsets, Totals, end_offsets, reader
+from demo.watch import Totals
 from demo.wire import INPUT_TOPIC
 from stream.settings import Settings
 
@@ -59,38 +59,28 @@ class Progress:
 class Gauge:
     """Reads offsets: how much has been put on the topics, and how much of it each group has committed."""
 
-    def __init__(self, settings: Settings, begin: Offsets) -> None:
-        self._settings = settings
-        self._begin = begin
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
-        self._consumer: AIOKafkaConsumer = reader(settings)
-
-    async def __aenter__(self) -> Self:
-        await self._consumer.start()
-        await self._admin.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._admin.close()
-        await self._consumer.stop()
+    def __init__(
+        self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, settings: Settings, begin: Offsets
+    ) -> None:
+        self._consumer, self._admin, self._settings, self._begin = consumer, admin, settings, begin
 
     async def read(self, progress: Progress) -> None:
         """Bring `progress` up to date. Settled: nothing is on its way any more, in either direction."""
-        unpaid, asked = await self._behind(PAYMENT_REQUESTS, group_of(self._settings))
-        waiting, sent = await self._behind(INPUT_TOPIC, self._settings.app_id)
+        asked = await self._ends(PAYMENT_REQUESTS)
+        unpaid = await self._behind(asked, group_of(self._settings))
+        sent = await self._ends(INPUT_TOPIC)
+        waiting = await self._behind(sent, self._settings.app_id)
         # The worker publishes before it commits and the provider answers before it commits, so when both are done and
         # no request has appeared since the provider was found done, there is nothing left that could cause anything.
-        asked_now = sum((await self._ends(PAYMENT_REQUESTS)).values())
+        quiet = waiting == 0 and unpaid == 0 and asked == await self._ends(PAYMENT_REQUESTS)
         progress.waiting, progress.unpaid = waiting, unpaid
-        progress.settled = not progress.sending and waiting == 0 and unpaid == 0 and asked == asked_now
-        progress.advance(sent - waiting)
+        progress.settled = quiet and not progress.sending
+        progress.advance(sum(end - self._begin[where] for where, end in sent.items()) - waiting)
 
-    async def _behind(self, topic: str, group: str) -> tuple[int, int]:
-        """(offsets not committed by `group`, offsets on `topic`) since the run began."""
-        ends = await self._ends(topic)
+    async def _behind(self, ends: Offsets, group: str) -> int:
+        """How many offsets before `ends`, and since the run began, `group` has not committed."""
         committed = await self._admin.list_consumer_group_offsets(group, partitions=list(ends))
-        behind = sum(end - max(committed[where].offset, self._begin[where]) for where, end in ends.items())
-        return behind, sum(end - self._begin[where] for where, end in ends.items())
+        return sum(end - max(committed[where].offset, self._begin[where]) for where, end in ends.items())
 
     async def _ends(self, topic: str) -> dict[TopicPartition, int]:
-        return await end_offsets(self._consumer, [self._settings.topic(topic)], self._settings.partitions)
+        return await end_offsets(self._consumer, self._settings, topic)

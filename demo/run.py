@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from demo.children import ChildDiedError
-from demo.day import Day, delete_topics, play
+from demo.cluster import delete_topics
+from demo.day import Day, play
 from stream.dev_broker import DevBroker, DevBrokerError
 from stream.kafka_jars import MissingToolError
 from stream.settings import Settings

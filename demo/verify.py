@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 from aiokafka import ConsumerRecord
 
-from demo.watch import FACTS, Offsets, between, header, reader
+from demo.cluster import FACTS, Offsets, between, header, reading
 from demo.wire import INPUT_TOPIC
 from stream.settings import Settings
 
@@ -135,8 +135,7 @@ async def audit(settings: Settings, begin: Offsets, end: Offsets) -> Audit:
     """Read every topic of the run again, between the two sets of offsets."""
     result = Audit()
     names = {settings.topic(name): name for name in TOPICS}
-    consumer = reader(settings)
-    async with consumer:
+    async with reading(settings) as consumer:
         async for record in between(consumer, begin, end):
             result.take(names[record.topic], record)
     return result

@@ -56,9 +56,8 @@ class Period(Row, frozen=True, array_like=True):
     """What one billing period has seen. Half-open, `start_ms` included, `end_ms` not (rule G3).
 
     `counted_calls` are the real answered ones (rule P5), `open_calls` those admitted and not ended.
-    `extra_calls_charged`
-    counts the calls that cost an extra call now. Costs are net of adjustments; `refilled_micros` is requested and not
-    declined (rule P8).
+    `extra_calls_charged` counts the calls that cost an extra call now. Costs are net of adjustments;
+    `refilled_micros` is requested and not declined (rule P8).
     """
 
     start_ms: int
@@ -88,8 +87,8 @@ class Account(Row, frozen=True, array_like=True):
     """The account and its wallet. Money in micros of `currency`.
 
     `version` counts the changes, `newest_ms` is the greatest `occurred_at` accepted; `periods` are in order of time.
-    `due_ms` is when its refill next waits for time to pass, 0 for never.
-    `credited_micros` is all that was ever credited: with the balance it tells which credits are used (rule P13).
+    `due_ms` is when its refill next waits for time to pass, 0 for never. `credited_micros` is all that was ever
+    credited: with the balance it tells which credits are used (rule P13).
     """
 
     currency: str

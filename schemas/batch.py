@@ -45,9 +45,9 @@ class Output(msgspec.Struct, frozen=True, gc=False):
 class Outcome:
     """What a batch of inputs changes, all of it to be committed in one transaction with the batch's end offset.
 
-    `rows` holds each changed row once, in key order of first change; None is a tombstone.
-    `tally` counts for the metrics: ("inputs", outcome), ("dead_letters", code), ("facts", type), ("gate", reason).
-    `charged_micros` is the money charged, net of adjustments, by currency.
+    `rows` holds each changed row once, in key order of first change; None is a tombstone. `tally` counts for the
+    metrics: ("inputs", outcome), ("dead_letters", code), ("facts", type), ("gate", reason). `charged_micros` is the
+    money charged, net of adjustments, by currency.
     """
 
     rows: list[tuple[str, bytes | None]] = field(default_factory=list)

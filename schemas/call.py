@@ -34,11 +34,9 @@ class Call(Row, frozen=True, array_like=True):
     them alone.
 
     `gate` is what the gate decided, `none` for a call that it never saw. `features` are the switches active on this
-    call
-    (rules C11 and G9); `plan` and `plan_version` those in force when it started. `ordinal` is the call's place in its
-    period when it was last charged, 0 when it does not count; `charged_micros` is what it costs now, all adjustments
-    included.
-    `due_ms` is when its hold expires, or when it is forgotten.
+    call (rules C11 and G9); `plan` and `plan_version` those in force when it started. `ordinal` is the call's place
+    in its period when it was last charged, 0 when it does not count; `charged_micros` is what it costs now, all
+    adjustments included. `due_ms` is when its hold expires, or when it is forgotten.
     """
 
     input_ids: tuple[str, ...] = ()

@@ -1,10 +1,8 @@
 """Facts: what the engine publishes, with the contract's names, and the topic of each.
 
 Times are RFC 3339 text, money is micros with `currency` beside it. A field that is None is left out, unless the
-contract
-says null. An `id` is made of the account and what the fact is about, never of a clock or a random number: the same
-log gives
-the same bytes.
+contract says null. An `id` is made of the account and what the fact is about, never of a clock or a random number:
+the same log gives the same bytes.
 """
 
 from typing import ClassVar

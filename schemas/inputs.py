@@ -1,8 +1,8 @@
 """Inputs: everything that can happen to an account, as values checked field by field.
 
 Names and types are the contract's; attributes ending in `_ms` hold a wire time as milliseconds. Unknown fields are
-ignored,
-null means left out where a field is optional. A field that is wrong raises `msgspec.ValidationError` naming it.
+ignored, null means left out where a field is optional. A field that is wrong raises `msgspec.ValidationError` naming
+it.
 """
 
 import zoneinfo

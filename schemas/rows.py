@@ -1,8 +1,8 @@
 """Rows of the table: their keys, their bytes, and the checks that let a restore trust them.
 
 A row's bytes are a head and a MessagePack body. The head carries the row format's version, a checksum over key and
-rest, and
-a sequence that grows with every write of the row. Rows that wait for time to pass carry `due_ms`, 0 for never.
+rest, and a sequence that grows with every write of the row. Rows that wait for time to pass carry `due_ms`, 0 for
+never.
 """
 
 import struct
@@ -62,9 +62,7 @@ class Purchase(Row, frozen=True, array_like=True):
 
 
 class Payment(Row, frozen=True, array_like=True):
-    """A card charge or refund asked of the payment provider. `purpose` is the contract's; `status` as for a
-    purchase.
-    """
+    """A card charge or refund asked of the payment provider. `purpose` is the contract's; `status` as for a purchase."""
 
     purpose: str
     reference: str

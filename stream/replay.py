@@ -29,8 +29,7 @@ def command(
     """Run inputs through the rules, with no Kafka and no Redis, and write every fact as one JSON line.
 
     A line that cannot be taken becomes {"type": "dead-letter", "code", "message", "line"} and the rest goes on. A
-    recognised
-    repeat writes nothing. Signatures and record keys are not checked.
+    recognised repeat writes nothing. Signatures and record keys are not checked.
     """
     try:
         catalogue = load_catalogue(plans)

@@ -19,8 +19,7 @@ def judge_balance(turn: Turn) -> None:
     """Raise `balance-low` for each armed threshold that the balance is now below, the highest first.
 
     One that the balance is above is armed; between two inputs it may have been above and below: only where an input
-    leaves
-    the balance counts (rule P21).
+    leaves the balance counts (rule P21).
     """
     balance_micros = turn.account.balance_micros
     changed = False
@@ -54,7 +53,7 @@ def judge_redirects(turn: Turn) -> None:
     P10.
     """
     redirected_calls = turn.account.redirected_calls
-    if redirected_calls == 0 or turn.available_micros <= 0:
+    if turn.available_micros <= 0:
         return
     turn.account = replace(turn.account, redirected_calls=0)
     if redirected_calls > 1:

@@ -1,8 +1,8 @@
 """The book of one partition: its rows, what is derived from them, and the decisions applied to them.
 
 Everything that is not a row is derived from the rows, and is the same whether it grew with the traffic or was made
-anew from
-a restored table: which input ids were seen, which rows wait for time to pass, how a period's counted calls rank.
+anew from a restored table: which input ids were seen, which rows wait for time to pass, how a period's counted calls
+rank.
 """
 
 from bisect import bisect_left, insort

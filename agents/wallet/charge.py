@@ -61,9 +61,7 @@ def reclassify_call(turn: Turn, event: CallReclassified) -> bool:
 
 
 def close_call(turn: Turn, call: Call) -> Call:
-    """Release the hold of an open call; one that was redirected, expired or never seen by the gate has none. Rule
-    C9.
-    """
+    """Release the hold of an open call; one that was redirected, expired or never seen by the gate has none. Rule C9."""
     if not call.open:
         return call
     period = turn.period(call.started_at_ms)
@@ -92,40 +90,40 @@ def _settle(turn: Turn, call_id: str, before: Call, after: Call, correction: str
     ones.
 
     `correction` names why an earlier charge is adjusted, None for a first charge. The call's own fact comes first,
-    then the
-    others by rank (rule P21).
+    then the others by rank (rule P21).
     """
     ordinal, moved = rerank(turn, call_id, before, after)
-    _charge(turn, call_id, before, replace(after, ordinal=ordinal), correction)
+    _charge(turn, call_id, before, after, ordinal, correction)
     for other_id, other_ordinal in moved:
         other = turn.call(other_id)
         assert other is not None, f"call {other_id!r} is ranked and has no row"
-        _charge(turn, other_id, other, replace(other, ordinal=other_ordinal), "reranked")
+        _charge(turn, other_id, other, other, other_ordinal, "reranked")
 
 
-def _charge(turn: Turn, call_id: str, before: Call, after: Call, correction: str | None) -> None:
+def _charge(turn: Turn, call_id: str, before: Call, after: Call, ordinal: int, correction: str | None) -> None:
     """Charge what the call now costs, less what it has cost until now; no change, no adjustment (rule P21)."""
     plan = turn.view.terms(after.plan, after.plan_version)
-    lines, unrounded_micros = price_call(plan, after, after.ordinal)
-    amount_micros = sum(line.amount_micros for line in lines)
-    after = replace(after, charged_micros=amount_micros)
+    lines, unrounded_micros = price_call(plan, after, ordinal)
+    amount_micros = sum([line.amount_micros for line in lines])
+    extra_calls = _extra_calls(lines)
+    after = replace(after, ordinal=ordinal, charged_micros=amount_micros)
     if correction is None:
-        _count_costs(turn, after, amount_micros, _extra_calls(lines))
+        _count_costs(turn, after, amount_micros, extra_calls)
         say_charge(turn, call_id, after, plan, lines, unrounded_micros)
     else:
         earlier, _ = price_call(plan, before, before.ordinal)
         _count_costs(turn, before, -before.charged_micros, -_extra_calls(earlier))
-        _count_costs(turn, after, amount_micros, _extra_calls(lines))
+        _count_costs(turn, after, amount_micros, extra_calls)
         if amount_micros != before.charged_micros:
             after = replace(after, adjustments=after.adjustments + 1)
             say_adjustment(turn, call_id, before, after, plan, (earlier, lines), unrounded_micros, correction)
     turn.put_call(call_id, after)
-    if _extra_calls(lines):
+    if extra_calls:
         suggest_upgrade(turn, after)
 
 
 def _extra_calls(lines: tuple[Line, ...]) -> int:
-    return sum(line.kind == "extra_call" and line.amount_micros > 0 for line in lines)
+    return sum([line.kind == "extra_call" and line.amount_micros > 0 for line in lines])
 
 
 def _count_costs(turn: Turn, call: Call, amount_micros: int, extra_calls: int) -> None:

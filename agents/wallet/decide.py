@@ -149,7 +149,8 @@ def finish(turn: Turn) -> Decision:
     """Judge once, after everything that the input did: redirects, low balance, refill (rule P21); then count the
     change.
     """
-    judge_redirects(turn)
+    if turn.account.redirected_calls:
+        judge_redirects(turn)
     judge_balance(turn)
     judge_refill(turn)
     account = turn.account
@@ -159,6 +160,7 @@ def finish(turn: Turn) -> Decision:
         changed_by=turn.cause,
         changed_at_ms=turn.at_ms,
         newest_ms=turn.newest_ms,
+        periods=turn.periods,
         due_ms=refill_due_ms(turn),
     )
     return Decision(turn.rows, turn.facts)

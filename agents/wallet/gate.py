@@ -49,8 +49,8 @@ def start_call(turn: Turn, event: CallStarted) -> bool:
         account,
         held_micros=account.held_micros + call.hold_micros,
         open_calls=account.open_calls + 1,
-        periods=turn.with_period(replace(period, open_calls=period.open_calls + 1)),
     )
+    turn.put_period(replace(period, open_calls=period.open_calls + 1))
     turn.say(
         CallAdmitted(
             id=f"{turn.account_id}/{event.call_id}/admitted",

@@ -16,7 +16,7 @@ def suggest_upgrade(turn: Turn, call: Call) -> None:
     period = turn.period(call.started_at_ms)
     if period.extra_calls_charged != 1:
         return
-    streak = _streak(turn.account.periods, period)
+    streak = _streak(turn.periods, period)
     if len(streak) < turn.view.catalogue.rules.upgrade_hint_periods or any(p.upgrade_hinted for p in streak):
         return
     turn.put_period(replace(period, upgrade_hinted=True))

@@ -1,12 +1,9 @@
 """Which credits are used, oldest first, without keeping a list of them. Rule P13.
 
 All credits ever added lie on one line, in order of crediting: a lot is a stretch of that line. What is used of it is
-one
-number, `credited - refunded - balance`: charges move it up (a debt moves it past the end, into the next lot), money
-given
-back moves it down, into the newest used lot. A refund cuts the unused end out of its lot: a hole, and everything
-behind the
-hole moves down by its width. A hole is remembered while lots that old can still be refunded.
+one number, `credited - refunded - balance`: charges move it up (a debt moves it past the end, into the next lot),
+money given back moves it down, into the newest used lot. A refund cuts the unused end out of its lot: a hole, and
+everything behind the hole moves down by its width. A hole is remembered while lots that old can still be refunded.
 """
 
 from msgspec.structs import replace
@@ -33,8 +30,7 @@ def unused_micros(account: Account, lot_start_micros: int, lot_micros: int) -> i
 
 def cut_hole(account: Account, hole: Hole, forget_before_ms: int) -> Account:
     """`account` with a refunded part cut out. Holes of lots credited before `forget_before_ms` become one, at the
-    front:
-    no lot between them can be refunded any more, and for the others only their sum counts.
+    front: no lot between them can be refunded any more, and for the others only their sum counts.
     """
     holes = sorted((*account.holes, hole), key=lambda h: h.lot_start_micros)
     old = [h for h in holes if h.credited_at_ms < forget_before_ms]

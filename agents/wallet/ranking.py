@@ -15,8 +15,7 @@ Rank = tuple[int, str]
 
 def rerank(turn: Turn, call_id: str, before: Call, after: Call) -> tuple[int, list[tuple[str, int]]]:
     """Count a call where it now belongs. Its place in its period, 0 if it does not count, and the other calls that
-    cross the
-    end of the included ones, by rank, each with its new place.
+    cross the end of the included ones, by rank, each with its new place.
     """
     out = rank_of(call_id, before.end) if before.end is not None and is_counted(before) else None
     into = rank_of(call_id, after.end) if after.end is not None and is_counted(after) else None
@@ -61,8 +60,7 @@ def _enter(turn: Turn, call: Call, into: Rank) -> tuple[int, list[tuple[Rank, in
 
 def _ranked(turn: Turn, call: Call) -> tuple[Sequence[Rank], int]:
     """The ranked calls of the call's period, and how many more counted ones are past the correction horizon: they
-    stay in
-    front of all others.
+    stay in front of all others.
     """
     ranked = turn.view.ranked(turn.account_id, call.period_start_ms)
     return ranked, max(0, turn.period(call.started_at_ms).counted_calls - len(ranked))
@@ -89,8 +87,8 @@ def crossings(
 ) -> list[tuple[Rank, int]]:
     """Other calls that cross a boundary when one leaves and/or one enters, each with its new place, in order.
 
-    `removed` is the place of the one that leaves, `added` the place of the one that enters once the other has left.
-    A boundary is a number of places: calls cross it between place `boundary` and the next.
+    `removed` is the place of the one that leaves, `added` the place of the one that enters once the other has left. A
+    boundary is a number of places: calls cross it between place `boundary` and the next.
     """
     never = len(ranked) + 2
     out = never if removed is None else removed

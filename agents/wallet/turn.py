@@ -1,8 +1,7 @@
 """One input's turn: what the rules read, and what they have changed and said so far.
 
 A turn is the working copy of one decision. It reads rows through a view, keeps the changed ones to itself and
-collects the
-facts; nothing outside sees any of it before the decision is whole.
+collects the facts; nothing outside sees any of it before the decision is whole.
 """
 
 from collections.abc import Sequence
@@ -69,7 +68,8 @@ class Turn:
 
     `ticked` when the input is a tick: only then may a rule act because time has passed (rule G2). `newest_ms` is the
     newest accepted input, this one included, and `now_ms` the later of that and the clock: when the account's timed
-    rules think it is (rule P18).
+    rules think it is (rule P18). `periods` are the account's billing periods as they now stand: they join the account
+    at the end of the turn.
     """
 
     view: View
@@ -83,9 +83,11 @@ class Turn:
     at: str = ""
     newest_ms: int = 0
     now_ms: int = 0
+    periods: tuple[Period, ...] = ()
 
     def __post_init__(self) -> None:
         self.at = format_instant(self.at_ms)
+        self.periods = self.account.periods
         newest_ms = self.account.newest_ms
         self.newest_ms = newest_ms if self.ticked or newest_ms > self.at_ms else self.at_ms
         clock_ms = self.view.clock_ms
@@ -114,7 +116,7 @@ class Turn:
 
     def period(self, at_ms: int) -> Period:
         """The account's billing period that holds `at_ms`, empty if nothing has happened in it (rule G3)."""
-        for period in reversed(self.account.periods):
+        for period in reversed(self.periods):
             if period.start_ms <= at_ms < period.end_ms:
                 return period
         start_ms, end_ms = period_at(self.account.opened_at_ms, self.account.time_zone, at_ms)
@@ -122,15 +124,12 @@ class Turn:
 
     def put_period(self, period: Period) -> None:
         """Replace the period of the same start, or add it; the oldest beyond PERIODS_KEPT_MAX is let go."""
-        self.account = replace(self.account, periods=self.with_period(period))
-
-    def with_period(self, period: Period) -> tuple[Period, ...]:
-        """The account's periods with one replaced or added."""
-        periods = self.account.periods
+        periods = self.periods
         if periods and periods[-1].start_ms == period.start_ms:
-            return (*periods[:-1], period)
+            self.periods = (*periods[:-1], period)
+            return
         kept = tuple(sorted((*(p for p in periods if p.start_ms != period.start_ms), period), key=_start))
-        return _let_oldest_go(kept) if len(kept) > PERIODS_KEPT_MAX else kept
+        self.periods = _let_oldest_go(kept) if len(kept) > PERIODS_KEPT_MAX else kept
 
     def say(self, fact: Fact) -> None:
         self.facts.append(fact)

@@ -14,20 +14,23 @@ from stream.metrics import METRICS
 from tests.broker.stage import PARTITIONS, Stage, wait_until
 from tests.broker.tally import Deposit
 
-POISON = (b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}" * 1_000, b"[" * 60_000, b'{"id": 1}', b"1e999", None)
+POISON = (b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}" * 1_000, b"[" * 60_000, b'{"id": 1}', b"1e999")
 
 
 def test_poison_becomes_dead_letters_and_costs_no_good_record(stage: Stage) -> None:
     stage.worker().wait_owned()
     stage.send(stage.deposits(50))
-    stage.write(
-        stage.topic("account-events"),
-        [(n % PARTITIONS, key, value) for n, value in enumerate(POISON) for key in (b"k", None)],
-    )
+    keys = (b"k", None)
+    letters_sent = [(n % PARTITIONS, key, value) for n, value in enumerate(POISON) for key in keys]
+    letters_sent.append((0, b"k", None))
+    stage.write(stage.topic("account-events"), letters_sent)
     stage.send(stage.deposits(50))
     stage.check_exactly_once()
-    letters = stage.read(stage.topic("dead-letters"), lambda found: len(found) == 2 * len(POISON))
-    assert Counter(record.value for record in letters) == Counter(value or b"" for value in POISON for _ in range(2))
+    letters = stage.read(stage.topic("dead-letters"), lambda found: len(found) >= len(letters_sent))
+    # In one transaction with the good records beside it, as it came: the small rule writes an absent value as empty.
+    assert Counter((r.partition, r.key, r.value) for r in letters) == Counter(
+        (p, k, v or b"") for p, k, v in letters_sent
+    )
 
 
 def test_offsets_taken_by_markers_and_aborted_records_are_no_hole(stage: Stage) -> None:

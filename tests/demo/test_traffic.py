@@ -71,7 +71,7 @@ def test_every_valid_record_passes_the_wire_schema_and_carries_its_key(day: list
 def test_nothing_happens_more_than_five_minutes_ahead_of_the_clock(day: list[Timed]) -> None:
     """Rule P17: `future_time`."""
     # Before its first tick nothing is ahead of a clock.
-    clocks = dict.fromkeys(range(SETTINGS.partitions), MIDNIGHT_MS)
+    clocks: dict[int, int] = dict.fromkeys(range(SETTINGS.partitions), MIDNIGHT_MS)
     for record in day:
         if record.kind == "clock-ticked":
             assert record.partition is not None
