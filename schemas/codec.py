@@ -71,7 +71,9 @@ def _check_version(headers: Headers) -> Unreadable | None:
 
 
 def _decode_slowly(value: bytes, headers: Mapping[str, bytes | None]) -> AnyInput | Unreadable:
-    """The same, step by step: what is wrong is told with its own code, and a card number is found wherever it stands."""
+    """The same, step by step: what is wrong is told with its own code, and a card number is found wherever
+    it stands.
+    """
     table = _parse(value)
     if isinstance(table, Unreadable):
         return _masked_if_card_number(table, value)

@@ -62,7 +62,9 @@ class Purchase(Row, frozen=True, array_like=True):
 
 
 class Payment(Row, frozen=True, array_like=True):
-    """A card charge or refund asked of the payment provider. `purpose` is the contract's; `status` as for a purchase."""
+    """A card charge or refund asked of the payment provider. `purpose` is the contract's; `status` as for a
+    purchase.
+    """
 
     purpose: str
     reference: str

@@ -48,6 +48,8 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         self.input_topic = settings.topic(topics.INPUTS)
         self.changelog = topics.changelog(settings)
         self.buffers: dict[int, PartitionBuffer] = {}
+        import os
+        self.turns = asyncio.Semaphore(int(os.environ.get("TURNS", "8")))
         super().__init__(settings.app_id, **_faust_settings(settings))
 
     def is_input(self, tp: TP) -> bool:
@@ -205,11 +207,15 @@ def build_app(settings: Settings, *, wallets: Any = None, check_row: CheckRow = 
     @app.agent(inputs, name="wallet", isolated_partitions=True)  # type: ignore[untyped-decorator]  # Faust has no types
     async def wallet(wake_ups: Any) -> None:
         async for buffer in wake_ups:
-            while batch := buffer.take():
-                buffer.under_way = True
-                await app.settle(batch)
-                buffer.under_way = False
-                buffer.commits += 1
+            while buffer.waiting:
+                async with app.turns:
+                    batch = buffer.take()
+                    if batch is None:
+                        break
+                    buffer.under_way = True
+                    await app.settle(batch)
+                    buffer.under_way = False
+                    buffer.commits += 1
 
     if settings.clock == "wall":
         app.service(Clock(app))

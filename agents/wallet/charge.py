@@ -61,7 +61,9 @@ def reclassify_call(turn: Turn, event: CallReclassified) -> bool:
 
 
 def close_call(turn: Turn, call: Call) -> Call:
-    """Release the hold of an open call; one that was redirected, expired or never seen by the gate has none. Rule C9."""
+    """Release the hold of an open call; one that was redirected, expired or never seen by the gate has none.
+    Rule C9.
+    """
     if not call.open:
         return call
     period = turn.period(call.started_at_ms)

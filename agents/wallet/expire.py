@@ -12,7 +12,9 @@ from schemas.inputs import ClockTicked
 
 
 def expire_row(view: View, key: str, row: Row, tick: ClockTicked) -> Decision:
-    """What a row that is due does: an account looks at its refill, an open call is stuck, any other row is forgotten."""
+    """What a row that is due does: an account looks at its refill, an open call is stuck, any other row is
+    forgotten.
+    """
     account_id, _, _ = key.partition("/")
     if isinstance(row, Account):
         return finish(_turn(view, account_id, row, tick))

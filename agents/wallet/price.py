@@ -60,7 +60,9 @@ def _feature_line(kind: str, unit_micros: int, call: Call, switch: str = "") -> 
 
 
 def _with_rounding(lines: list[Line], rounding_micros: int) -> tuple[Line, ...]:
-    """The one rounding of the charge goes to the last line that costs something, so that the lines sum to the charge."""
+    """The one rounding of the charge goes to the last line that costs something, so that the lines sum to
+    the charge.
+    """
     if rounding_micros:
         last = max(i for i, line in enumerate(lines) if line.amount_micros)
         lines[last] = replace(lines[last], amount_micros=lines[last].amount_micros + rounding_micros)

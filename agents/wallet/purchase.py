@@ -35,7 +35,9 @@ def no_card(payment_method_id: str | None) -> Refusal:
 
 
 def finish_purchase(turn: Turn, payment_id: str, payment: Payment, declined: str | None) -> None:
-    """Credit a paid purchase at once, or tell why it was declined. A paid one re-arms auto-refill. Rules C12 and C14."""
+    """Credit a paid purchase at once, or tell why it was declined. A paid one re-arms auto-refill. Rules C12
+    and C14.
+    """
     key = purchase_key(turn.account_id, payment.reference)
     purchase = turn.get(key, Purchase)
     assert purchase is not None, f"payment {payment_id!r} has no purchase"
