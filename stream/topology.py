@@ -34,6 +34,11 @@ logger = log.get("wallet")
 
 # The broker knows a request to be lost before it aborts the transaction the request belongs to.
 GIVE_UP_SHARE = 0.6
+# Partitions that commit all at once slow one another down, and each waits for itself; those that wait for their turn
+# gather a larger batch meanwhile. Measured with 8 partitions on 2 cores, at 500 and at 1000 inputs/s, input to output,
+# p50 / p99 in ms: 8 at once 58 / 120 and 72 / 160, 3: 46 / 113 and 56 / 115, 2: 39 / 89 and 40 / 98, 1: 52 / 131.
+PARTITIONS_A_TURN = 4
+TURNS_MIN = 2
 
 
 class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
@@ -48,8 +53,8 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         self.input_topic = settings.topic(topics.INPUTS)
         self.changelog = topics.changelog(settings)
         self.buffers: dict[int, PartitionBuffer] = {}
-        import os
-        self.turns = asyncio.Semaphore(int(os.environ.get("TURNS", "8")))
+        # Who may be in a transaction, in the order of asking.
+        self.turns = asyncio.Semaphore(max(TURNS_MIN, settings.partitions // PARTITIONS_A_TURN))
         super().__init__(settings.app_id, **_faust_settings(settings))
 
     def is_input(self, tp: TP) -> bool:

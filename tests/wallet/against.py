@@ -97,10 +97,6 @@ class Names:
         self.ids[name] = real_id
 
 
-def expected_of(wires: Sequence[Wire], model: NaiveModel) -> list[list[Fact]]:
-    return [model.step(wire) for wire in wires]
-
-
 def differences(wires: Sequence[Wire], expected: list[list[Fact]], real: RealRun) -> list[str]:
     """One sentence for each thing the two say differently; empty when they agree."""
     found: list[str] = []

@@ -79,9 +79,7 @@ class CallHistories(RuleBasedStateMachine):
         """Those within the correction horizon, with a day to spare: what an id means after it nobody promises."""
         clock = self.model.world.clock
         return [
-            call
-            for call in self.known_calls(account_id)
-            if clock is None or call.last_heard_ms >= clock - 34 * DAY_MS
+            call for call in self.known_calls(account_id) if clock is None or call.last_heard_ms >= clock - 34 * DAY_MS
         ]
 
     def pass_time(self, gap_ms: int) -> None:

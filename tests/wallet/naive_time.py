@@ -43,6 +43,7 @@ def day_start(year: int, month: int, day: int, time_zone: str) -> int:
         at += timedelta(minutes=1)
 
 
+@lru_cache(maxsize=10_000)
 def period_start(signup_ms: int, time_zone: str, number: int) -> int:
     """Start of the period `number` months after the one that holds the signup, from the original anchor. Rule G3."""
     signup = (_EPOCH + timedelta(milliseconds=signup_ms)).astimezone(ZoneInfo(time_zone))
@@ -51,6 +52,7 @@ def period_start(signup_ms: int, time_zone: str, number: int) -> int:
     return day_start(year, month, min(signup.day, monthrange(year, month)[1]), time_zone)
 
 
+@lru_cache(maxsize=100_000)
 def period_number(signup_ms: int, time_zone: str, at_ms: int) -> int:
     """Which period an instant lies in; 0 holds the signup. Half-open: the boundary belongs to the new period."""
     number = 0

@@ -1,0 +1,153 @@
+"""`python -m benchmarks.bare_loop`: what the records of a worker cost without rules and without Faust.
+
+A child process of the throughput measurement. Before its clock starts it reads the whole log, runs the rules over it
+in batches as the worker takes them, and keeps what they say. Then it reads the log once more and writes exactly those
+records, one transaction for each batch and partition with its end offset: the least that any worker has to do.
+"""
+
+import asyncio
+import gc
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from agents.wallet.agent import Wallets
+from benchmarks.rules import apply
+from schemas.batch import Outcome
+from schemas.plan import load_catalogue
+from stream import topics
+from stream.settings import Settings
+from stream.topology import build_app
+from stream.transaction import Entry
+
+COMMITTER = "TOLLGATE_BENCH_COMMITTER"  # `own`: stream/transaction.py; `aiokafka`: its transactional producer.
+PARTITION_BYTES = 1 << 20
+PRODUCER_BATCH_BYTES = 900_000
+RETRY_BACKOFF_MS = 5
+
+
+class Prepared(NamedTuple):
+    """What one batch writes, by topic, and the offset it ends before."""
+
+    end: int
+    entries: Mapping[str, list[Entry]]
+
+
+class Committer(Protocol):
+    """One partition's transactions."""
+
+    async def commit(self, entries: Mapping[str, list[Entry]], end_offset: int) -> None: ...
+    async def close(self) -> None: ...
+
+
+class AiokafkaCommitter:
+    """Transactions by aiokafka's own producer, whole batches at a time."""
+
+    def __init__(self, producer: AIOKafkaProducer, place: TopicPartition, group: str) -> None:
+        self._producer, self._place, self._group = producer, place, group
+
+    async def commit(self, entries: Mapping[str, list[Entry]], end_offset: int) -> None:
+        async with self._producer.transaction():
+            sent = []
+            for topic, some in entries.items():
+                batch = self._producer.create_batch()
+                for key, value, headers in some:
+                    if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                        sent.append(await self._send(batch, topic))
+                        batch = self._producer.create_batch()
+                        batch.append(key=key, value=value, timestamp=None, headers=headers)
+                sent.append(await self._send(batch, topic))
+            await asyncio.gather(*sent)
+            await self._producer.send_offsets_to_transaction({self._place: end_offset}, self._group)
+
+    async def close(self) -> None:
+        await self._producer.stop()
+
+    async def _send(self, batch: Any, topic: str) -> Any:
+        return await self._producer.send_batch(batch, topic, partition=self._place.partition)
+
+
+async def new_committer(settings: Settings, place: TopicPartition) -> Committer:
+    if os.environ.get(COMMITTER) == "aiokafka":
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap_servers,
+            transactional_id=f"{settings.app_id}-{place.partition}",
+            max_batch_size=PRODUCER_BATCH_BYTES,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+        )
+        await producer.start()
+        return AiokafkaCommitter(producer, place, settings.app_id)
+    writer = await build_app(settings).new_writer(place.partition)
+    await writer.fence()
+    return writer
+
+
+def entries_of(settings: Settings, outcome: Outcome) -> dict[str, list[Entry]]:
+    """An outcome as the records that a transaction writes."""
+    entries: dict[str, list[Entry]] = {}
+    if outcome.rows:
+        entries[topics.changelog(settings)] = [(key.encode(), value, []) for key, value in outcome.rows]
+    for output in outcome.outputs:
+        headers = [(name, text or b"") for name, text in output.headers]
+        entries.setdefault(settings.topic(output.topic), []).append((output.key, output.value, headers))
+    return entries
+
+
+async def prepare(settings: Settings, consumer: AIOKafkaConsumer, place: TopicPartition) -> list[Prepared]:
+    """Run the rules over a partition's log in full batches."""
+    end = (await consumer.end_offsets([place]))[place]
+    log: list[ConsumerRecord] = []
+    while await consumer.position(place) < end:
+        log += (await consumer.getmany(place, timeout_ms=200)).get(place, [])
+    wallets, rows = Wallets(load_catalogue(None), partitions=settings.partitions), dict[str, bytes]()
+    wallets.open(place.partition, rows)
+    prepared = []
+    for begin in range(0, len(log), settings.batch_records_max):
+        records = log[begin : begin + settings.batch_records_max]
+        outcome = wallets.decide(place.partition, records)
+        apply(rows, outcome.rows)
+        prepared.append(Prepared(records[-1].offset + 1, entries_of(settings, outcome)))
+    return prepared
+
+
+async def play(consumer: AIOKafkaConsumer, place: TopicPartition, committer: Committer, batches: list[Prepared]) -> None:
+    """Read each batch's records, then write what was prepared for them."""
+    left = await consumer.position(place)
+    for batch in batches:
+        while left < batch.end:
+            fetched = await consumer.getmany(place, timeout_ms=200, max_records=batch.end - left)
+            for records in fetched.values():
+                left = records[-1].offset + 1
+        await committer.commit(batch.entries, batch.end)
+
+
+async def main() -> None:
+    settings = Settings()
+    await topics.ensure(settings)
+    places = [TopicPartition(settings.topic(topics.INPUTS), number) for number in range(settings.partitions)]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=PARTITION_BYTES,
+    )
+    async with consumer:
+        consumer.assign(places)
+        batches = [await prepare(settings, consumer, place) for place in places]
+        committers = [await new_committer(settings, place) for place in places]
+        await consumer.seek_to_beginning(*places)
+        # What was prepared is a million objects that a collection would walk through, and the loop would pay for it.
+        gc.collect()
+        gc.freeze()
+        await asyncio.gather(*(play(consumer, *three) for three in zip(places, committers, batches, strict=True)))
+        for committer in committers:
+            await committer.close()
+        # The measurement ends this process once it has seen the last commit.
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

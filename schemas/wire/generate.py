@@ -1,0 +1,171 @@
+"""The published JSON Schemas, made from the types that read inputs and write facts, so that they cannot drift apart.
+
+Wire version 1. Models are open: a field that a schema does not name is ignored by us and must be by others.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.facts import Fact
+from schemas.inputs import AnyInput, Id
+from schemas.instant import Instant
+
+HERE = Path(__file__).parent
+SUFFIX = ".schema.json"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_ID_BASE = "urn:tollgate:wire:1:"
+
+Schema = dict[str, Any]
+
+# What parse_instant reads, days of the calendar aside: those are what `format` is for.
+INSTANT: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z$",
+}
+
+
+def input_types() -> dict[str, type[msgspec.Struct]]:
+    """The types of inputs by their name on the wire."""
+    return {_tag(kind): kind for kind in AnyInput.__args__}
+
+
+def fact_types() -> dict[str, type[Fact]]:
+    """The types of facts by their name on the wire; those that only gather what several have in common are none."""
+    return {_tag(kind): kind for kind in _leaves(Fact)}
+
+
+def documents() -> dict[str, str]:
+    """The text of every schema file by its name."""
+    words = tomllib.loads((HERE / "words.toml").read_text(encoding="utf-8"))
+    examples = _examples()
+    schemas = {name: _schema(name, kind, words) for name, kind in (input_types() | fact_types()).items()}
+    schemas["dead-letter"] = _dead_letter(words)
+    return {
+        f"{name}{SUFFIX}": json.dumps(schema | {"examples": examples.get(name, [])}, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in sorted(schemas.items())
+    }
+
+
+def _tag(kind: type[msgspec.Struct]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+def _leaves(kind: type[Fact]) -> Iterator[type[Fact]]:
+    children = kind.__subclasses__()
+    if not children:
+        yield kind
+    for child in children:
+        yield from _leaves(child)
+
+
+def _examples() -> dict[str, list[Any]]:
+    """The examples of each type, in the order of the files."""
+    found: dict[str, list[Any]] = {}
+    for path in sorted((HERE / "examples").glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            example = json.loads(line)
+            found.setdefault(example["type"], []).append(example)
+    found["dead-letter"] = [
+        {"type": "dead-letter", "code": "unknown_account", "message": "`account_id` names no account", "line": 7}
+    ]
+    return found
+
+
+def _schema(name: str, kind: type[msgspec.Struct], words: dict[str, Any]) -> Schema:
+    """One self-contained schema. Keywords of words.toml are added to facts only: inputs are checked by their types."""
+    raw = msgspec.json.schema(kind, schema_hook=_instant, ref_template="#/$defs/{name}")
+    definitions: dict[str, Schema] = raw.pop("$defs")
+    root = definitions.pop(kind.__name__)
+    keywords = words["keywords"] if issubclass(kind, Fact) else {}
+    fields = words["fields"] | (words["fields_of_facts"] if issubclass(kind, Fact) else {})
+    properties = _properties(name, root, fields, keywords)
+    properties["type"] = {"const": name}
+    schema = _head(name, words["types"][name]) | {"properties": properties, "required": root["required"]}
+    parts = {
+        title: {
+            "type": "object",
+            "properties": _properties(title, part, fields, keywords),
+            "required": part["required"],
+        }
+        for title, part in sorted(definitions.items())
+    }
+    return schema | ({"$defs": parts} if parts else {})
+
+
+def _head(name: str, description: str) -> Schema:
+    return {
+        "$schema": DIALECT,
+        "$id": f"{_ID_BASE}{name}",
+        "title": name,
+        "description": description,
+        "type": "object",
+    }
+
+
+def _properties(owner: str, part: Schema, fields: Schema, keywords: Schema) -> Schema:
+    properties = {}
+    for name, property_ in part["properties"].items():
+        if name == "type":
+            properties[name] = property_
+            continue
+        description = fields[name] if f"{owner}.{name}" not in fields else fields[f"{owner}.{name}"]
+        keyword = keywords.get(f"{owner}.{name}", keywords.get(name, {}))
+        properties[name] = {"description": description} | _with_keywords(_portable(property_), keyword)
+    return properties
+
+
+def _with_keywords(property_: Schema, keyword: Schema | str) -> Schema:
+    """The property with what words.toml adds; where null is allowed it is added to the other branch."""
+    if not keyword:
+        return property_
+    if "anyOf" in property_:
+        value, *others = property_["anyOf"]
+        return property_ | {"anyOf": [_with_keywords(value, keyword), *others]}
+    if keyword == "instant":
+        return INSTANT
+    if keyword == "id":
+        return _portable(msgspec.json.schema(Id))
+    assert isinstance(keyword, dict), f"{keyword!r} is no set of keywords"
+    return property_ | keyword
+
+
+def _portable(property_: Any) -> Any:
+    """The same schema for every validator: `\\Z` is Python's own, a default of null says what optional says, and every
+    integer is a number.
+    """
+    if isinstance(property_, dict):
+        if property_.get("anyOf") == [{"type": "integer"}, {"type": "number"}]:
+            return {"type": "number"}
+        if property_.get("anyOf") == [{"type": "integer"}, {"type": "number"}, {"type": "null"}]:
+            return {"type": ["number", "null"]}
+        kept = {name: value for name, value in property_.items() if (name, value) != ("default", None)}
+        return {
+            name: value.replace("\\Z", "$") if name == "pattern" else _portable(value) for name, value in kept.items()
+        }
+    return [_portable(value) for value in property_] if isinstance(property_, list) else property_
+
+
+def _instant(kind: type) -> Schema:
+    if kind is Instant:
+        return INSTANT
+    raise NotImplementedError(kind)
+
+
+def _dead_letter(words: dict[str, Any]) -> Schema:
+    fields = words["fields"]
+    return _head("dead-letter", words["types"]["dead-letter"]) | {
+        "properties": {
+            "type": {"const": "dead-letter"},
+            "code": {"description": fields["code"], "enum": words["dead_letters"]["codes"]},
+            "message": {"description": fields["message"], "type": "string"},
+            "line": {"description": fields["line"], "type": "integer", "minimum": 1},
+        },
+        "required": ["type", "code", "message", "line"],
+    }

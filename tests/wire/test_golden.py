@@ -1,0 +1,112 @@
+"""What wire version 1 gives for what it is given, byte for byte. golden/README.md says when these files may change."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import orjson
+import pytest
+
+from agents.wallet.agent import Wallets
+from schemas.batch import Headers
+from tests.wire.golden_files import CATALOGUE, EXAMPLES, GOLDEN, THEMES, examples, facts_of, inputs_of, snapshots_of
+
+CHANGED = "if that is meant: python -m tests.wire.golden_files, after reading golden/README.md"
+PINNED_THEMES = {"alerts", "cap", "dead-letters", "gate", "purchase", "ranking", "refill"}
+
+
+def test_no_theme_was_lost() -> None:
+    assert set(THEMES) >= PINNED_THEMES
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_facts(theme: str) -> None:
+    golden = (GOLDEN / f"{theme}.facts.jsonl").read_bytes()
+    assert facts_of(theme).splitlines() == golden.splitlines(), CHANGED
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_snapshots(theme: str) -> None:
+    golden = (GOLDEN / f"{theme}.snapshots.jsonl").read_bytes()
+    assert snapshots_of(theme).splitlines() == golden.splitlines(), CHANGED
+
+
+def test_the_published_examples_are_facts_of_these_histories() -> None:
+    assert EXAMPLES.read_bytes().splitlines() == examples().splitlines(), CHANGED
+
+
+def test_the_command_writes_these_very_bytes() -> None:
+    arguments = ["--plans", str(GOLDEN / "plans.toml"), str(GOLDEN / "gate.inputs.jsonl")]
+    written = subprocess.run(
+        [sys.executable, "-m", "stream", "replay", *arguments], capture_output=True, check=True, timeout=60
+    )
+    assert written.stdout == (GOLDEN / "gate.facts.jsonl").read_bytes()
+
+
+@dataclass(frozen=True)
+class Record:
+    """An input of a golden history as the log of the only partition would hold it."""
+
+    key: bytes | None
+    value: bytes
+    offset: int
+    headers: Headers = ()
+    topic: str = "account-events"
+    partition: int = 0
+    timestamp: int = 0
+
+
+def records_of(theme: str) -> list[Record]:
+    records = []
+    for offset, line in enumerate(inputs_of(theme)):
+        if line.strip():
+            records.append(Record(account_of(line), line, offset))
+    return records
+
+
+def account_of(line: bytes) -> bytes | None:
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(event, dict):
+        return None
+    account_id = event.get("account_id", event.get("subject"))
+    return None if account_id is None else str(account_id).encode()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("batch_max", [1, 1000])
+def test_the_worker_publishes_these_facts_with_cloudevents_headers(theme: str, batch_max: int) -> None:
+    wallets = Wallets(CATALOGUE, partitions=1)
+    table: dict[str, bytes] = {}
+    wallets.open(0, table)
+    records, published = records_of(theme), []
+    for begin in range(0, len(records), batch_max):
+        outcome = wallets.decide(0, records[begin : begin + batch_max])
+        published += outcome.outputs
+        for key, row in outcome.rows:
+            if row is None:
+                table.pop(key, None)
+            else:
+                table[key] = row
+    facts = [output for output in published if output.topic not in {"dead-letters", "account-snapshots"}]
+    golden = [line for line in (GOLDEN / f"{theme}.facts.jsonl").read_bytes().splitlines() if b'"code"' not in line]
+    # A fact on two topics is the same record twice (rule P19).
+    once = dict.fromkeys((output.key, output.value) for output in facts)
+    assert [value for _, value in once] == golden
+    for output in facts:
+        assert output.value is not None
+        fact, headers = orjson.loads(output.value), dict(output.headers)
+        assert output.key == fact["account_id"].encode()
+        assert headers["ce_specversion"] == b"1.0"
+        assert (headers["ce_id"], headers["ce_type"]) == (fact["id"].encode(), fact["type"].encode())
+        assert (headers["ce_subject"], headers["ce_time"]) == (output.key, fact["occurred_at"].encode())
+        assert headers["ce_source"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_ids_of_facts_are_unique_in_their_account(theme: str) -> None:
+    lines = [orjson.loads(line) for line in (GOLDEN / f"{theme}.facts.jsonl").read_bytes().splitlines()]
+    ids = [(fact["account_id"], fact["id"]) for fact in lines if "id" in fact]
+    assert len(ids) == len(set(ids))
