@@ -177,7 +177,7 @@ class RefillDeclined(Fact, frozen=True, kw_only=True, tag="refill-declined"):
 
 class RefillPaused(Fact, frozen=True, kw_only=True, tag="refill-paused"):
     topics: ClassVar[tuple[str, ...]] = ("refills", "alerts")
-    refill_id: str | UnsetType = UNSET
+    refill_id: str
     reason: str
 
 

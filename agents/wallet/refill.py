@@ -3,7 +3,6 @@
 Rules C13, C14, P8, P9, P19 and P20.
 """
 
-from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from agents.wallet.lots import credit_lot
@@ -105,7 +104,7 @@ def _request_if_within_limit(turn: Turn, retried: Refill | None, amount_micros: 
     if limit_micros is not None and period.refilled_micros + amount_micros > limit_micros:
         if not period.limit_told:
             turn.put_period(replace(period, limit_told=True))
-            _pause(turn, "monthly_limit", UNSET if retried is None else retried.refill_id)
+            _pause(turn, "monthly_limit", _next_id(turn) if retried is None else retried.refill_id)
         return
     turn.put_period(replace(period, refilled_micros=period.refilled_micros + amount_micros))
     _request(turn, retried, amount_micros, period.start_ms)
@@ -115,9 +114,8 @@ def _request(turn: Turn, retried: Refill | None, amount_micros: int, period_star
     card = refill_card(turn)
     assert card is not None
     if retried is None:
-        number = turn.account.refills + 1
-        turn.account = replace(turn.account, refills=number)
-        refill_id, declines = f"{turn.account_id}/refill/{number}", 0
+        refill_id, declines = _next_id(turn), 0
+        turn.account = replace(turn.account, refills=turn.account.refills + 1)
     else:
         refill_id, declines = retried.refill_id, retried.declines
     payment_id = f"{refill_id}/{declines + 1}"
@@ -141,6 +139,11 @@ def _request(turn: Turn, retried: Refill | None, amount_micros: int, period_star
         )
     )
     request_payment(turn, payment_id, "refill", refill_id, amount_micros, card)
+
+
+def _next_id(turn: Turn) -> str:
+    """The id of the next refill, also of one that the monthly limit holds back."""
+    return f"{turn.account_id}/refill/{turn.account.refills + 1}"
 
 
 def succeed_refill(turn: Turn, payment_id: str, payment: Payment) -> None:
@@ -194,7 +197,7 @@ def decline_refill(turn: Turn, payment: Payment, event: PaymentDeclined) -> None
     _pause(turn, "retries_exhausted" if event.retryable else "hard_decline", refill.refill_id)
 
 
-def _pause(turn: Turn, reason: str, refill_id: str | UnsetType) -> None:
+def _pause(turn: Turn, reason: str, refill_id: str) -> None:
     turn.say(
         RefillPaused(
             id=turn.next_alert_id(),

@@ -130,7 +130,8 @@ class Story:
 
     def pays(self, **fields: Any) -> Self:
         """The provider takes the newest payment that was asked for."""
-        return self.says("payment-succeeded", **{"payment_id": self.payment_id(), **fields})
+        payment_id = fields.pop("payment_id", None) or self.payment_id()
+        return self.says("payment-succeeded", payment_id=payment_id, **fields)
 
     def declines(self, *, retryable: bool = False, **fields: Any) -> Self:
         said = {"payment_id": fields.pop("payment_id", None) or self.payment_id(), "reason": "card_declined"}
@@ -147,9 +148,9 @@ class Story:
         return [fact for fact in facts if not kinds or fact["type"] in kinds]
 
     def answer(self, *kinds: str) -> list[Event]:
-        """The facts that the newest input gave."""
-        newest, line = self.inputs[-1]["id"], len(self.inputs)
-        return [f for f in self.facts(*kinds) if f.get("caused_by") == newest or f.get("line") == line]
+        """The facts that the newest input gave, after those that all others had given."""
+        before = sum(1 for _ in replay_lines(self.lines()[:-1], self.catalogue))
+        return [fact for fact in self.facts()[before:] if not kinds or fact["type"] in kinds]
 
     def answer_types(self) -> list[str]:
         return [fact["type"] for fact in self.answer()]

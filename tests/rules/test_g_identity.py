@@ -1,4 +1,4 @@
-"""G4, G10, P7 and P17: what is taken once, what is a repeat, and what is refused. Milliseconds unless said otherwise."""
+"""G4, G10, P7 and P17: what is taken once, what is a repeat, what is refused. Ages in milliseconds unless said."""
 
 import json
 from collections.abc import Callable
