@@ -2,13 +2,16 @@
 
 A child process of the throughput measurement. Before its clock starts it reads the whole log, runs the rules over it
 in batches as the worker takes them, and keeps what they say. Then it reads the log once more and writes exactly those
-records, one transaction for each batch and partition with its end offset: the least that any worker has to do.
+records, one transaction for each batch and partition with its end offset: the least that any worker has to do. It does
+so once for every SIGUSR1, each time as another consumer group (`group_of`).
 """
 
 import asyncio
 import gc
 import os
+import signal
 from collections.abc import Mapping
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -23,13 +26,17 @@ from stream.topology import build_app
 from stream.transaction import Entry
 
 COMMITTER = "TOLLGATE_BENCH_COMMITTER"  # `own`: stream/transaction.py; `aiokafka`: its transactional producer.
+ROWS = ""
 PARTITION_BYTES = 1 << 20
 PRODUCER_BATCH_BYTES = 900_000
 RETRY_BACKOFF_MS = 5
 
 
+PREPARED = "prepared"  # Printed when the first signal may come.
+
+
 class Prepared(NamedTuple):
-    """What one batch writes, by topic, and the offset it ends before."""
+    """What one batch writes, by topic (ROWS for the changelog), and the offset it ends before."""
 
     end: int
     entries: Mapping[str, list[Entry]]
@@ -84,15 +91,20 @@ async def new_committer(settings: Settings, place: TopicPartition) -> Committer:
     return writer
 
 
-def entries_of(settings: Settings, outcome: Outcome) -> dict[str, list[Entry]]:
+def entries_of(outcome: Outcome) -> dict[str, list[Entry]]:
     """An outcome as the records that a transaction writes."""
     entries: dict[str, list[Entry]] = {}
     if outcome.rows:
-        entries[topics.changelog(settings)] = [(key.encode(), value, []) for key, value in outcome.rows]
+        entries[ROWS] = [(key.encode(), value, []) for key, value in outcome.rows]
     for output in outcome.outputs:
         headers = [(name, text or b"") for name, text in output.headers]
-        entries.setdefault(settings.topic(output.topic), []).append((output.key, output.value, headers))
+        entries.setdefault(output.topic, []).append((output.key, output.value, headers))
     return entries
+
+
+def group_of(settings: Settings, number: int) -> Settings:
+    """The settings of the `number`-th time: another group, other transactional ids, another changelog."""
+    return settings.model_copy(update={"app_id": f"{settings.app_id}-{number}"})
 
 
 async def prepare(settings: Settings, consumer: AIOKafkaConsumer, place: TopicPartition) -> list[Prepared]:
@@ -108,45 +120,69 @@ async def prepare(settings: Settings, consumer: AIOKafkaConsumer, place: TopicPa
         records = log[begin : begin + settings.batch_records_max]
         outcome = wallets.decide(place.partition, records)
         apply(rows, outcome.rows)
-        prepared.append(Prepared(records[-1].offset + 1, entries_of(settings, outcome)))
+        prepared.append(Prepared(records[-1].offset + 1, entries_of(outcome)))
     return prepared
 
 
-async def play(consumer: AIOKafkaConsumer, place: TopicPartition, committer: Committer, batches: list[Prepared]) -> None:
+async def play(
+    settings: Settings, consumer: AIOKafkaConsumer, place: TopicPartition, committer: Committer, batches: list[Prepared]
+) -> None:
     """Read each batch's records, then write what was prepared for them."""
-    left = await consumer.position(place)
+    next_offset = await consumer.position(place)
     for batch in batches:
-        while left < batch.end:
-            fetched = await consumer.getmany(place, timeout_ms=200, max_records=batch.end - left)
+        while next_offset < batch.end:
+            fetched = await consumer.getmany(place, timeout_ms=200, max_records=batch.end - next_offset)
             for records in fetched.values():
-                left = records[-1].offset + 1
-        await committer.commit(batch.entries, batch.end)
+                next_offset = records[-1].offset + 1
+        named = {_name(settings, topic): entries for topic, entries in batch.entries.items()}
+        await committer.commit(named, batch.end)
 
 
-async def main() -> None:
-    settings = Settings()
-    await topics.ensure(settings)
-    places = [TopicPartition(settings.topic(topics.INPUTS), number) for number in range(settings.partitions)]
-    consumer = AIOKafkaConsumer(
+def _name(settings: Settings, topic: str) -> str:
+    return topics.changelog(settings) if topic == ROWS else settings.topic(topic)
+
+
+def _consumer(settings: Settings) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers,
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         max_partition_fetch_bytes=PARTITION_BYTES,
     )
-    async with consumer:
+
+
+async def main() -> None:
+    settings = Settings()
+    places = [TopicPartition(settings.topic(topics.INPUTS), number) for number in range(settings.partitions)]
+    async with _consumer(settings) as consumer:
         consumer.assign(places)
-        batches = [await prepare(settings, consumer, place) for place in places]
-        committers = [await new_committer(settings, place) for place in places]
         await consumer.seek_to_beginning(*places)
-        # What was prepared is a million objects that a collection would walk through, and the loop would pay for it.
-        gc.collect()
-        gc.freeze()
-        await asyncio.gather(*(play(consumer, *three) for three in zip(places, committers, batches, strict=True)))
-        for committer in committers:
-            await committer.close()
-        # The measurement ends this process once it has seen the last commit.
-        await asyncio.Event().wait()
+        batches = [await prepare(settings, consumer, place) for place in places]
+    # What was prepared is a million objects that a collection would walk through, and the loop would pay for it.
+    gc.collect()
+    gc.freeze()
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
+    print(PREPARED, flush=True)
+    for number in count():
+        await asked.wait()
+        asked.clear()
+        await once(group_of(settings, number), places, batches)
+
+
+async def once(settings: Settings, places: list[TopicPartition], batches: list[list[Prepared]]) -> None:
+    """The whole log, all partitions beside one another as in a worker."""
+    await topics.ensure(settings)
+    committers = [await new_committer(settings, place) for place in places]
+    async with _consumer(settings) as consumer:
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        await asyncio.gather(
+            *(play(settings, consumer, *three) for three in zip(places, committers, batches, strict=True))
+        )
+    for committer in committers:
+        await committer.close()
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def build(settings: Settings) -> Any:
         logging_config=log.logging_config("info"),
     )
     events = app.topic(settings.topic(topics.INPUTS), key_type=str, value_type=CallEvent)
-    charges = app.topic(f"{settings.app_id}-charges", key_type=str, value_type=Charged, partitions=settings.partitions)
+    charges = app.topic(settings.topic("charges"), key_type=str, value_type=Charged)
     totals = app.Table("totals", default=lambda: [0, 0], partitions=settings.partitions)
 
     @app.agent(events)  # type: ignore[untyped-decorator]  # Faust has no types

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import time
 import urllib.error
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from benchmarks.traffic import Keyed, by_partition
 from demo.children import Child
@@ -30,10 +32,14 @@ class StuckError(RuntimeError):
 
 
 class Sample(NamedTuple):
-    """`offsets` is the sum over the partitions of what a group had committed at `at_s` (monotonic)."""
+    """`offsets` is the sum over the partitions of what a group had committed at `at_s` (monotonic).
+
+    `spent_s` is the processor time its process had used until then.
+    """
 
     at_s: float
     offsets: int
+    spent_s: float
 
 
 class Worker:
@@ -151,29 +157,46 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def watch(settings: Settings, child: Child, until: int, group: str, window_s: float = DEADLINE_S) -> list[Sample]:
-    """Every change of what `group` has committed on the input topic, until it is `until` offsets.
+async def watch(settings: Settings, child: Child, until: int, window_s: float = DEADLINE_S) -> list[Sample]:
+    """Every change of what the group of `settings` has committed on the input topic, until it is `until` offsets.
 
     The end may also be `window_s` after the first commit. Raises ChildDiedError or StuckError.
     """
     topic = settings.topic(topics.INPUTS)
     samples: list[Sample] = []
     async with _admin(settings) as admin:
-        async for _ in patiently(f"{until} offsets committed by {group}"):
+        async for _ in patiently(f"{until} offsets committed by {settings.app_id}"):
             child.check()
-            found = await admin.list_consumer_group_offsets(group)
-            now_s = time.monotonic()
+            try:
+                found = await admin.list_consumer_group_offsets(settings.app_id)
+            except GroupCoordinatorNotAvailableError:  # The first group of a new broker: its topic is being made.
+                continue
             total = sum(at.offset for place, at in found.items() if place.topic == topic and at.offset > 0)
             if total and (not samples or total > samples[-1].offsets):
-                samples.append(Sample(now_s, total))
-            if total >= until or (samples and now_s - samples[0].at_s > window_s):
+                samples.append(Sample(time.monotonic(), total, processor_s(child.process.pid)))
+            if total >= until or (samples and time.monotonic() - samples[0].at_s > window_s):
                 break
     return samples
 
 
-def per_second(samples: list[Sample], begin: int) -> float:
-    """Events a second between the first commit at or behind offset `begin` and the last one."""
+def processor_s(pid: int) -> float:
+    """Seconds of processor time, user and system, that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Rate(NamedTuple):
+    """Between the first commit of the steady state and the last one. `spent_us`: processor time for one event."""
+
+    per_second: float
+    spent_us: float
+
+
+def rate(samples: list[Sample], begin: int) -> Rate:
+    """From the first commit at or behind offset `begin`. Raises StuckError when there are too few."""
     steady = [sample for sample in samples if sample.offsets >= begin]
     if len(steady) < 2:
         raise StuckError(f"only {len(steady)} commits seen: use more events")
-    return (steady[-1].offsets - steady[0].offsets) / (steady[-1].at_s - steady[0].at_s)
+    first, last = steady[0], steady[-1]
+    events = last.offsets - first.offsets
+    return Rate(events / (last.at_s - first.at_s), (last.spent_s - first.spent_s) / events * 1e6)

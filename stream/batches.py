@@ -14,7 +14,8 @@ from typing import Any, cast
 import faust
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
-from faust.transport.drivers import TRANSPORTS, aiokafka as driver
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from stream.fail_stop import halt

@@ -1,7 +1,7 @@
 """What an operator may set: environment variables that begin with TOLLGATE_, each read once, when a worker starts."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,20 +13,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TOLLGATE_", extra="ignore", frozen=True)
 
     bootstrap_servers: str = "127.0.0.1:9092"
-    app_id: str = Field("tollgate", pattern=r"^[A-Za-z0-9._-]{1,100}$")
-    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$")
-    partitions: int = Field(8, ge=1, le=10_000)
-    replication_factor: int = Field(1, ge=1, le=10)
+    app_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "tollgate"
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
+    replication_factor: Annotated[int, Field(ge=1, le=10)] = 1
     plans: Path | None = None
     signing_keys: SecretStr = SecretStr("")
     clock: Literal["wall", "none"] = "wall"
-    session_timeout_ms: int = Field(6_000, ge=1_000, le=300_000)
-    transaction_timeout_ms: int = Field(15_000, ge=1_000, le=900_000)
-    batch_records_max: int = Field(2_000, ge=1, le=100_000)
-    buffer_records_max: int = Field(20_000, ge=1, le=1_000_000)
-    stalled_after_s: int = Field(30, ge=2, le=3_600)
+    session_timeout_ms: Annotated[int, Field(ge=1_000, le=300_000)] = 6_000
+    transaction_timeout_ms: Annotated[int, Field(ge=1_000, le=900_000)] = 15_000
+    batch_records_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    buffer_records_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    stalled_after_s: Annotated[int, Field(ge=2, le=3_600)] = 30
     health_host: str = "127.0.0.1"
-    health_port: int = Field(8_011, ge=0, le=65_535)
+    health_port: Annotated[int, Field(ge=0, le=65_535)] = 8_011
     log_level: Literal["debug", "info"] = "info"
 
     def topic(self, name: str) -> str:
@@ -43,7 +43,7 @@ MEANING = {
     "bootstrap_servers": "Kafka brokers, `HOST:PORT`, separated by commas.",
     "app_id": "Names the consumer group, the transactional ids and the changelog: another id is another state.",
     "topic_prefix": "Put before every topic name of the contract.",
-    "partitions": "Partitions of every topic, fixed for the life of the data: a worker refuses to start on another count.",
+    "partitions": "Partitions of every topic, fixed for the life of the data: a worker refuses another count.",
     "replication_factor": "Replicas of a topic that the worker or `topics --apply` creates.",
     "plans": "Plan catalogue (TOML) used in place of the shipped one.",
     "signing_keys": "Keys, separated by commas; one must have signed each input that moves money without a call. "

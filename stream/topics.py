@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
+from stream.dead_letters import LETTER_BYTES_MAX
 from stream.settings import Settings
 
 DAY_MS = 86_400_000
@@ -17,6 +18,7 @@ KEPT_FOR_EVER = -1
 TOPIC_EXISTS = 36
 
 INPUTS = "account-events"
+DEAD_LETTERS = "dead-letters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,20 @@ class Topic:
     name: str
     retention_ms: int
     compacted: bool = False
+    record_bytes_max: int = 1 << 20
 
     def config(self) -> Mapping[str, str]:
         """The settings given to the broker when the topic is made; the broker's own hold for the rest."""
+        size = {"max.message.bytes": str(self.record_bytes_max)}
         if self.compacted:
             # A tombstone stays a day, so that a slow reader sees it too; a segment is closed after an hour at the latest.
-            return {"cleanup.policy": "compact", "delete.retention.ms": str(DAY_MS), "segment.ms": str(DAY_MS // 24)}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+            return {
+                "cleanup.policy": "compact",
+                "delete.retention.ms": str(DAY_MS),
+                "segment.ms": str(DAY_MS // 24),
+                **size,
+            }
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **size}
 
 
 # Inputs outlive the correction horizon (35 days) by far: they are what a dispute is settled with.
@@ -46,7 +55,7 @@ CONTRACT = (
     Topic("ledger-entries", KEPT_FOR_EVER),
     Topic("account-snapshots", KEPT_FOR_EVER, compacted=True),
     Topic("invoices", KEPT_FOR_EVER),
-    Topic("dead-letters", 35 * DAY_MS),
+    Topic(DEAD_LETTERS, 35 * DAY_MS, record_bytes_max=LETTER_BYTES_MAX),
 )
 
 

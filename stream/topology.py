@@ -19,7 +19,7 @@ from faust.types import TP
 from agents.wallet.agent import Wallets
 from schemas import rows
 from schemas.plan import load_catalogue
-from stream import batches, log, topics
+from stream import batches, dead_letters, log, topics
 from stream.batches import Batch, PartitionBuffer
 from stream.broker_link import BrokerLink, CommitError, FencedError
 from stream.clock import Clock
@@ -147,8 +147,10 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         if outcome.rows:
             entries[self.changelog] = [(key.encode(), value, []) for key, value in outcome.rows]
         for output in outcome.outputs:
-            name = self._names[output.topic]
-            entries.setdefault(name, []).append((output.key, output.value, list(output.headers)))
+            value, headers = output.value, list(output.headers)
+            if output.topic == topics.DEAD_LETTERS:
+                value, headers = dead_letters.fit(value, headers)
+            entries.setdefault(self._names[output.topic], []).append((output.key, value, headers))
         return entries
 
     @cached_property

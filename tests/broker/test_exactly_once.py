@@ -36,7 +36,7 @@ def test_the_same_records_sent_again_are_new_records_but_each_of_them_counts_onc
     stage.sent += deposits
     stage.send(deposits)
     settled = stage.settle()
-    assert len(settled) == 400  # noqa: PLR2004 telling a repeated id apart is the rules' work, not the engine's
+    assert len(settled) == 400
 
 
 def test_kill_at_the_last_step_of_a_transaction(stage: Stage) -> None:

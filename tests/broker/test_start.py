@@ -36,7 +36,7 @@ def test_a_hundred_thousand_rows_come_back_before_anything_flows(stage: Stage) -
         one.caused_by: (one.count, one.balance)
         for one in (
             msgspec.json.decode(r.value, type=Settled)
-            for r in stage.read(stage.topic("charges"), lambda found: len(found) == 2)  # noqa: PLR2004 two deposits
+            for r in stage.read(stage.topic("charges"), lambda found: len(found) == 2)
         )
     }
     assert settled == {"first": (8, 100_000), "second": (1, 1)}
@@ -80,7 +80,7 @@ def test_inputs_deleted_before_they_were_processed_are_a_refusal_not_a_gap(stage
     first = stage.worker(clock="none")
     first.wait_owned()
     stage.write(stage.topic("account-events"), [(0, b"a", deposit("a", n)) for n in range(10)])
-    stage.read(stage.topic("charges"), lambda found: len(found) == 10)  # noqa: PLR2004 ten deposits
+    stage.read(stage.topic("charges"), lambda found: len(found) == 10)
     first.stop()
     stage.write(stage.topic("account-events"), [(0, b"a", deposit("a", n)) for n in range(10, 20)])
     asyncio.run(delete_before(stage, TopicPartition(stage.topic("account-events"), 0), 15))

@@ -64,7 +64,7 @@ def test_one_tick_a_partition_and_second_from_one_of_two_workers(stage: Stage) -
     wait_until(lambda: len(first.owned()) == len(second.owned()) == PARTITIONS // 2, "an even share")
 
     def ticks_of_five_seconds(records: list[ConsumerRecord]) -> bool:
-        return min(Counter(record.partition for record in records).values(), default=0) >= 5  # noqa: PLR2004
+        return min(Counter(record.partition for record in records).values(), default=0) >= 5
 
     records = stage.read(stage.topic("account-events"), ticks_of_five_seconds)
     ticks = [(record.partition, json.loads(record.value)) for record in records]
@@ -88,17 +88,17 @@ def test_it_tells_that_it_is_ready_and_what_it_did(stage: Stage) -> None:
     worker = stage.worker()
     wait_until(lambda: bool(worker.events("worker starts")), "a health port")
     port = worker.events("worker starts")[0]["health_port"]
-    assert status_of(port, "/readyz") == 503  # noqa: PLR2004 not restored yet
-    wait_until(lambda: status_of(port, "/readyz") == 200, "readiness")  # noqa: PLR2004
+    assert status_of(port, "/readyz") == 503
+    wait_until(lambda: status_of(port, "/readyz") == 200, "readiness")
     stage.send(stage.deposits(30))
     stage.settle()
-    assert status_of(port, "/") == 404  # noqa: PLR2004 nothing of the table is served
+    assert status_of(port, "/") == 404
     wait_until(lambda: sample(port, "tollgate_rebalances_total") == 1, "metrics")
     names = {line.split("{")[0].split(" ")[0] for line in scrape(port).splitlines() if not line.startswith("#")}
     for row in METRICS:
         assert {row.name, f"{row.name}_count"} & names, row.name
     assert sample(port, "tollgate_accounts") > 0
-    assert worker.stop() < 5  # noqa: PLR2004 seconds, promised
+    assert worker.stop() < 5
 
 
 def status_of(port: int, path: str) -> int:

@@ -96,7 +96,7 @@ def test_g04_a_repeat_of_a_charged_end_is_never_a_second_charge(age_ms: int, ans
 @pytest.mark.parametrize("days", [20, 25, 26, 30, 35])
 def test_g04_a_repeat_of_a_contradicted_end_is_never_a_second_charge(days: int) -> None:
     story = opened(*BOTH, credit=20).waits(days=10)
-    first = {"started": story.now, "used": BOTH, "id": "first"}
+    first: dict[str, Any] = {"started": story.now, "used": BOTH, "id": "first"}
     story.ends("c1", **first).ends("c1", started=SIGNUP, used=BOTH)
     assert story.ticks(later(first["started"], days=days)).ends("c1", **first).facts("call-charged")[1:] == []
     assert story.balance() == usd(14)
@@ -105,7 +105,7 @@ def test_g04_a_repeat_of_a_contradicted_end_is_never_a_second_charge(days: int) 
 @pytest.mark.parametrize("days", [20, 26, 35])
 def test_g04_a_repeat_of_a_start_is_never_a_second_decision(days: int) -> None:
     story = opened(*BOTH, credit=20).waits(days=10)
-    first = {"at": story.now, "id": "first"}
+    first: dict[str, Any] = {"at": story.now, "id": "first"}
     story.starts("c1", **first).ends("c1", started=SIGNUP, at=later(SIGNUP, minutes=1), used=BOTH)
     story.ticks(later(first["at"], days=days)).starts("c1", **first)
     assert len(story.facts("call-admitted")) == 1

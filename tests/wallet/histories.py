@@ -107,7 +107,13 @@ class Histories(CallHistories):
         if account is None:
             return
         self.pass_time(gap)
-        waiting = [payment for payment in account.payments if payment.answer is None or again == 7]
+        clock = self.model.world.clock or 0
+        again_ms = clock - 34 * DAY_MS  # A second answer is promised to be known as one for 35 days.
+        waiting = [
+            payment
+            for payment in account.payments
+            if payment.answer is None or (again == 7 and payment.answered_ms >= again_ms)
+        ]
         payment = pick(waiting, number)
         if payment is not None:
             self.answer(account_id, payment.name, answer)
@@ -119,18 +125,26 @@ class Histories(CallHistories):
             fields: dict[str, Any] = {"reason": answer, "retryable": answer == "try later"}
             self.send(self.history.add("payment-declined", account_id, payment_id=payment_id, **fields))
 
-    @rule(dollars=DOLLARS, answers=st.lists(st.sampled_from(["try later", "succeeded", "stolen"]), max_size=4))
-    def refill_with_answers(self, dollars: int, answers: list[str]) -> None:
-        """A whole refill: set up, then each request answered and its retry waited for."""
+    @rule(
+        dollars=DOLLARS,
+        limit=st.sampled_from([None, None, 20, 40]),
+        answers=st.lists(st.sampled_from(["try later", "try later", "succeeded", "stolen"]), max_size=6),
+        gap=st.sampled_from([0, 0, HOUR_MS, 20 * DAY_MS]),
+    )
+    def refill_with_answers(self, dollars: int, limit: int | None, answers: list[str], gap: int) -> None:
+        """Refills asked for and answered one after the other, the credits gone each time, each retry waited for."""
         account = self.account("a")
         assert account is not None
         if account.card("pm1") is None:
             self.send(self.history.card("pm1"))
-        self.send(self.history.add("auto-refill-set", enabled=True, amount_micros=dollars * DOLLAR))
+        fields: dict[str, Any] = {} if limit is None else {"monthly_limit_micros": limit * DOLLAR}
+        self.send(self.history.add("auto-refill-set", enabled=True, amount_micros=dollars * DOLLAR, **fields))
         for answer in answers:
-            refill = account.in_flight
-            if refill is not None and refill.retry_due_ms is not None:
-                self.send(self.history.tick(max(refill.retry_due_ms, self.history.now_ms)))
+            if account.in_flight is None and account.balance >= account.refill_threshold and account.balance:
+                self.send(self.history.grant(-account.balance))
+            if account.in_flight is not None and account.in_flight.retry_due_ms is not None:
+                self.send(self.history.tick(max(account.in_flight.retry_due_ms, self.history.now_ms)))
+            self.pass_time(gap)
             waiting = [payment for payment in account.payments if payment.purpose == "refill" and not payment.answer]
             if waiting:
                 self.answer("a", waiting[-1].name, answer)

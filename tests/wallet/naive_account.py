@@ -69,6 +69,7 @@ class NaivePayment:
     period: int
     card: Wire
     answer: str | None = None
+    answered_ms: int = 0
     is_unresolved: bool = False
 
 

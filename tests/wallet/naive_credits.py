@@ -115,6 +115,7 @@ def payment_to_answer(world: World, account: NaiveAccount, wire: Wire) -> NaiveP
         raise Refused("unknown_payment")
     if payment.answer is not None:
         raise Repeated
+    payment.answered_ms = instant(wire["occurred_at"])
     return payment
 
 

@@ -1,7 +1,7 @@
 """Timed work of the naive model, and what is judged once after each input: alerts, refill, upgrade hint."""
 
 from tests.wallet.naive_account import NaiveAccount, NaiveRefill
-from tests.wallet.naive_time import MINUTE_MS, instant
+from tests.wallet.naive_time import MINUTE_MS
 from tests.wallet.naive_wire import Wire
 from tests.wallet.naive_world import World, now_period, passes_limit, refill_name, request_payment
 
@@ -65,12 +65,17 @@ def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
 
 def settle_refill(world: World, account: NaiveAccount, wire: Wire) -> None:
     card = account.refill_card()
+    refill = account.in_flight
+    is_waiting = refill is not None and refill.retry_due_ms is not None
+    if is_waiting and (card is None or not account.auto_refill["enabled"]):
+        world.reached.add("refill retry dropped")  # Rule P20.
+        account.in_flight = None
     is_due = account.auto_refill["enabled"] and account.balance < account.refill_threshold
     if not is_due or not account.is_armed or account.in_flight is not None or card is None:
         return
     amount = int(account.auto_refill["amount_micros"])
     if passes_limit(world, account, wire, amount):
-        period = now_period(world, account, instant(wire["occurred_at"]))
+        period = now_period(world, account, wire)
         if period not in account.limit_told:
             account.limit_told.add(period)
             world.reached.add("refill paused monthly_limit")

@@ -56,15 +56,19 @@ def post(world: World, account: NaiveAccount, wire: Wire, kind: str, amount: int
         )
 
 
-def now_period(world: World, account: NaiveAccount, at_ms: int) -> int:
-    """The period holding the later of the clock and the newest accepted `occurred_at`. Rule P18."""
-    newest = [instant(wire["occurred_at"]) for wire in account.accepted]
-    return account.period_of(max([*newest, at_ms] if world.clock is None else [*newest, at_ms, world.clock]))
+def now_of(world: World, account: NaiveAccount, wire: Wire) -> int:
+    """The later of the clock and the newest accepted `occurred_at`, that of the input at hand included. Rule P18."""
+    moments = [instant(accepted["occurred_at"]) for accepted in [*account.accepted, wire]]
+    return max(moments if world.clock is None else [*moments, world.clock])
+
+
+def now_period(world: World, account: NaiveAccount, wire: Wire) -> int:
+    return account.period_of(now_of(world, account, wire))
 
 
 def passes_limit(world: World, account: NaiveAccount, wire: Wire, amount: int) -> bool:
     limit = account.auto_refill.get("monthly_limit_micros")
-    period = now_period(world, account, instant(wire["occurred_at"]))
+    period = now_period(world, account, wire)
     return limit is not None and account.refilled_in(period) + amount > limit
 
 
@@ -72,8 +76,8 @@ def request_payment(
     world: World, account: NaiveAccount, wire: Wire, purpose: Purpose, *, amount: int, about: str, card: Wire
 ) -> None:
     name = payment_name(account.account_id, len(account.payments) + 1)
-    at_ms = instant(wire["occurred_at"])
-    payment = NaivePayment(name, purpose, amount, about, at_ms, now_period(world, account, at_ms), card)
+    now_ms = now_of(world, account, wire)
+    payment = NaivePayment(name, purpose, amount, about, now_ms, account.period_of(now_ms), card)
     account.payments.append(payment)
     if purpose == "refill":
         world.fact(
