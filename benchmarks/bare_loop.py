@@ -3,12 +3,12 @@
 A child process of the throughput measurement. Before its clock starts it reads the whole log, runs the rules over it
 in batches as the worker takes them, and keeps what they say. Then it reads the log once more and writes exactly those
 records, one transaction for each batch and partition with its end offset: the least that any worker has to do. It does
-so once for every SIGUSR1, each time as another consumer group (`group_of`).
+so again for every signal, each time as another consumer group (`group_of`): SIGUSR1 commits with aiokafka's own
+producer, SIGUSR2 with what the worker commits with, so that neither can be slow without being seen.
 """
 
 import asyncio
 import gc
-import os
 import signal
 from collections.abc import Mapping
 from itertools import count
@@ -25,7 +25,6 @@ from stream.settings import Settings
 from stream.topology import build_app
 from stream.transaction import Entry
 
-COMMITTER = "TOLLGATE_BENCH_COMMITTER"  # `own`: stream/transaction.py; `aiokafka`: its transactional producer.
 ROWS = ""
 PARTITION_BYTES = 1 << 20
 PRODUCER_BATCH_BYTES = 900_000
@@ -76,19 +75,26 @@ class AiokafkaCommitter:
         return await self._producer.send_batch(batch, topic, partition=self._place.partition)
 
 
-async def new_committer(settings: Settings, place: TopicPartition) -> Committer:
-    if os.environ.get(COMMITTER) == "aiokafka":
-        producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap_servers,
-            transactional_id=f"{settings.app_id}-{place.partition}",
-            max_batch_size=PRODUCER_BATCH_BYTES,
-            retry_backoff_ms=RETRY_BACKOFF_MS,
-        )
-        await producer.start()
-        return AiokafkaCommitter(producer, place, settings.app_id)
+async def with_aiokafka(settings: Settings, place: TopicPartition) -> Committer:
+    """One transactional producer for the partition."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers,
+        transactional_id=f"{settings.app_id}-{place.partition}",
+        max_batch_size=PRODUCER_BATCH_BYTES,
+        retry_backoff_ms=RETRY_BACKOFF_MS,
+    )
+    await producer.start()
+    return AiokafkaCommitter(producer, place, settings.app_id)
+
+
+async def with_writer(settings: Settings, place: TopicPartition) -> Committer:
+    """What the worker has for the partition."""
     writer = await build_app(settings).new_writer(place.partition)
     await writer.fence()
     return writer
+
+
+COMMITTERS = {signal.SIGUSR1: with_aiokafka, signal.SIGUSR2: with_writer}
 
 
 def entries_of(outcome: Outcome) -> dict[str, list[Entry]]:
@@ -162,19 +168,20 @@ async def main() -> None:
     # What was prepared is a million objects that a collection would walk through, and the loop would pay for it.
     gc.collect()
     gc.freeze()
-    asked = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
+    asked: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    for number in COMMITTERS:
+        asyncio.get_running_loop().add_signal_handler(number, asked.put_nowait, number)
     print(PREPARED, flush=True)
-    for number in count():
-        await asked.wait()
-        asked.clear()
-        await once(group_of(settings, number), places, batches)
+    for time in count():
+        await once(group_of(settings, time), await asked.get(), places, batches)
 
 
-async def once(settings: Settings, places: list[TopicPartition], batches: list[list[Prepared]]) -> None:
+async def once(
+    settings: Settings, how: signal.Signals, places: list[TopicPartition], batches: list[list[Prepared]]
+) -> None:
     """The whole log, all partitions beside one another as in a worker."""
     await topics.ensure(settings)
-    committers = [await new_committer(settings, place) for place in places]
+    committers = [await COMMITTERS[how](settings, place) for place in places]
     async with _consumer(settings) as consumer:
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)

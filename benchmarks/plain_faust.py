@@ -63,4 +63,6 @@ if __name__ == "__main__":
     os.environ.setdefault("F_DATADIR", ".")
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    faust.Worker(build(Settings()), loop=loop, loglevel="info", logging_config=log.logging_config("info")).execute_from_commandline()
+    faust.Worker(
+        build(Settings()), loop=loop, loglevel="info", logging_config=log.logging_config("info")
+    ).execute_from_commandline()

@@ -3,12 +3,17 @@
 import gc
 import time
 from collections.abc import Iterator
+from itertools import pairwise
+from statistics import fmean
 from typing import NamedTuple
+
+from rich.table import Table
 
 from agents.wallet.agent import Wallets
 from agents.wallet.book import Book
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Refusal, Turn
+from benchmarks.figures import quantile
 from benchmarks.traffic import Keyed, Traffic, by_partition
 from schemas.batch import Headers
 from schemas.codec import Unreadable, decode_input
@@ -32,32 +37,43 @@ class Input(NamedTuple):
     topic: str = INPUTS
 
 
-class Stages(NamedTuple):
-    """Microseconds of processor time for one event of the calls."""
-
-    whole: float
-    decode: float
-    decide: float
-    snapshot: float
-    encode_facts: float
-    encode_rows: float
-
-    @property
-    def rest(self) -> float:
-        """Headers, the outcome's lists, the partition check: what no other stage holds."""
-        return self.whole - self.decode - self.decide - self.snapshot - self.encode_facts - self.encode_rows
+STAGES = ("decode the input", "decide", "take snapshots", "encode facts", "encode rows")
+ACCOUNTS = 2_000
 
 
-def measure(traffic: Traffic, batch: int) -> Stages:
+class Spent(NamedTuple):
+    """Microseconds of processor time for one input, of each batch: all of `Wallets.decide`, and its stages."""
+
+    whole: list[float]
+    stages: list[list[float]]
+
+
+def measure(calls: int, batch: int) -> Spent:
     """Run the traffic twice, once as the worker does and once stage by stage; only the calls are timed."""
-    opening = _inputs(list(traffic.opening()))
-    calls = _inputs(traffic.played())
+    traffic = Traffic(ACCOUNTS, calls, time.time_ns() // 1_000_000)
+    opening, played = _inputs(list(traffic.opening())), _inputs(traffic.played())
+    # The inputs are no garbage, and a worker does not hold a whole log: a collection need not walk through them.
     gc.collect()
-    whole_s = _whole(opening, calls, batch)
-    gc.collect()
-    stages_s = _staged(opening, calls, batch)
-    count = sum(map(len, calls))
-    return Stages(*(seconds * 1e6 / count for seconds in (whole_s, *stages_s)))
+    gc.freeze()
+    return Spent(_whole(opening, played, batch), _staged(opening, played, batch))
+
+
+def table(spent: Spent) -> Table:
+    """The mean is what this machine gave; the best tenth of the batches is near what a quiet one would give."""
+    made = Table(title="the rules alone, µs of processor time for one input", title_justify="left")
+    for heading in ("", "mean", "best tenth", "share"):
+        made.add_column(heading, justify="right" if heading else "left")
+    best = quantile(spent.whole, 0.1)
+    stages = dict(zip(STAGES, spent.stages, strict=True))
+    for name, values in stages.items():
+        made.add_row(
+            name, f"{fmean(values):.1f}", f"{quantile(values, 0.1):.1f}", f"{quantile(values, 0.1) / best:.0%}"
+        )
+    rest = best - sum(quantile(values, 0.1) for values in spent.stages)
+    rest_mean = fmean(spent.whole) - sum(map(fmean, spent.stages))
+    made.add_row("checks, headers, lists", f"{rest_mean:.1f}", f"{rest:.1f}", f"{rest / best:.0%}")
+    made.add_row("all of it", f"{fmean(spent.whole):.1f}", f"{best:.1f}", "")
+    return made
 
 
 def _inputs(records: list[Keyed]) -> list[list[Input]]:
@@ -67,33 +83,35 @@ def _inputs(records: list[Keyed]) -> list[list[Input]]:
     ]
 
 
-def _whole(opening: list[list[Input]], calls: list[list[Input]], batch: int) -> float:
+def _whole(opening: list[list[Input]], calls: list[list[Input]], batch: int) -> list[float]:
     wallets = Wallets(load_catalogue(None), partitions=PARTITIONS)
     tables: list[dict[str, bytes]] = [{} for _ in range(PARTITIONS)]
     for partition in range(PARTITIONS):
         wallets.open(partition, tables[partition])
-    spent_s = 0.0
+    spent_us = []
     for records, timed in ((opening, False), (calls, True)):
         for some in _batches(records, batch):
             began = time.process_time()
             outcome = wallets.decide(some[0].partition, some)
-            spent_s += (time.process_time() - began) * timed
+            if timed:
+                spent_us.append((time.process_time() - began) * 1e6 / len(some))
             apply(tables[some[0].partition], outcome.rows)
-    return spent_s
+    return spent_us
 
 
-def _staged(opening: list[list[Input]], calls: list[list[Input]], batch: int) -> list[float]:
+def _staged(opening: list[list[Input]], calls: list[list[Input]], batch: int) -> list[list[float]]:
     catalogue = load_catalogue(None)
     tables: list[dict[str, bytes]] = [{} for _ in range(PARTITIONS)]
     books = [Book(catalogue, rows) for rows in tables]
-    spent_s = [0.0] * 5
+    spent_us: list[list[float]] = [[] for _ in STAGES]
     for records, timed in ((opening, False), (calls, True)):
         for some in _batches(records, batch):
             partition = some[0].partition
             stages = _stages(books[partition], tables[partition], some)
             if timed:
-                spent_s = [total + stage for total, stage in zip(spent_s, stages, strict=True)]
-    return spent_s
+                for values, seconds in zip(spent_us, stages, strict=True):
+                    values.append(seconds * 1e6 / len(some))
+    return spent_us
 
 
 def _stages(book: Book, rows: dict[str, bytes], records: list[Input]) -> list[float]:
@@ -111,7 +129,7 @@ def _stages(book: Book, rows: dict[str, bytes], records: list[Input]) -> list[fl
     changed = book.flush()
     times.append(time.process_time())
     apply(rows, changed)
-    return [after - before for before, after in zip(times, times[1:], strict=False)]
+    return [after - before for before, after in pairwise(times)]
 
 
 def _decided(book: Book, events: list[AnyInput | Unreadable]) -> list[Fact]:

@@ -1,8 +1,7 @@
-"""What every measurement stands on: a broker, its topics filled beforehand, workers as children, and what they commit."""
+"""What every measurement stands on: topics filled beforehand, workers as children, and what they commit."""
 
 import asyncio
 import json
-import os
 import socket
 import time
 import urllib.error
@@ -16,8 +15,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+from benchmarks.child import Child
 from benchmarks.traffic import Keyed, by_partition
-from demo.children import Child
 from stream import topics
 from stream.settings import Settings
 
@@ -48,11 +47,7 @@ class Worker:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self._port = free_port()
-        self.child = start("stream", folder, self._environment(), "worker")
-
-    @property
-    def pid(self) -> int:
-        return self.child.process.pid
+        self.child = Child("stream", folder, self._environment(), "worker")
 
     async def wait_ready(self) -> None:
         """Return when the table is restored and inputs flow. Raises ChildDiedError or StuckError."""
@@ -69,8 +64,7 @@ class Worker:
 
     def restored(self) -> tuple[int, float]:
         """Rows read from the changelog and the seconds from its first byte to a usable table, from the worker's log."""
-        lines = (line for line in self.child.log.read_text().splitlines() if '"event": "restored"' in line)
-        last = json.loads(list(lines)[-1])
+        last = json.loads([line for line in self.child.lines() if '"event": "restored"' in line][-1])
         return last["rows"], last["seconds"]
 
     def stop(self) -> None:
@@ -85,12 +79,6 @@ class Worker:
                 return str(answer.read().decode())
         except (urllib.error.URLError, ConnectionError):  # Not listening yet, or not ready yet.
             return None
-
-
-def start(module: str, folder: Path, settings: Mapping[str, str], *arguments: str) -> Child:
-    """`python -m module …` as a child that is to run until it is stopped, with a log of its own in `folder`."""
-    name = f"{module}-{time.monotonic_ns()}"
-    return Child.python(name, [module, *arguments], folder, settings, lasting=True)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -173,16 +161,10 @@ async def watch(settings: Settings, child: Child, until: int, window_s: float = 
                 continue
             total = sum(at.offset for place, at in found.items() if place.topic == topic and at.offset > 0)
             if total and (not samples or total > samples[-1].offsets):
-                samples.append(Sample(time.monotonic(), total, processor_s(child.process.pid)))
+                samples.append(Sample(time.monotonic(), total, child.processor_s()))
             if total >= until or (samples and time.monotonic() - samples[0].at_s > window_s):
                 break
     return samples
-
-
-def processor_s(pid: int) -> float:
-    """Seconds of processor time, user and system, that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Rate(NamedTuple):

@@ -45,7 +45,7 @@ class Traffic:
 
     def played(self) -> list[Keyed]:
         """`call-started` and `call-ended` of every call, in order of time: some seven in a hundred are open at once."""
-        rng = Random(self.seed)  # noqa: S311 traffic that can be played again, not a secret
+        rng = Random(self.seed)
         timed: list[tuple[int, Keyed]] = []
         begin_ms = self.now_ms - LONGEST_AGE_MS
         for number in range(self.calls):

@@ -18,7 +18,7 @@ from stream.settings import Settings
 
 app = typer.Typer(
     name="demo",
-    help="A day of telephone calls through a real Kafka, charged as they happen.",
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -44,17 +44,14 @@ def whole_run(
     speed_up: SpeedUp = None,
     seed: Seed = 1,
     broker_url: BrokerUrl = None,
-    topic_prefix: Annotated[
-        str | None,
-        typer.Option(help="Use and keep topics with this prefix, instead of fresh ones deleted in the end."),
-    ] = None,
 ) -> None:
     """Play a day of calls and check from the topics that each was charged exactly once.
 
-    Starts a single-node Kafka (or uses BROKER_URL), a worker, a payment provider that moves no money, and the traffic.
+    Starts a single-node Kafka, a worker, a payment provider that moves no money, and the traffic. With BROKER_URL it
+    uses that cluster: topics of its own, deleted in the end.
     """
     if context.invoked_subcommand is None:
-        options = RunOptions(accounts, calls, _seconds(seconds, speed_up), seed, broker_url, topic_prefix)
+        options = RunOptions(accounts, calls, _seconds(seconds, speed_up), seed, broker_url)
         raise typer.Exit(run(options, Console()))
 
 

@@ -46,16 +46,16 @@ class Child:
     def ended_well(self) -> bool:
         return self.process.poll() == 0
 
-    def stop(self) -> None:
-        """Ask it to end and wait; kill it when it does not."""
+    def stop(self, patience_s: float) -> None:
+        """Ask it to end and wait so long; kill it when it has not."""
         if self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(STOP_DEADLINE_S)
+            self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(STOP_DEADLINE_S)
+            self.process.wait()
 
 
 def _how(status: int) -> str:

@@ -7,12 +7,12 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import orjson
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from demo.children import Child, ChildDiedError, tail
+from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, tail
 from demo.closing import print_explanation, print_summary, print_verdict
 from demo.cluster import Offsets, administering, end_offsets, facts_of, reading
 from demo.progress import Gauge, Progress
@@ -25,7 +25,7 @@ from stream.settings import Settings
 
 READY_DEADLINE_S = 60
 SILENCE_DEADLINE_S = 60  # Nothing decided for so long although inputs wait: the run has failed.
-DEATH_NOTICE_S = 3  # A dying broker closes its connections a moment before it can be seen to be dead.
+DEATH_NOTICE_S = 3
 LOOK_EVERY_S = 0.25
 PROBE_EVERY_S = 0.05
 POLL_MS = 50
@@ -50,8 +50,13 @@ class Day:
         """`python -m …` as a child with the settings of this run; a lasting one may not end by itself."""
         child = Child.python(name, list(arguments), self.folder, environment(self.settings), lasting=lasting)
         self.children.append(child)
-        self.ending.callback(child.stop)
+        self.ending.callback(self._stop, child)
         return child
+
+    def _stop(self, child: Child) -> None:
+        # Without its broker a worker could only wait in vain for its last commit.
+        orphaned = self.broker is not None and not self.broker.running
+        child.stop(patience_s=0 if orphaned else STOP_DEADLINE_S)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -62,11 +67,28 @@ def environment(settings: Settings) -> dict[str, str]:
 
 async def play(day: Day) -> list[str]:
     """Play the day, show it, audit it. Returns the findings, one sentence each; raises ChildDiedError."""
+    playing, guarding = asyncio.create_task(_play(day)), asyncio.create_task(_guard(day))
     try:
-        return await _play(day)
-    except KafkaError:
-        await _blame(day)
-        raise
+        await asyncio.wait((playing, guarding), return_when=asyncio.FIRST_COMPLETED)
+        if playing.done() and playing.exception() is not None:
+            # Perhaps only the first sign of a death: a dying broker closes its connections before it has ended.
+            await asyncio.wait((guarding,), timeout=DEATH_NOTICE_S)
+        return guarding.result() if guarding.done() else playing.result()
+    finally:
+        playing.cancel()
+        guarding.cancel()
+        await asyncio.gather(playing, guarding, return_exceptions=True)
+
+
+async def _guard(day: Day) -> NoReturn:
+    """Raise ChildDiedError as soon as a process has ended that should not have."""
+    while True:
+        # The broker first: whoever talks to it follows it into death.
+        if day.broker is not None and not day.broker.running:
+            raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(day.broker.log)}")
+        for child in day.children:
+            child.check()
+        await asyncio.sleep(PROBE_EVERY_S)
 
 
 async def _play(day: Day) -> list[str]:
@@ -75,15 +97,12 @@ async def _play(day: Day) -> list[str]:
     worker = day.start("worker", "stream", "worker")
     await _ready(day, worker)
     pace = "--seed", str(day.seed), "--seconds", str(day.seconds)
-    provider = day.start("provider", "demo", "provider", *pace)
+    day.start("provider", "demo", "provider", *pace)
     report = day.folder / "traffic.json"
     size = "--accounts", str(day.accounts), "--calls", str(day.calls), "--report", str(report)
     traffic = day.start("traffic", "demo", "traffic", *pace, *size, lasting=False)
     progress = await _follow(day, begin, traffic)
-    findings = await _close(day, progress, begin, _provoked(report))
-    for child in (provider, worker):
-        child.stop()
-    return findings
+    return await _close(day, progress, begin, _provoked(report))
 
 
 async def _ready(day: Day, worker: Child) -> None:
@@ -91,7 +110,6 @@ async def _ready(day: Day, worker: Child) -> None:
     began_s = time.monotonic()
     with day.console.status("starting a worker …"):
         while not await asyncio.to_thread(_answers, day.settings):
-            _all_alive(day)
             if time.monotonic() - began_s > READY_DEADLINE_S:
                 raise ChildDiedError(f"the worker is not ready after {READY_DEADLINE_S} s:\n{tail(worker.log)}")
             await asyncio.sleep(PROBE_EVERY_S)
@@ -119,7 +137,6 @@ async def _follow(day: Day, begin: Offsets, traffic: Child) -> Progress:
             while not progress.settled:
                 progress.sending = not traffic.ended_well()
                 await _look(watch, gauge, progress)
-                _all_alive(day)
                 _refuse_silence(day, progress)
                 show.update(progress)
             end = await _ends(day.settings)
@@ -135,22 +152,6 @@ async def _look(watch: Watch, gauge: Gauge, progress: Progress) -> None:
     while time.monotonic() < until_s:
         await watch.poll(POLL_MS)
     await gauge.read(progress)
-
-
-def _all_alive(day: Day) -> None:
-    # The broker first: whoever talks to it follows it into death.
-    if day.broker is not None and not day.broker.running:
-        raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(day.broker.log)}")
-    for child in day.children:
-        child.check()
-
-
-async def _blame(day: Day) -> None:
-    """Kafka does not answer: say which process has ended, if one has. Raises ChildDiedError."""
-    until_s = time.monotonic() + DEATH_NOTICE_S
-    while time.monotonic() < until_s:
-        _all_alive(day)
-        await asyncio.sleep(PROBE_EVERY_S)
 
 
 def _refuse_silence(day: Day, progress: Progress) -> None:

@@ -30,16 +30,13 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """`seconds` is how long the day takes. Without `broker_url` the run has a broker of its own; without `topic_prefix`
-    a run on somebody else's broker makes topics for itself and deletes them in the end.
-    """
+    """`seconds` is how long the day takes. Without `broker_url` the run has a broker of its own."""
 
     accounts: int
     calls: int
     seconds: float
     seed: int
     broker_url: str | None
-    topic_prefix: str | None
 
 
 def run(options: RunOptions, console: Console) -> int:
@@ -74,7 +71,7 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
                 broker.start()
             console.print(f"Kafka answers on {broker.bootstrap}", highlight=False)
         settings = _settings(options, broker)
-        if broker is None and options.topic_prefix is None:
+        if broker is None:
             ending.callback(lambda: asyncio.run(delete_topics(settings)))
         day = Day(
             settings=settings,
@@ -93,14 +90,12 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
 def _settings(options: RunOptions, broker: DevBroker | None) -> Settings:
     """The environment's settings, with what a run must decide for itself: time is the generator's, keys are fresh."""
     label = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    prefix = options.topic_prefix
-    if prefix is None:
-        prefix = "" if broker is not None else f"{label}."
     return Settings().model_copy(
         update={
             "bootstrap_servers": options.broker_url if broker is None else broker.bootstrap,
             "app_id": label,
-            "topic_prefix": prefix,
+            # On somebody else's cluster: topics of our own, and no payment request of theirs is ever answered.
+            "topic_prefix": f"{label}." if broker is None else "",
             "signing_keys": SecretStr(secrets.token_hex(16)),
             "clock": "none",
             "health_host": LOOPBACK,

@@ -13,6 +13,7 @@ from demo.progress import Progress
 from schemas.money import format_money
 
 LINE_EVERY_S = 5.0
+KINDS_MAX = 4  # Dead letters come in twenty kinds, which would fill the screen.
 
 
 class Show:
@@ -22,7 +23,7 @@ class Show:
         self._console = console
         self._title = title
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._next_line_s = 0.0
+        self._next_line_s = time.monotonic() + LINE_EVERY_S
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -78,10 +79,12 @@ def panel(progress: Progress, title: str) -> Panel:
     table.add_row("money charged", format_money(totals.charged_micros), "net of adjustments")
     table.add_row("refills", f"{totals.of('refills', 'refill-succeeded'):,}", summed(totals.types("refills")))
     table.add_row("alerts", f"{totals.of('alerts'):,}", summed(totals.types("alerts")))
-    table.add_row("dead letters", f"{totals.dead_letters.total():,}", summed(totals.dead_letters))
+    table.add_row("dead letters", f"{totals.dead_letters.total():,}", summed(totals.dead_letters, KINDS_MAX))
     return Panel(table, title=title, title_align="left", expand=False)
 
 
-def summed(counts: Counter[str]) -> str:
-    """The commonest first: `insufficient_balance 12, extra_calls_off 3`."""
-    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+def summed(counts: Counter[str], most: int | None = None) -> str:
+    """The commonest first, `insufficient_balance 12, extra_calls_off 3`; of those beyond `most` the number."""
+    shown = [f"{name} {count:,}" for name, count in counts.most_common(most)]
+    more = len(counts) - len(shown)
+    return ", ".join([*shown, f"{more} kinds more"] if more else shown)

@@ -163,14 +163,17 @@ def not_enabled(charge: Charge) -> list[str]:
 
 def recompute(receipt: Receipt) -> int:
     """The charge in micros from the receipt alone: quantities times units, capped, rounded once. Rules C6 and G1."""
-    priced = [line for line in receipt.lines if line.kind not in _PRICED_ELSEWHERE]
-    # A quantity of minutes may have decimals: read as written, never as a float.
-    total = sum((Fraction(str(line.quantity)) * line.unit_amount_micros for line in priced), Fraction(0))
+    total = sum((_exact(line) for line in receipt.lines if line.kind not in _PRICED_ELSEWHERE), Fraction(0))
     parts, whole = min(total, Fraction(receipt.cap_micros)).as_integer_ratio()
     rounded = round_half_up(parts, receipt.charge_quantum_micros * whole) // whole
     if rounded > receipt.cap_micros:
         return receipt.cap_micros // receipt.charge_quantum_micros * receipt.charge_quantum_micros
     return rounded
+
+
+def _exact(line: Line) -> Fraction:
+    """Quantity times unit. A quantity of minutes may have decimals: read as written, never as a float."""
+    return Fraction(str(line.quantity)) * line.unit_amount_micros
 
 
 def faults(story: CallStory) -> list[str]:
@@ -201,6 +204,10 @@ def _faults_of(move: Charge) -> Iterator[str]:
         yield f"{name}: recomputed {_money(recomputed, move)}, the receipt says {_money(receipt.amount_micros, move)}"
     if _sum(receipt.lines) != receipt.amount_micros:
         yield f"{name}: the receipt's lines sum to {_money(_sum(receipt.lines), move)}"
+    if sum(map(_exact, receipt.lines)) != receipt.unrounded_micros:
+        yield f"{name}: quantities times units do not make the unrounded {_money(receipt.unrounded_micros, move)}"
+    if sum(line.amount_micros != _exact(line) for line in receipt.lines) > (receipt.unrounded_micros != recomputed):
+        yield f"{name}: a line of the receipt is not its quantity times its unit, and that is not the rounding"
     if _sum(move.lines) != move.amount_micros:
         yield f"{name}: the lines sum to {_money(_sum(move.lines), move)}, not {_money(move.amount_micros, move)}"
     if move.wallet_micros + move.card_micros != move.amount_micros:

@@ -89,11 +89,11 @@ def _sections(story: CallStory) -> Iterator[tuple[str, list[str]]]:
         yield "Call", _call(latest)
     yield "Gate", _gate(story)
     if charge is not None:
-        off = not_enabled(charge)
         yield "Charge", _charge(charge)
-        yield "Not enabled", [f"{names(off)}: used, and not billed" if off else "nothing that was used"]
         yield "Paid", _paid(charge)
     if latest is not None:
+        off = not_enabled(latest)
+        yield "Not enabled", [f"{names(off)}: used, and not billed" if off else "nothing that was used"]
         adjusted = [row for adjustment in story.adjustments for row in _adjustment(adjustment)]
         yield "Adjustments", adjusted or ["none"]
         yield "Ledger", _ledger(story)
@@ -177,7 +177,7 @@ def _adjustment(adjustment: ChargeAdjusted) -> list[str]:
     why = _CORRECTIONS.get(adjustment.reason, adjustment.reason).format(
         real="real" if adjustment.receipt.real else "not real", ordinal=adjustment.ordinal or "out of the count"
     )
-    amount = format_money(adjustment.amount_micros, adjustment.currency)
+    amount = _signed(adjustment.amount_micros, adjustment.currency)
     return [
         f"{amount} at {moment(adjustment.occurred_at)}: {why} ({adjustment.reason}, input {adjustment.caused_by})",
         *(f"  {_line(line, adjustment.currency)}" for line in adjustment.lines),
@@ -185,11 +185,15 @@ def _adjustment(adjustment: ChargeAdjusted) -> list[str]:
     ]
 
 
+def _signed(micros: int, currency: str) -> str:
+    return f"{'+' if micros > 0 else ''}{format_money(micros, currency)}"
+
+
 def _ledger(story: CallStory) -> list[str]:
     if not story.has_ledger:
         return ["no ledger entry of the account is in these facts"]
     return [
-        f"{entry.entry_id}: {entry.kind} {format_money(entry.amount_micros, entry.currency)},"
+        f"{entry.entry_id}: {entry.kind} {_signed(entry.amount_micros, entry.currency)},"
         f" balance {format_money(entry.balance_after_micros, entry.currency)} after"
         for entry in story.entries
     ] or ["no entry: nothing moved"]

@@ -173,18 +173,16 @@ class Restore:
         behind = {place for place, end in ends.items() if end > 0}
         while behind:
             fetched = await consumer.getmany(timeout_ms=POLL_MS)
-            now = monotonic()
             for place, records in fetched.items():
                 self._take(self._owned[place].rows, records)
                 count += len(records)
+                moved_at = monotonic()
+                if moved_at - beat_at > self._heartbeat_s:
+                    beat_at = moved_at
+                    await self._app.consumer.keep_alive()
                 await asyncio.sleep(0)
-            if fetched:
-                moved_at = now
-            elif now - moved_at > STUCK_AFTER_S:
+            if monotonic() - moved_at > STUCK_AFTER_S:
                 halt("the changelog's end was not reached", missing={str(p): ends[p] for p in behind})
-            if now - beat_at > self._heartbeat_s:
-                beat_at = now
-                await self._app.consumer.keep_alive()
             behind = {place for place in behind if await consumer.position(place) < ends[place]}
         return count
 

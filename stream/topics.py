@@ -23,7 +23,7 @@ DEAD_LETTERS = "dead-letters"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A declared topic: its name in the contract, how long records stay (ms, -1 for ever), whether only the last does."""
+    """A declared topic: its name in the contract, how long records stay (ms, -1 for ever) or only the last of a key."""
 
     name: str
     retention_ms: int
@@ -34,7 +34,7 @@ class Topic:
         """The settings given to the broker when the topic is made; the broker's own hold for the rest."""
         size = {"max.message.bytes": str(self.record_bytes_max)}
         if self.compacted:
-            # A tombstone stays a day, so that a slow reader sees it too; a segment is closed after an hour at the latest.
+            # A tombstone stays a day, so that a slow reader sees it; a segment is closed after an hour at the latest.
             return {
                 "cleanup.policy": "compact",
                 "delete.retention.ms": str(DAY_MS),

@@ -58,7 +58,7 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         super().__init__(settings.app_id, **_faust_settings(settings))
 
     def is_input(self, tp: TP) -> bool:
-        return tp.topic == self.input_topic
+        return bool(tp.topic == self.input_topic)
 
     @property
     def ready(self) -> bool:

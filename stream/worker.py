@@ -8,6 +8,7 @@ import typer
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr, ValidationError
 
+from schemas.plan import PlanError
 from stream import health, log, pinned, topics
 from stream.fail_stop import halt
 from stream.settings import MEANING, Settings
@@ -36,9 +37,13 @@ def run(app: Tollgate, loop: asyncio.AbstractEventLoop) -> NoReturn:
     log.get("worker").info(
         "worker starts", app_id=settings.app_id, partitions=settings.partitions, topics_made=made, health_port=port
     )
-    Worker(
-        app, loop=loop, loglevel="info", logging_config=log.logging_config(settings.log_level)
-    ).execute_from_commandline()
+    config = log.logging_config(settings.log_level)
+    try:
+        Worker(app, loop=loop, loglevel="info", logging_config=config).execute_from_commandline()
+    finally:
+        # Whatever fails ends the process at once: only an orderly stop comes here.
+        log.get("worker").info("worker ends")
+    raise AssertionError
 
 
 async def _topics(settings: Settings) -> list[str]:
@@ -69,7 +74,11 @@ def command() -> None:
     log.configure(settings.log_level)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    run(build_app(settings), loop)
+    try:
+        app = build_app(settings)
+    except PlanError as error:
+        refuse(f"TOLLGATE_PLANS: {error}")
+    run(app, loop)
 
 
 def settings_table(settings: Settings) -> list[tuple[str, str, str]]:

@@ -45,7 +45,7 @@ def end_call(turn: Turn, event: CallEnded) -> bool:
 def reclassify_call(turn: Turn, event: CallReclassified) -> bool:
     """Take a call out of the count, or back into it. False when a newer reclassification stands. Rules C18 and P5."""
     before = turn.call(event.call_id) or Call()
-    word = Reclassification(event.occurred_at_ms, event.id, event.real)
+    word = Reclassification(int(event.occurred_at_ms), event.id, event.real)
     standing = before.reclassification
     if standing is not None and (standing.occurred_at_ms, standing.input_id) > (word.occurred_at_ms, word.input_id):
         return False

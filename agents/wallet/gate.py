@@ -126,7 +126,7 @@ def redirect_unknown_account(view: View, event: CallStarted) -> Decision:
     call = Call(
         input_ids=(event.id,),
         gate=REDIRECTED,
-        started_at_ms=event.occurred_at_ms,
+        started_at_ms=int(event.occurred_at_ms),
         due_ms=event.occurred_at_ms + horizon_ms + 1,
     )
     at = format_instant(event.occurred_at_ms)

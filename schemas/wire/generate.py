@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -48,7 +48,8 @@ def documents() -> dict[str, str]:
     schemas = {name: _schema(name, kind, words) for name, kind in (input_types() | fact_types()).items()}
     schemas["dead-letter"] = _dead_letter(words)
     return {
-        f"{name}{SUFFIX}": json.dumps(schema | {"examples": examples.get(name, [])}, indent=2, ensure_ascii=False) + "\n"
+        f"{name}{SUFFIX}": json.dumps(schema | {"examples": examples.get(name, [])}, indent=2, ensure_ascii=False)
+        + "\n"
         for name, schema in sorted(schemas.items())
     }
 
@@ -116,7 +117,7 @@ def _properties(owner: str, part: Schema, fields: Schema, keywords: Schema) -> S
             properties[name] = property_
             continue
         description = fields[name] if f"{owner}.{name}" not in fields else fields[f"{owner}.{name}"]
-        keyword = keywords.get(f"{owner}.{name}", keywords.get(name, {}))
+        keyword = keywords[f"{owner}.{name}"] if f"{owner}.{name}" in keywords else keywords.get(name, {})
         properties[name] = {"description": description} | _with_keywords(_portable(property_), keyword)
     return properties
 
@@ -131,13 +132,13 @@ def _with_keywords(property_: Schema, keyword: Schema | str) -> Schema:
     if keyword == "instant":
         return INSTANT
     if keyword == "id":
-        return _portable(msgspec.json.schema(Id))
+        return cast("Schema", _portable(msgspec.json.schema(Id)))
     assert isinstance(keyword, dict), f"{keyword!r} is no set of keywords"
     return property_ | keyword
 
 
 def _portable(property_: Any) -> Any:
-    """The same schema for every validator: `\\Z` is Python's own, a default of null says what optional says, and every
+    r"""The same schema for every validator: `\Z` is Python's own, a default of null says what optional says, and every
     integer is a number.
     """
     if isinstance(property_, dict):

@@ -1,4 +1,4 @@
-"""A cluster of one node, workers as child processes, a producer of deposits, and the check that every one counts once."""
+"""Workers as child processes, a producer of deposits, and the check that every deposit counts once."""
 
 import asyncio
 import json
@@ -23,6 +23,7 @@ from tests.broker.tally import HEAD, Deposit, Settled
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 8
+LOOK_EVERY_S = 0.1
 SESSION_TIMEOUT_MS = 6_000  # The least a broker allows by default.
 
 
@@ -31,7 +32,7 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) 
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < seconds, f"not in {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(LOOK_EVERY_S)
     return time.monotonic() - began
 
 
@@ -49,9 +50,9 @@ class WorkerProcess:
                 stderr=out,
             )
 
-    def events(self, name: str = "") -> list[dict[str, Any]]:
-        lines = (line for line in self._log.read_text(errors="replace").splitlines() if line.startswith("{"))
-        return [event for line in lines if not name or (event := json.loads(line)).get("event") == name]
+    def events(self, name: str) -> list[dict[str, Any]]:
+        said = f'"event": "{name}"'
+        return [json.loads(line) for line in self._log.read_text(errors="replace").splitlines() if said in line]
 
     def owned(self) -> set[int]:
         """The partitions it had at its last assignment."""
@@ -176,12 +177,15 @@ class Stage:
             **changed,
         )
 
-    def write(self, topic: str, records: Iterable[tuple[int, bytes | None, bytes | None]]) -> None:
-        """Records as they are: partition, key, value."""
-        asyncio.run(self._write(topic, list(records)))
+    def write(self, topic: str, records: Iterable[tuple[int, bytes | None, bytes | None]], **options: Any) -> None:
+        """Records as they are: partition, key, value. `options` are the producer's."""
+        asyncio.run(self._write(topic, list(records), options))
 
-    async def _write(self, topic: str, records: list[tuple[int, bytes | None, bytes | None]]) -> None:
-        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=20, max_batch_size=1 << 19) as producer:
+    async def _write(
+        self, topic: str, records: list[tuple[int, bytes | None, bytes | None]], options: dict[str, Any]
+    ) -> None:
+        options = {"linger_ms": 20, "max_batch_size": 1 << 19, "max_request_size": 1 << 24, **options}
+        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, **options) as producer:
             sent = [
                 await producer.send(topic, value, key=key, partition=partition) for partition, key, value in records
             ]

@@ -3,6 +3,7 @@
 One output for each input, with the account's count and balance after it: any input lost, repeated or reordered shows.
 """
 
+import os
 import struct
 import threading
 import zlib
@@ -38,7 +39,12 @@ def row(key: bytes, count: int, balance: int) -> bytes:
     return struct.pack("<I", zlib.crc32(key + body)) + body
 
 
+RESTORE_PAUSE_S = float(os.environ.get("TALLY_RESTORE_PAUSE_S", "0"))
+
+
 def check_row(key: bytes, value: bytes, previous: bytes | None) -> None:
+    if RESTORE_PAUSE_S:
+        threading.Event().wait(RESTORE_PAUSE_S)  # A table so large that it takes longer than the group's patience.
     if len(value) != HEAD.size:
         raise CorruptRowError("wrong length")
     checksum, count, _ = HEAD.unpack(value)

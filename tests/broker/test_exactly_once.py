@@ -53,7 +53,7 @@ def test_kill_at_the_last_step_of_a_transaction(stage: Stage) -> None:
 def test_two_workers_share_and_the_one_left_takes_over(stage: Stage) -> None:
     first = stage.worker()
     first.wait_owned()
-    sender = threading.Thread(target=stage.send, args=(stage.deposits(12_000), 600))
+    sender = threading.Thread(target=stage.send, args=(stage.deposits(9_000), 600))
     sender.start()
     second = stage.worker()
     wait_until(lambda: len(first.owned()) == len(second.owned()) == PARTITIONS // 2, "an even share")
@@ -86,7 +86,7 @@ def test_a_worker_that_was_paused_while_another_took_over_changes_nothing(stage:
 def test_the_broker_restarts_under_load(stage: Stage, broker: DevBroker) -> None:
     workers = [stage.worker()]
     workers[0].wait_owned()
-    sender = threading.Thread(target=stage.send, args=(stage.deposits(6_000), 600))
+    sender = threading.Thread(target=stage.send, args=(stage.deposits(3_000), 600))
     sender.start()
     wait_until(lambda: len(workers[0].events("batch")) > 50, "batches under way")
     broker.restart()

@@ -11,7 +11,7 @@ from aiokafka.partitioner import murmur2
 
 from stream.fail_stop import EXIT_STATUS
 from stream.worker import REFUSED
-from tests.broker.stage import PARTITIONS, Stage
+from tests.broker.stage import PARTITIONS, SESSION_TIMEOUT_MS, Stage
 from tests.broker.tally import HEAD, Deposit, Settled, row
 
 ROWS = 100_000
@@ -43,6 +43,20 @@ def test_a_hundred_thousand_rows_come_back_before_anything_flows(stage: Stage) -
     [restored] = worker.events("restored")
     assert restored["rows"] == ROWS + 1
     assert restored["rows"] / restored["seconds"] > ROWS_PER_SECOND / BUSY_MACHINE
+
+
+def test_a_restore_longer_than_the_session_keeps_the_worker_in_its_group(stage: Stage) -> None:
+    stage.create_topics()
+    accounts = [f"account-{n}" for n in range(80)]
+    stage.write(stage.changelog, ((home(a), a.encode(), row(a.encode(), 1, n)) for n, a in enumerate(accounts)))
+    worker = stage.worker(TALLY_RESTORE_PAUSE_S=0.1)
+    worker.wait_owned()
+    [restored] = worker.events("restored")
+    assert restored["seconds"] > SESSION_TIMEOUT_MS / 1_000
+    stage.send([Deposit("first", accounts[7], 1)])
+    [charge] = stage.read(stage.topic("charges"), lambda found: len(found) == 1)
+    assert msgspec.json.decode(charge.value, type=Settled).balance == 8
+    assert len(worker.events("partitions owned")) == 1
 
 
 def corrupt(account_id: bytes) -> bytes:

@@ -9,11 +9,14 @@ from collections import Counter
 import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from stream.dead_letters import KEPT_BYTES
 from stream.fail_stop import EXIT_STATUS
 from stream.metrics import METRICS
 from tests.broker.stage import PARTITIONS, Stage, wait_until
 from tests.broker.tally import Deposit
 
+LARGEST = b"x" * ((1 << 20) - 200)
+BOMB = b"x" * (5 << 20)
 POISON = (b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}" * 1_000, b"[" * 60_000, b'{"id": 1}', b"1e999")
 
 
@@ -21,9 +24,15 @@ def test_poison_becomes_dead_letters_and_costs_no_good_record(stage: Stage) -> N
     stage.worker().wait_owned()
     stage.send(stage.deposits(50))
     keys = (b"k", None)
-    letters_sent = [(n % PARTITIONS, key, value) for n, value in enumerate(POISON) for key in keys]
+    letters_sent: list[tuple[int, bytes | None, bytes | None]] = [
+        (n % PARTITIONS, key, value) for n, value in enumerate(POISON) for key in keys
+    ]
     letters_sent.append((0, b"k", None))
     stage.write(stage.topic("account-events"), letters_sent)
+    # The largest record a broker takes, and one that was small only while it was compressed.
+    stage.write(stage.topic("account-events"), [(1, b"k", LARGEST)])
+    stage.write(stage.topic("account-events"), [(2, b"k", BOMB)], compression_type="gzip")
+    letters_sent += [(1, b"k", LARGEST), (2, b"k", BOMB[:KEPT_BYTES])]
     stage.send(stage.deposits(50))
     stage.check_exactly_once()
     letters = stage.read(stage.topic("dead-letters"), lambda found: len(found) >= len(letters_sent))

@@ -1,5 +1,6 @@
 """`python -m demo` as a user runs it: on a real Kafka, to the verdict, leaving nothing behind."""
 
+import asyncio
 import os
 import re
 import signal
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from demo.cluster import administering
 from stream.dev_broker import DevBroker
+from stream.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 150
@@ -78,6 +81,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
             run.process.wait()
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with DevBroker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker.bootstrap
+
+
 def nothing_runs(pids: dict[int, str]) -> bool:
     return not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids)
 
@@ -95,11 +104,16 @@ def test_a_small_day_ends_by_itself_adds_up_and_leaves_nothing(start: Callable[.
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path != run.out] == ["FACTS.jsonl"]
 
 
-def test_an_existing_cluster_is_used_and_left_as_it_was(start: Callable[..., Run], tmp_path: Path) -> None:
-    with DevBroker(tmp_path / "kafka") as broker:
-        run = start(*SMALL_DAY, BROKER_URL=broker.bootstrap)
-        assert run.end() == 0, run.text
-        assert "exactly once:" in run.text
+def test_an_existing_cluster_is_used_and_its_topics_stay_as_they_were(start: Callable[..., Run], cluster: str) -> None:
+    run = start(*SMALL_DAY, BROKER_URL=cluster)
+    assert run.end() == 0, run.text
+    assert "exactly once:" in run.text
+    assert not [name for name in asyncio.run(topics_on(cluster)) if name.startswith("demo-")]
+
+
+async def topics_on(cluster: str) -> list[str]:
+    async with administering(Settings(bootstrap_servers=cluster)) as admin:
+        return list(await admin.list_topics())
 
 
 def test_ctrl_c_stops_everything(start: Callable[..., Run]) -> None:
@@ -111,19 +125,29 @@ def test_ctrl_c_stops_everything(start: Callable[..., Run]) -> None:
     assert nothing_runs(children)
 
 
-@pytest.mark.parametrize("victim", ["stream worker", "kafka.Kafka"])
-def test_a_death_is_reported_with_the_end_of_the_log(start: Callable[..., Run], victim: str) -> None:
+def test_the_death_of_kafka_is_reported(start: Callable[..., Run]) -> None:
     run = start(*LONG_DAY)
     run.child("demo traffic")
     children = run.children()
-    os.kill(run.child(victim), signal.SIGKILL)
+    os.kill(run.child("kafka.Kafka"), signal.SIGKILL)
     assert run.end() == 1, run.text
-    assert "The end of its log:" in run.text
+    assert "Kafka ended by itself. The end of its log:" in run.text
     assert nothing_runs(children)
 
 
-def test_a_demo_that_is_killed_takes_its_children_along(start: Callable[..., Run]) -> None:
-    run = start(*LONG_DAY)
+def test_the_death_of_the_worker_is_reported_with_the_end_of_its_log(start: Callable[..., Run], cluster: str) -> None:
+    run = start(*LONG_DAY, BROKER_URL=cluster)
+    run.child("demo traffic")
+    children = run.children()
+    os.kill(run.child("stream worker"), signal.SIGKILL)
+    assert run.end() == 1, run.text
+    assert "worker ended by itself, killed by SIGKILL. The end of its log:" in run.text
+    assert "worker starts" in run.text
+    assert nothing_runs(children)
+
+
+def test_a_demo_that_is_killed_takes_its_children_along(start: Callable[..., Run], cluster: str) -> None:
+    run = start(*LONG_DAY, BROKER_URL=cluster)
     run.child("demo traffic")
     children = run.children()
     run.process.kill()

@@ -40,7 +40,7 @@ def test_without_a_terminal_lines_are_few_and_the_last_one_is_always_shown() -> 
         for _ in range(10):
             show.update(progress())
         show.update(progress(), last=True)
-    assert out.getvalue().splitlines() == [line(progress())] * 2
+    assert out.getvalue().splitlines() == [line(progress())]
 
 
 def test_on_a_terminal_there_is_a_table() -> None:

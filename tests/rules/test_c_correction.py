@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.story import ALL, BOTH, SHIPPED, Story, charges, kinds_and_amounts, later, only, opened, plans, usd
+from tests.rules.story import ALL, BOTH, Story, charges, kinds_and_amounts, later, only, opened, plans, usd
 
 TWO = plans(included_calls=2)
 THREE_USD = 3_000_000

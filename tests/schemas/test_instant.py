@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.instant import format_instant, parse_instant
@@ -27,6 +27,7 @@ def test_g02_a_wire_time_in_milliseconds(text: str, millis: int) -> None:
     assert parse_instant(text) == millis
 
 
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.integers(0, LAST_MS))
 def test_g02_what_is_written_is_read_back(millis: int) -> None:
     text = format_instant(millis)
@@ -69,7 +70,7 @@ REFUSED = [
     "2026-W05-6T10:00:00Z",
     "٢٠٢٦-01-31T10:00:00Z",  # digits of another script
     "2026-01-31T10:00:00.٢Z",
-    "２026-01-31T10:00:00Z",
+    "\uff12026-01-31T10:00:00Z",
     "1969-12-31T23:59:59.999Z",
     "3000-01-01T00:00:00Z",
     "0000-01-01T00:00:00Z",

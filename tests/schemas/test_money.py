@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.money import AMOUNT_LIMIT_MICROS, format_money, round_half_up
@@ -32,6 +32,7 @@ def test_g01_half_up_to_the_quantum(micros: int, quantum: int, rounded: int) -> 
     assert round_half_up(micros, quantum) == rounded
 
 
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.integers(0, AMOUNT_LIMIT_MICROS), st.integers(1, 10**9))
 def test_g01_the_nearest_multiple_the_greater_of_two_as_near(micros: int, quantum: int) -> None:
     rounded = round_half_up(micros, quantum)

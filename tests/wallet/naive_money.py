@@ -75,9 +75,11 @@ class Lot:
 
 
 def lots_after(movements: list[Movement]) -> tuple[list[Lot], int]:
-    """The lots in order of crediting, and the debt. Rule P13: uses take the oldest first, what no lot covers is debt;
+    """The lots in order of crediting, and the debt. Rule P13.
 
-    a debt eats what comes in; a credit back undoes the latest use first: the debt, then the newest used lot.
+    Uses take the oldest first, what no lot covers is debt; a debt eats what comes in; a credit back undoes the latest
+    use first: the debt, then the newest used lot. A declined refund is such a credit back: had it not been asked for,
+    the uses since would have taken from its lot before any newer one.
     """
     lots: list[Lot] = []
     debt = 0
@@ -95,19 +97,17 @@ def lots_after(movements: list[Movement]) -> tuple[list[Lot], int]:
             lot.left -= amount
             lot.size -= amount
             continue
+        if movement.kind == "unrefund":
+            next(lot for lot in lots if lot.lot == movement.lot).size += movement.amount
         eaten = min(debt, amount)
         debt -= eaten
         amount -= eaten
         if movement.kind == "credit":
             lots.append(Lot(movement.lot, movement.amount, amount))
-        elif movement.kind == "unrefund":
-            lot = next(lot for lot in lots if lot.lot == movement.lot)
-            lot.size += movement.amount
-            lot.left += amount
-        else:
-            for lot in reversed(lots):
-                filled = min(lot.size - lot.left, amount)
-                lot.left += filled
-                amount -= filled
-            assert amount == 0, "a credit back of more than was ever used"
+            continue
+        for lot in reversed(lots):
+            filled = min(lot.size - lot.left, amount)
+            lot.left += filled
+            amount -= filled
+        assert amount == 0, "a credit back of more than was ever used"
     return lots, debt

@@ -24,7 +24,7 @@ def inputs_of(theme: str) -> list[bytes]:
 
 
 def facts_of(theme: str) -> bytes:
-    """The facts of a theme's inputs as its golden file holds them. Reading JSON and writing it again keeps the bytes."""
+    """The facts of a theme as its golden file holds them. Reading JSON and writing it again keeps the bytes."""
     facts = replay_lines(inputs_of(theme), CATALOGUE)
     return b"".join(orjson.dumps(_without_message(fact)) + b"\n" for fact in facts)
 

@@ -1,4 +1,4 @@
-"""asyncapi.yaml names every topic and every type where the code has them, and each of its references leads somewhere."""
+"""asyncapi.yaml names every topic and every type where the code has them, and its references lead somewhere."""
 
 import json
 from collections.abc import Iterator

@@ -1,0 +1,124 @@
+"""Events a second on one log: the worker with all rules, a bare transactional loop, and plain Faust."""
+
+import signal
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks import bare_loop
+from benchmarks.child import Child
+from benchmarks.figures import Figure, bucket_quantile
+from benchmarks.scene import Scene
+from benchmarks.stage import Rate, Worker, environment, patiently, rate, watch
+from benchmarks.traffic import OPENING_INPUTS
+
+SECTION = "throughput"
+OF_BARE_MIN = 0.5
+OF_FAUST_MIN = 12.0
+PLAIN_FAUST_WINDOW_S = 10.0  # It commits every 2.8 s and takes minutes for what the others do in seconds.
+SHORT_WINDOW_S = 4.0
+
+WORKER, BARE, OWN, FAUST = "worker, all rules", "bare loop", "bare loop, worker's commits", "plain Faust"
+LOOPS = ((BARE, signal.SIGUSR1), (OWN, signal.SIGUSR2))
+
+
+async def measure(scene: Scene) -> list[Figure]:
+    """Rounds of all contenders, one after another, so that a noisy minute of the machine hits all of them."""
+    runs: dict[str, list[Rate]] = defaultdict(list)
+    metrics = ""
+    await scene.filled()
+    bare = await _prepared(scene)
+    try:
+        for number in range(scene.size.repeats):
+            measured, metrics = await _worker(scene)
+            runs[WORKER].append(measured)
+            for place, (name, how) in enumerate(LOOPS):
+                runs[name].append(await _bare(scene, bare, how, number * len(LOOPS) + place))
+            runs[FAUST].append(await _faust(scene))
+            said = ", ".join(f"{name} {some[-1].per_second:,.0f}" for name, some in runs.items())
+            scene.say(f"round {number + 1} of {scene.size.repeats}, events/s: {said}")
+    finally:
+        bare.stop()
+    return [*_figures(runs), *_batch_figures(metrics)]
+
+
+async def _worker(scene: Scene) -> tuple[Rate, str]:
+    worker = Worker(scene.consuming_settings(), scene.folder)
+    try:
+        measured = await _measured(scene, worker)
+        return measured, worker.metrics()
+    finally:
+        worker.stop()
+
+
+async def _measured(scene: Scene, worker: Worker) -> Rate:
+    return rate(await watch(worker.settings, worker.child, scene.events), _opening(scene))
+
+
+def _opening(scene: Scene) -> int:
+    """The steady state begins when the accounts are open."""
+    return scene.size.accounts * OPENING_INPUTS
+
+
+async def _prepared(scene: Scene) -> Child:
+    scene.say("running the rules once, for the records that the bare loop writes")
+    child = Child("benchmarks.bare_loop", scene.folder, environment(scene.named("bare")))
+    async for _ in patiently("a bare loop that is prepared", every_s=0.2):
+        child.check()
+        if bare_loop.PREPARED in child.lines():
+            break
+    return child
+
+
+async def _bare(scene: Scene, child: Child, how: signal.Signals, time: int) -> Rate:
+    settings = bare_loop.group_of(scene.named("bare"), time)
+    child.signal(how)
+    return rate(await watch(settings, child, scene.events), _opening(scene))
+
+
+async def _faust(scene: Scene) -> Rate:
+    settings = scene.named(f"faust-{scene.next_number()}")
+    child = Child("benchmarks.plain_faust", scene.folder, environment(settings))
+    try:
+        window_s = SHORT_WINDOW_S if scene.size.short else PLAIN_FAUST_WINDOW_S
+        # It counts from its first commit: opening an account costs it no more than a call.
+        return rate(await watch(settings, child, scene.events, window_s), 0)
+    finally:
+        child.stop()
+
+
+def _figures(runs: dict[str, list[Rate]]) -> Iterator[Figure]:
+    def ratios(by: Callable[[Rate], float], above: list[Rate], *below: list[Rate]) -> tuple[float, ...]:
+        return tuple(by(one) / max(map(by, others)) for one, *others in zip(above, *below, strict=True))
+
+    for name, some in runs.items():
+        yield Figure(SECTION, name, "events/s", tuple(one.per_second for one in some))
+    for name, some in runs.items():
+        yield Figure(SECTION, f"{name}: processor time", "µs/event", tuple(one.spent_us for one in some))
+    of_bare = ratios(_speed, runs[WORKER], runs[BARE], runs[OWN])
+    yield Figure(SECTION, "worker / the faster bare loop", "times", of_bare, at_least=OF_BARE_MIN)
+    of_faust = ratios(_speed, runs[WORKER], runs[FAUST])
+    yield Figure(SECTION, "worker / plain Faust", "times", of_faust, at_least=OF_FAUST_MIN)
+
+
+def _speed(one: Rate) -> float:
+    return one.per_second
+
+
+def _batch_figures(metrics: str) -> Iterator[Figure]:
+    """Of the last worker, under full load: what its own histograms say."""
+    for name, what in (("decide", "rules"), ("commit", "transaction")):
+        buckets = _buckets(metrics, f"tollgate_batch_{name}_seconds")
+        for share in (0.5, 0.99):
+            value = bucket_quantile(buckets, share) * 1_000
+            yield Figure("batch at full load", f"{what}, p{share * 100:.0f}", "ms", (value,))
+
+
+def _buckets(metrics: str, name: str) -> list[tuple[float, float]]:
+    return [
+        (float(sample.labels["le"]), sample.value)
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.name == f"{name}_bucket"
+    ]

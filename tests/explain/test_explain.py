@@ -1,0 +1,368 @@
+"""A receipt explains itself to whoever has to answer for it at night. Rule G11."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from stream.explain import command, explain
+from stream.replay import replay_lines
+from tests.wallet.history import DOLLAR, History
+from tests.wallet.naive_time import HOUR_MS, instant
+from tests.wire.golden_files import CATALOGUE, THEMES, inputs_of
+
+Facts = list[dict[str, Any]]
+ALL = ("extra_calls", "live_agent", "appointment_booking")
+BOTH = ["live_agent", "appointment_booking"]
+MOVES = ("call-charged", "charge-adjusted")
+
+
+def replay(history: History) -> Facts:
+    return list(replay_lines(json.dumps(wire).encode() for wire in history.wires))
+
+
+def opened(*features: str, dollars: int = 0) -> History:
+    history = History(instant("2026-01-01T09:00:00.000Z"))
+    history.open("a1")
+    history.switch(*features, account_id="a1")
+    if dollars:
+        history.grant(dollars * DOLLAR, "a1")
+    return history
+
+
+def call(history: History, call_id: str, **end: Any) -> None:
+    history.now_ms += HOUR_MS
+    history.start(call_id, "a1")
+    history.end(call_id, "a1", **end)
+
+
+def calls(history: History, number: int) -> None:
+    for count in range(1, number + 1):
+        call(history, f"c{count}")
+
+
+def sentence(facts: Facts, call_id: str) -> str:
+    text = explain(facts, call_id)
+    assert "DIFFERS" not in text
+    return text.splitlines()[0]
+
+
+def test_the_call_that_hit_the_cap_in_full() -> None:
+    history = opened(*ALL, dollars=40)
+    calls(history, 28)
+    call(history, "c29", features=BOTH)
+    assert explain(replay(history), "c29").splitlines() == [
+        (
+            "Call c29 of account a1 cost $6.00: it was call 29 of the period from 1 Jan 2026, beyond the 25 included"
+            " ones, a live agent and an appointment were used, and the cap of $6.00 took off $3.00."
+        ),
+        "",
+        "Call          inbound, completed, plan free (version 1 of the catalogue)",
+        (
+            "              started 2 Jan 2026 14:00:00 UTC, answered 2 Jan 2026 14:00:05 UTC,"
+            " ended 2 Jan 2026 14:01:05 UTC: 1 min 0 s billable"
+        ),
+        (
+            "Gate          admitted at 2 Jan 2026 14:00:00 UTC: it was beyond the included calls, extra calls were on"
+            " and there were credits (credits)"
+        ),
+        "              paid features active on it: appointment booking, extra calls and live agent; $6.00 held",
+        "Charge        at 2 Jan 2026 14:01:05 UTC, a1/c29/charged",
+        "              extra call               1 x $3.00        $3.00",
+        "              live agent               1 x $3.00        $3.00",
+        "              appointment booking      1 x $3.00        $3.00",
+        "              cap                     1 x -$3.00       -$3.00",
+        "              charged                                   $6.00",
+        "              at most $6.00 a call; rounded once to $0.01, halves up: $6.00, nothing to round",
+        "Paid          $6.00 from the wallet, $0.00 by card",
+        "              balance $31.00 before, $25.00 after",
+        "Not enabled   nothing that was used",
+        "Adjustments   none",
+        "Ledger        a1/ledger/5: charge -$6.00, balance $25.00 after",
+        "Inputs        i61, i62",
+        "Check         recomputed: $6.00, the same",
+        "              the ledger moved by the same amounts",
+    ]
+
+
+# Rules C2 to C5, C11, P4, G7.
+@pytest.mark.parametrize(
+    ("features", "dollars", "earlier", "end", "said"),
+    [
+        (ALL, 20, 0, {}, "cost nothing: it was call 1 of the period from 1 Jan 2026, one of the 25 included ones."),
+        (
+            ALL,
+            20,
+            0,
+            {"features": ["live_agent"]},
+            (
+                "cost $3.00: it was call 1 of the period from 1 Jan 2026, one of the 25 included ones,"
+                " and a live agent was used."
+            ),
+        ),
+        (
+            ("live_agent",),
+            20,
+            0,
+            {"features": BOTH},
+            (
+                "cost $3.00: it was call 1 of the period from 1 Jan 2026, one of the 25 included ones,"
+                " a live agent was used, and appointment booking was not enabled on it."
+            ),
+        ),
+        (
+            ALL,
+            0,
+            0,
+            {"features": BOTH},
+            (
+                "cost nothing: it was call 1 of the period from 1 Jan 2026, one of the 25 included ones,"
+                " and live agent and appointment booking were not enabled on it."
+            ),
+        ),
+        (
+            ALL,
+            20,
+            25,
+            {},
+            "cost $3.00: it was call 26 of the period from 1 Jan 2026, beyond the 25 included ones.",
+        ),
+        (ALL, 20, 0, {"answered": False}, "cost nothing: nobody answered it."),
+        (ALL, 20, 0, {"answered": False, "outcome": "busy"}, "cost nothing: the line was busy, nobody answered it."),
+        (ALL, 20, 0, {"real": False}, "cost nothing: it was marked as not real."),
+        (ALL, 20, 0, {"outcome": "redirected"}, "cost nothing: it was redirected."),
+        (
+            (),
+            20,
+            25,
+            {"features": BOTH},
+            "cost nothing: the gate redirected it, it was beyond the included calls and extra calls were switched off.",
+        ),
+        (
+            ALL,
+            0,
+            25,
+            {},
+            "cost nothing: the gate redirected it, it was beyond the included calls and there were no credits left.",
+        ),
+    ],
+)
+def test_one_sentence(features: tuple[str, ...], dollars: int, earlier: int, end: dict[str, Any], said: str) -> None:
+    history = opened(*features, dollars=dollars)
+    calls(history, earlier)
+    call(history, "x", **end)
+    assert sentence(replay(history), "x") == f"Call x of account a1 {said}"
+
+
+def test_calls_that_never_were_charged() -> None:
+    history = opened("extra_calls")
+    history.start("open", "a1")
+    calls(history, 25)
+    history.start("beyond", "a1")
+    history.add("redirect-set", "a1", redirect_to="+4930555")
+    history.start("beyond-too", "a1")
+    history.start("nowhere", "nobody")
+    facts = replay(history)
+    beyond = "it was beyond the included calls and there were no credits left"
+    assert sentence(facts, "beyond") == f"Call beyond of account a1 cost nothing: it was redirected, because {beyond}."
+    assert sentence(facts, "beyond-too").startswith(
+        "Call beyond-too of account a1 cost nothing: it was redirected to +4930"
+    )
+    assert "there was no such account when it started" in sentence(facts, "nowhere")
+    assert sentence(facts, "open").endswith("has cost nothing so far: it was admitted and has not ended.")
+    history.tick(history.now_ms)
+    assert sentence(replay(history), "open").endswith("it was admitted, and no end was ever reported for it.")
+
+
+def test_an_end_without_a_start_says_so() -> None:
+    history = opened("live_agent", dollars=20)
+    history.end("c1", "a1", features=["live_agent"])
+    text = explain(replay(history), "c1")
+    assert "its end was reported before its start" in text
+    assert text.startswith("Call c1 of account a1 cost $3.00:")
+
+
+# Rules C18 and G6.
+def test_adjustments_tell_why_and_how_much() -> None:
+    history = opened(*ALL, dollars=40)
+    calls(history, 26)
+    history.add("call-reclassified", "a1", call_id="c5", real=False)
+    facts = replay(history)
+    assert sentence(facts, "c26") == (
+        "Call c26 of account a1 costs nothing now: it was first charged $3.00, then 1 adjustment took off $3.00,"
+        " because it is call 25 of the period from 1 Jan 2026, one of the 25 included ones."
+    )
+    text = explain(facts, "c26")
+    assert "another call of the period came, went or moved, so this one is now call 25 (reranked, input i57)" in text
+    assert "$3.00 back to the wallet" in text
+    assert "a1/ledger/3: adjustment +$3.00, balance $40.00 after" in text
+    assert "charge and adjustments make what the call costs now" in text
+    history.add("call-reclassified", "a1", call_id="c5", real=True)
+    history.end("c26", "a1", started_ms=history.now_ms, features=["live_agent"])
+    text = explain(replay(history), "c26")
+    assert text.startswith(
+        "Call c26 of account a1 costs $6.00 now: it was first charged $3.00, then 3 adjustments added $3.00"
+    )
+    assert "a later end of the call said something else" in text
+
+
+def test_every_call_of_the_golden_histories_adds_up() -> None:
+    explained = 0
+    for theme in THEMES:
+        facts = list(replay_lines(inputs_of(theme), CATALOGUE))
+        for account_id, call_id in {(f["account_id"], f["call_id"]) for f in facts if "call_id" in f}:
+            text = explain(facts, call_id, account_id)
+            assert "DIFFERS" not in text, text
+            assert "NOT" not in text, text
+            explained += 1
+    assert explained > 50
+
+
+def test_rounding_is_shown() -> None:
+    facts = list(replay_lines(inputs_of("cap"), CATALOGUE))
+    text = explain(facts, "o1")
+    assert text.startswith("Call o1 of account cap-odd cost 1.23 EUR:")
+    assert "1 x 1.234567 EUR     1.23 EUR" in text
+    assert "at most 1.339999 EUR a call; rounded once to 0.01 EUR, halves up: 1.234567 EUR -> 1.23 EUR" in text
+    assert "recomputed: 1.33 EUR, the same" in explain(facts, "o3")
+
+
+def test_a_period_that_begins_at_another_midnight_is_told_with_its_time() -> None:
+    facts = list(replay_lines(inputs_of("gate"), CATALOGUE))
+    assert "of the period from 30 Jan 2026 23:00:00 UTC" in explain(facts, "c1")
+
+
+def adjusted_history() -> Facts:
+    history = opened(*ALL, dollars=40)
+    calls(history, 26)
+    history.end("c26", "a1", started_ms=history.now_ms, features=["live_agent"])
+    return replay(history)
+
+
+ADJUSTED = adjusted_history()
+
+
+def test_the_untouched_facts_add_up() -> None:
+    assert "DIFFERS" not in explain(ADJUSTED, "c26")
+
+
+# Each path leads to a number that somebody may have changed: the explanation must not say that all is well.
+@pytest.mark.parametrize("kind", MOVES)
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("amount_micros",),
+        ("wallet_micros",),
+        ("card_micros",),
+        ("balance_before_micros",),
+        ("balance_after_micros",),
+        ("lines", 0, "amount_micros"),
+        ("receipt", "amount_micros"),
+        ("receipt", "lines", 0, "amount_micros"),
+        ("receipt", "lines", 0, "unit_amount_micros"),
+        ("receipt", "lines", 0, "quantity"),
+    ],
+    ids=str,
+)
+def test_a_number_that_was_changed_is_found(kind: str, path: tuple[Any, ...], tmp_path: Path) -> None:
+    facts = deepcopy(ADJUSTED)
+    node: Any = next(fact for fact in facts if fact["type"] == kind and fact["call_id"] == "c26")
+    for step in path[:-1]:
+        node = node[step]
+    node[path[-1]] += 20_000
+    shown = run(tmp_path, facts, "c26")
+    assert shown.exit_code == 1
+    assert "DIFFERS" in shown.stdout
+
+
+# What else can be wrong with a file of facts: the place of a call, a feature that was never on, facts gone or twice.
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda facts: of(facts, "call-charged").update(ordinal=25), "by its own receipt it should be nothing"),
+        (lambda facts: of(facts, "charge-adjusted")["receipt"].update(features_active=["extra_calls"]), "it should be"),
+        (lambda facts: of(facts, "charge-adjusted")["receipt"].update(cap_micros=3_000_000), "recomputed $3.00"),
+        (lambda facts: facts.remove(entry(facts, "charge")), "the ledger has no entry of -$3.00"),
+        (lambda facts: facts.remove(of(facts, "call-charged")), "is not in these facts, only its adjustments are"),
+        (lambda facts: facts.remove(of(facts, "charge-adjusted")), "belongs to no charge or adjustment"),
+        (lambda facts: facts.append(of(facts, "call-charged") | {"id": "again"}), "the call was charged 2 times"),
+        (lambda facts: of(facts, "charge-adjusted").update(adjusts="a1/c1/charged"), "is not the charge of this call"),
+        (lambda facts: entry(facts, "adjustment").update(amount_micros=-1), "the ledger has no entry"),
+    ],
+    ids=range(9),
+)
+def test_what_does_not_add_up_is_named(change: Any, said: str, tmp_path: Path) -> None:
+    facts = deepcopy(ADJUSTED)
+    change(facts)
+    shown = run(tmp_path, facts, "c26")
+    assert shown.exit_code == 1
+    assert said in shown.stdout
+
+
+def of(facts: Facts, kind: str) -> dict[str, Any]:
+    return next(fact for fact in facts if fact["type"] == kind and fact["call_id"] == "c26")
+
+
+def entry(facts: Facts, kind: str) -> dict[str, Any]:
+    return next(f for f in facts if f["type"] == "ledger-entry-posted" and (f["kind"], f["reference"]) == (kind, "c26"))
+
+
+def test_facts_of_one_topic_are_enough_and_a_fact_may_come_twice() -> None:
+    charges = [fact for fact in ADJUSTED if fact["type"] in MOVES]
+    text = explain([*charges, *charges], "c26")
+    assert "no ledger entry of the account is in these facts" in text
+    assert "the decision itself is not in these facts" in text
+    assert "DIFFERS" not in text
+
+
+app = typer.Typer()
+app.command()(command)
+
+
+def run(tmp_path: Path, facts: Facts, *arguments: str) -> Result:
+    path = tmp_path / "FACTS.jsonl"
+    path.write_text("".join(json.dumps(fact) + "\n" for fact in facts))
+    return CliRunner().invoke(app, [str(path), *arguments])
+
+
+def test_the_command_prints_the_explanation(tmp_path: Path) -> None:
+    shown = run(tmp_path, ADJUSTED, "c26")
+    assert (shown.exit_code, shown.stdout) == (0, explain(ADJUSTED, "c26") + "\n")
+    piped = CliRunner().invoke(app, ["-", "c26"], input="".join(json.dumps(fact) + "\n" for fact in ADJUSTED))
+    assert (piped.exit_code, piped.stdout) == (0, shown.stdout)
+
+
+def test_a_call_that_is_not_there(tmp_path: Path) -> None:
+    shown = run(tmp_path, ADJUSTED, "c99")
+    assert shown.exit_code == 1
+    assert shown.stdout == ""
+    assert f"call c99 is not in these facts: none of {len(ADJUSTED)} names it" in shown.stderr
+    assert "call c26 of account a2 is not in these facts" in run(tmp_path, ADJUSTED, "c26", "--account", "a2").stderr
+
+
+def test_a_call_id_of_several_accounts(tmp_path: Path) -> None:
+    facts = ADJUSTED + [json.loads(json.dumps(fact).replace('"a1', '"a2')) for fact in ADJUSTED if "id" in fact]
+    shown = run(tmp_path, facts, "c26")
+    assert shown.exit_code == 1
+    assert "call c26 is in several accounts: say which with --account (a1, a2)" in shown.stderr
+    named = run(tmp_path, facts, "c26", "--account", "a2")
+    assert named.exit_code == 0
+    assert named.stdout.startswith("Call c26 of account a2 costs")
+
+
+def test_lines_that_are_no_facts_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "FACTS.jsonl"
+    path.write_text('{"type": \n[1]\n\n{"type":"dead-letter","line":3}\n' + "\n".join(map(json.dumps, ADJUSTED)))
+    shown = CliRunner().invoke(app, [str(path), "c26"])
+    assert shown.exit_code == 0
+    assert "line 1 is not JSON and was passed over" in shown.stderr
+    assert "line 2 is not a JSON object and was passed over" in shown.stderr
+    path.write_text('\n{"type":"call-charged","id":"a1/c1/charged","account_id":"a1","call_id":"c1"}\n')
+    shown = CliRunner().invoke(app, [str(path), "c1"])
+    assert shown.exit_code == 1
+    assert "fact 2 is no call-charged of the contract: Object missing required field" in shown.stderr
+    assert "No such file" in CliRunner().invoke(app, [str(tmp_path / "none"), "c1"]).stderr
