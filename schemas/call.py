@@ -66,13 +66,9 @@ def is_real(call: Call) -> bool:
 def is_counted(call: Call) -> bool:
     """Answered, real, redirected neither by the gate nor in the end. Rules P4 and P5."""
     end = call.end
-    return (
-        end is not None
-        and end.answered_at_ms is not None
-        and end.outcome != REDIRECTED
-        and call.gate != REDIRECTED
-        and is_real(call)
-    )
+    if end is None or end.answered_at_ms is None or end.outcome == REDIRECTED or call.gate == REDIRECTED:
+        return False
+    return end.real if call.reclassification is None else call.reclassification.real
 
 
 def rank_of(call_id: str, end: End) -> tuple[int, str]:

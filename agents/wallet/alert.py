@@ -22,6 +22,8 @@ def judge_balance(turn: Turn) -> None:
     leaves the balance counts (rule P21).
     """
     balance_micros = turn.account.balance_micros
+    if balance_micros == turn.balance_before_micros:
+        return
     changed = False
     judged = []
     for threshold in turn.account.thresholds:

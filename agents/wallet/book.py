@@ -6,7 +6,7 @@ rank.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import cast
 
@@ -77,17 +77,16 @@ class Book:
 
     # What changes it.
 
-    def take(self, event: AnyInput) -> Iterator[Decision | Refusal]:
-        """Decide on one input and apply it. A tick gives a decision for each row that was due, in order of time (rule
-        G2).
+    def take(self, event: AnyInput) -> Iterable[Decision | Refusal]:
+        """Decide on one input and apply it: the first decision is the input's own. A tick has more, one for each row
+        that was due, in order of time (rule G2).
         """
         if isinstance(event, ClockTicked):
-            yield from self._tick(event)
-            return
+            return self._tick(event)
         decision = decide(self, event)
         if isinstance(decision, Decision):
             self._apply(decision)
-        yield decision
+        return (decision,)
 
     def flush(self) -> list[tuple[str, bytes | None]]:
         """The bytes of the rows changed since the last flush, each once; None for a row that is gone."""
@@ -125,18 +124,20 @@ class Book:
             yield decision
 
     def _apply(self, decision: Decision) -> None:
+        decoded = self._decoded
         for key, row in decision.rows.items():
-            self._derive(key, self.get(key), row)
-            self._decoded[key] = row
+            before = decoded[key] if key in decoded else self.get(key)
+            self._derive(key, before, row)
+            decoded[key] = row
             self._changed[key] = None
 
     def _derive(self, key: str, before: Row | None, after: Row | None, *, restoring: bool = False) -> None:
         """Keep what is derived from rows in step with one row's change."""
         kind = type(before if after is None else after)
-        if kind is Call:
-            self._derive_call(key, cast("Call | None", before) or _NO_CALL, cast("Call | None", after) or _NO_CALL)
-        elif kind is Account:
+        if kind is Account:
             self._derive_account(cast("Account | None", before), cast("Account | None", after))
+        elif kind is Call:
+            self._derive_call(key, cast("Call | None", before) or _NO_CALL, cast("Call | None", after) or _NO_CALL)
         elif kind is SeenInput:
             (self._seen.discard if after is None else self._seen.add)(key)
         elif isinstance(after, Clock):

@@ -29,6 +29,7 @@ def end_call(turn: Turn, event: CallEnded) -> bool:
         call = replace(call, gate=UNGATED, features=active_features(turn))  # rule P6: as if admitted at this moment
     if not call.plan:
         call = replace(call, plan=turn.account.plan, plan_version=turn.view.catalogue.version)
+    turn.keeps_id = first
     horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
     after = replace(
         call,

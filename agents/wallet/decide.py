@@ -130,19 +130,11 @@ _RULES: dict[type[inputs.Input], Callable[[Turn, Any], bool | Refusal | None]] =
 
 def _accept(turn: Turn, event: inputs.AnyInput) -> Decision:
     """Remember the input's id, and finish the turn. Rule G4: the record that it was seen and its effect are one."""
-    if not _keeps_own_id(turn, event):
+    if not turn.keeps_id:
         horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
         seen = SeenInput(turn.now_ms + horizon_ms + 1)
         turn.rows[seen_key(turn.account_id, event.id)] = seen
     return finish(turn)
-
-
-def _keeps_own_id(turn: Turn, event: inputs.AnyInput) -> bool:
-    """Whether the call's own row remembers the id: those of its start and its first end."""
-    if not isinstance(event, inputs.CallStarted | inputs.CallEnded):
-        return False
-    call = turn.call(event.call_id)
-    return call is not None and event.id in call.input_ids
 
 
 def finish(turn: Turn) -> Decision:

@@ -42,6 +42,7 @@ def start_call(turn: Turn, event: CallStarted) -> bool:
         reclassification=None if call is None else call.reclassification,
     )
     turn.put_call(event.call_id, call)
+    turn.keeps_id = True
     if reason:
         _redirect(turn, event.call_id, reason)
         return True

@@ -1,5 +1,6 @@
 """Charges and adjustments as facts, with the receipt that explains them. Rule G11."""
 
+from functools import lru_cache
 from typing import Any
 
 from msgspec import UNSET
@@ -12,6 +13,9 @@ from schemas.instant import format_instant
 from schemas.plan import CreditsPlan
 
 Lines = tuple[Line, ...]
+
+# A period's start stands in every charge of the period.
+_format_boundary = lru_cache(maxsize=4096)(format_instant)
 
 
 def say_charge(turn: Turn, call_id: str, call: Call, plan: CreditsPlan, lines: Lines, unrounded_micros: int) -> None:
@@ -79,7 +83,7 @@ def _fields(turn: Turn, call_id: str, call: Call, amount_micros: int) -> dict[st
         "plan": call.plan,
         "plan_version": call.plan_version,
         "direction": end.direction,
-        "period_start": format_instant(call.period_start_ms),
+        "period_start": _format_boundary(call.period_start_ms),
         "ordinal": call.ordinal or UNSET,
         "billable_ms": 0 if answered_at_ms is None else end.ended_at_ms - answered_at_ms,
     }

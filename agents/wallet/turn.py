@@ -5,7 +5,6 @@ collects the facts; nothing outside sees any of it before the decision is whole.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -23,6 +22,8 @@ from schemas.rows import call_key
 PERIODS_KEPT_MAX = 8
 
 R = TypeVar("R", bound=Row)
+
+_NO_PERIOD = Period(0, 0)
 
 
 class View(Protocol):
@@ -62,35 +63,52 @@ class Decision(msgspec.Struct, frozen=True):
     repeat: bool = False
 
 
-@dataclass(slots=True)
 class Turn:
     """The decision on one input, being made. `at` is the input's time as the facts write it, `cause` its id.
 
     `ticked` when the input is a tick: only then may a rule act because time has passed (rule G2). `newest_ms` is the
     newest accepted input, this one included, and `now_ms` the later of that and the clock: when the account's timed
     rules think it is (rule P18). `periods` are the account's billing periods as they now stand: they join the account
-    at the end of the turn.
+    at the end of the turn. `keeps_id` once a row of the call remembers the input's id.
     """
 
-    view: View
-    account_id: str
-    account: Account
-    cause: str
-    at_ms: int
-    rows: dict[str, Row | None] = field(default_factory=dict)
-    facts: list[Fact] = field(default_factory=list)
-    ticked: bool = False
-    at: str = ""
-    newest_ms: int = 0
-    now_ms: int = 0
-    periods: tuple[Period, ...] = ()
+    __slots__ = (
+        "_period",
+        "account",
+        "account_id",
+        "at",
+        "at_ms",
+        "balance_before_micros",
+        "cause",
+        "facts",
+        "keeps_id",
+        "newest_ms",
+        "now_ms",
+        "periods",
+        "rows",
+        "ticked",
+        "view",
+    )
 
-    def __post_init__(self) -> None:
-        self.at = format_instant(self.at_ms)
-        self.periods = self.account.periods
-        newest_ms = self.account.newest_ms
-        self.newest_ms = newest_ms if self.ticked or newest_ms > self.at_ms else self.at_ms
-        clock_ms = self.view.clock_ms
+    def __init__(
+        self, view: View, account_id: str, account: Account, cause: str, at_ms: int, *, ticked: bool = False
+    ) -> None:
+        self.view = view
+        self.account_id = account_id
+        self.account = account
+        self.cause = cause
+        self.at_ms = at_ms
+        self.at = format_instant(at_ms)
+        self.ticked = ticked
+        self.rows: dict[str, Row | None] = {}
+        self.facts: list[Fact] = []
+        self.periods = account.periods
+        self.balance_before_micros = account.balance_micros
+        self.keeps_id = False
+        self._period = account.periods[-1] if account.periods else _NO_PERIOD
+        newest_ms = account.newest_ms
+        self.newest_ms = newest_ms if ticked or newest_ms > at_ms else at_ms
+        clock_ms = view.clock_ms
         self.now_ms = self.newest_ms if clock_ms is None or clock_ms < self.newest_ms else clock_ms
 
     @property
@@ -116,14 +134,20 @@ class Turn:
 
     def period(self, at_ms: int) -> Period:
         """The account's billing period that holds `at_ms`, empty if nothing has happened in it (rule G3)."""
-        for period in reversed(self.periods):
+        last = self._period
+        if last.start_ms <= at_ms < last.end_ms:
+            return last
+        for period in self.periods:
             if period.start_ms <= at_ms < period.end_ms:
-                return period
-        start_ms, end_ms = period_at(self.account.opened_at_ms, self.account.time_zone, at_ms)
-        return Period(start_ms, end_ms)
+                break
+        else:
+            period = Period(*period_at(self.account.opened_at_ms, self.account.time_zone, at_ms))
+        self._period = period
+        return period
 
     def put_period(self, period: Period) -> None:
         """Replace the period of the same start, or add it; the oldest beyond PERIODS_KEPT_MAX is let go."""
+        self._period = period
         periods = self.periods
         if periods and periods[-1].start_ms == period.start_ms:
             self.periods = (*periods[:-1], period)

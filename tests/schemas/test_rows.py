@@ -188,11 +188,8 @@ def test_another_format_is_named(version: int) -> None:
         check_row(CALL_KEY.encode(), value, None)
 
 
-@pytest.mark.parametrize("key", ["acme/x/1", "acme/c", "acme/", "acme/cc/1", "acme/1"])
+@pytest.mark.parametrize("key", ["acme/x/1", "acme/c", "acme/cc/1", "acme/1"])
 def test_an_unknown_key_is_refused(key: str) -> None:
-    if key == "acme/":
-        assert row_type("acme") is Account
-        return
     with pytest.raises(CorruptRowError, match=key):
         row_type(key)
 
@@ -226,7 +223,7 @@ def test_keys_of_different_rows_never_meet() -> None:
     ]
 
 
-@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x90", b"\x93\x01\x02\x03", b"\xa1x"])
+@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x90", b"\x91\xa1x", b"\xa1x"])
 def test_a_body_of_another_shape_is_named(body: bytes) -> None:
     with pytest.raises(CorruptRowError, match="acme/g/g1"):
         decode_row("acme/g/g1", b"\0" * 13 + body)

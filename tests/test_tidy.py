@@ -1,0 +1,280 @@
+"""What the house style asks of every file, checked on the source: directions, purity, names, sizes, and that each rule
+has a test that names it.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("schemas", "agents", "stream", "demo", "benchmarks", "tests")
+
+# Who may be imported by whom: schemas <- agents <- stream, the rest on top.
+MAY_IMPORT = {
+    "schemas": {"schemas"},
+    "agents": {"schemas", "agents"},
+    "stream": {"schemas", "agents", "stream"},
+    "demo": {"schemas", "agents", "stream", "demo"},
+    "benchmarks": {"schemas", "agents", "stream", "demo", "benchmarks"},
+    "tests": set(PACKAGES),
+}
+
+FUNCTION_LINES_MAX = 40
+MODULE_LINES_MAX = 300
+
+# Longer than that today, each with its reason. Take an entry out when the reason is gone.
+LONG_FUNCTIONS = {
+    "agents/wallet/gate.py:start_call": "the gate's decision on the busiest path, written out without values in between",
+    "tests/wallet/naive_calls.py:start_call": "the naive model tells the same decision in one piece",
+}
+LONG_MODULES = {"tests/explain/test_explain.py": "mostly its tables of sentences"}
+
+# The rules that are built: the credits plan, payment methods, and what is common to all plans.
+RULES = [
+    *(f"G{n}" for n in range(1, 12)),
+    *(f"C{n}" for n in range(1, 19)),
+    "M9",
+    *(f"P{n}" for n in (1, 2, 4, 5, 6, 7, 8, 9, 10, 13, 15, 16, 17, 18, 19, 20, 21)),
+]
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """The files of the repository that exist, as git knows them."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    return tuple(path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file())
+
+
+def modules(*packages: str) -> list[Path]:
+    return [p for p in tracked() if p.suffix == ".py" and p.relative_to(ROOT).parts[0] in packages]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, dotted module) of every import, wherever in the module it stands."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}:{node.lineno}: import by the full name"
+            yield node.lineno, node.module or ""
+
+
+def found(places: Iterator[str]) -> None:
+    """Fail with everything that was found, not with the first only."""
+    listed = list(places)
+    assert not listed, "\n" + "\n".join(listed)
+
+
+def test_imports_point_one_way() -> None:
+    found(
+        f"{name_of(path)}:{line}: imports {module}"
+        for package, allowed in MAY_IMPORT.items()
+        for path in modules(package)
+        for line, module in imports_of(path)
+        if module.split(".")[0] in PACKAGES and module.split(".")[0] not in allowed
+    )
+
+
+# Values and rules see no clock, no chance and no outside world: the same log gives the same bytes.
+IMPURE = {
+    *(
+        "faust",
+        "mode",
+        "aiokafka",
+        "redis",
+        "asyncio",
+        "threading",
+        "multiprocessing",
+        "concurrent",
+        "socket",
+        "select",
+    ),
+    *(
+        "time",
+        "random",
+        "secrets",
+        "uuid",
+        "logging",
+        "structlog",
+        "subprocess",
+        "urllib",
+        "http",
+        "os",
+        "sys",
+        "signal",
+    ),
+}
+READS_A_CLOCK = {"now", "utcnow", "today", "fromtimestamp", "time", "monotonic", "perf_counter", "uuid4", "uuid1"}
+THIRD_PARTY = {"schemas": {"msgspec", "orjson"}, "agents": {"msgspec"}}
+
+# `python -m schemas.wire` is a tool that writes the published contract out: no value and no rule.
+TOOLS = "schemas/wire/"
+
+
+def pure_modules() -> list[Path]:
+    return [path for path in modules("schemas", "agents") if not name_of(path).startswith(TOOLS)]
+
+
+def test_values_and_rules_import_nothing_impure() -> None:
+    found(
+        f"{name_of(path)}:{line}: imports {module}"
+        for path in pure_modules()
+        for line, module in imports_of(path)
+        if (top := module.split(".")[0]) in IMPURE
+        or (top not in {*sys.stdlib_module_names, *PACKAGES, *THIRD_PARTY[name_of(path).split("/")[0]]})
+    )
+
+
+def test_values_and_rules_read_no_clock() -> None:
+    found(
+        f"{name_of(path)}:{node.lineno}: .{node.attr}"
+        for path in pure_modules()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr in READS_A_CLOCK
+    )
+
+
+def test_values_and_rules_print_and_open_nothing() -> None:
+    found(
+        f"{name_of(path)}:{node.lineno}: {node.func.id}()"
+        for path in pure_modules()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"print", "open", "input"}
+    )
+
+
+# G1: money is an integer. Neither a float nor a division that makes one stands in schemas/ or agents/.
+def test_g01_no_float_is_made_where_money_is() -> None:
+    def makes_a_float(node: ast.AST) -> bool:
+        if isinstance(node, ast.Constant):
+            return isinstance(node.value, float)
+        if isinstance(node, ast.Call):
+            return isinstance(node.func, ast.Name) and node.func.id in {"float", "round"}
+        return isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div)
+
+    found(
+        f"{name_of(path)}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
+        for path in pure_modules()
+        for node in ast.walk(tree_of(path))
+        if makes_a_float(node)
+    )
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    banned = {"utils", "util", "helpers", "helper", "common", "misc"}
+    found(name_of(path) for path in tracked() if path.suffix == ".py" and path.stem in banned)
+
+
+def test_nothing_swallows_every_exception() -> None:
+    def catches_all(node: ast.AST) -> bool:
+        if not isinstance(node, ast.ExceptHandler):
+            return False
+        caught = [] if node.type is None else ast.walk(node.type)
+        return node.type is None or any(isinstance(name, ast.Name) and name.id == "Exception" for name in caught)
+
+    found(
+        f"{name_of(path)}:{getattr(node, 'lineno', 0)}"
+        for path in modules(*PACKAGES)
+        for node in ast.walk(tree_of(path))
+        if catches_all(node)
+    )
+
+
+# Split, so that this file does not hold what it looks for.
+SILENCED = re.compile(r"#\s*type:\s*" + r"ignore(\[[^]]*\])?(?!\[)(?!\s+#\s*\S)")
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:" + r"work|root|Users|home/[a-z]+)/")
+REGISTRY_HOSTS = re.compile(
+    "|".join(["py" + r"pi\.org", "python" + r"hosted", "repo1?\\." + "maven", "npm" + r"js\.org", "deb\\." + "debian"])
+)
+
+# Paths in an image are the image's own.
+CONTAINER_FILES = {"deploy/Dockerfile"}
+
+
+def lines_with(pattern: re.Pattern[str], suffixes: tuple[str, ...] = ()) -> Iterator[str]:
+    for path in tracked():
+        if (suffixes and path.suffix not in suffixes) or name_of(path) in CONTAINER_FILES:
+            continue
+        text = path.read_bytes()
+        if b"\0" in text:
+            continue
+        for number, line in enumerate(text.decode("utf-8").splitlines(), 1):
+            if pattern.search(line):
+                yield f"{name_of(path)}:{number}: {line.strip()[:100]}"
+
+
+def test_a_silenced_type_error_says_why() -> None:
+    found(lines_with(SILENCED, (".py",)))
+
+
+@pytest.mark.parametrize("pattern", [MACHINE_PATHS, REGISTRY_HOSTS], ids=["machine paths", "registry hosts"])
+def test_no_file_knows_one_machine(pattern: re.Pattern[str]) -> None:
+    found(lines_with(pattern))
+
+
+def functions_of(path: Path) -> Iterator[tuple[str, int]]:
+    """(name, lines) of each function, its decorators left out: a table of cases is no code."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            yield f"{name_of(path)}:{node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_functions_are_short() -> None:
+    lengths = {name: lines for path in modules(*PACKAGES) for name, lines in functions_of(path)}
+    long = {name for name, lines in lengths.items() if lines > FUNCTION_LINES_MAX}
+    found(f"{name}: {lengths[name]} lines" for name in sorted(long - LONG_FUNCTIONS.keys()))
+    assert long >= LONG_FUNCTIONS.keys(), "a function became short: take it off the list"
+
+
+def test_modules_are_short() -> None:
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules(*PACKAGES)}
+    long = {name for name, lines in lengths.items() if lines > MODULE_LINES_MAX}
+    found(f"{name}: {lengths[name]} lines" for name in sorted(long - LONG_MODULES.keys()))
+    assert long >= LONG_MODULES.keys(), "a module became short: take it off the list"
+
+
+def test_names_are_whole_words() -> None:
+    """`account_id`, never `acct`. One word for one thing."""
+    abbreviated = re.compile(r"(^|_)(acct|amt|bal|cfg|ctx|msg|evt|mgr|tmp)(_|$)")
+    found(
+        f"{name_of(path)}:{node.lineno}: {node.id}"
+        for path in pure_modules()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Name) and abbreviated.search(node.id)
+    )
+
+
+@cache
+def rules_tested() -> frozenset[str]:
+    """The rule ids that the name or the docstring of a test says: `test_c06_...`, `test_c02_to_c06_...`, `Rule C6`."""
+    said: set[str] = set()
+    for path in modules("tests"):
+        for node in ast.walk(tree_of(path)):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test_"):
+                continue
+            words = re.sub(r"_([gcmp])0?(\d+)(?=_|$)", r" \1\2 ", node.name).upper() + (ast.get_docstring(node) or "")
+            said.update(re.findall(r"\b[GCMP]\d{1,2}\b", words))
+            for kind, first, last in re.findall(r"_([gcmp])(\d+)_to_\1(\d+)", node.name):
+                said.update(f"{kind.upper()}{n}" for n in range(int(first), int(last) + 1))
+    return frozenset(said)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_has_a_test_that_names_it(rule: str) -> None:
+    assert rule in rules_tested()
