@@ -28,7 +28,7 @@ class Size:
 
 SHORT = Size(
     accounts=500,
-    calls=15_000,
+    calls=10_000,
     repeats=1,
     rates=(50, 500),
     window_s=2.0,

@@ -28,14 +28,14 @@ async def measure(scene: Scene) -> list[Figure]:
     runs: dict[str, list[Rate]] = defaultdict(list)
     metrics = ""
     await scene.filled()
-    bare = await _prepared(scene)
+    bare = await prepared_loop(scene)
     try:
         for number in range(scene.size.repeats):
-            measured, metrics = await _worker(scene)
+            measured, metrics = await run_worker(scene)
             runs[WORKER].append(measured)
             for place, (name, how) in enumerate(LOOPS):
-                runs[name].append(await _bare(scene, bare, how, number * len(LOOPS) + place))
-            runs[FAUST].append(await _faust(scene))
+                runs[name].append(await run_loop(scene, bare, how, number * len(LOOPS) + place))
+            runs[FAUST].append(await run_faust(scene))
             said = ", ".join(f"{name} {some[-1].per_second:,.0f}" for name, some in runs.items())
             scene.say(f"round {number + 1} of {scene.size.repeats}, events/s: {said}")
     finally:
@@ -43,17 +43,14 @@ async def measure(scene: Scene) -> list[Figure]:
     return [*_figures(runs), *_batch_figures(metrics)]
 
 
-async def _worker(scene: Scene) -> tuple[Rate, str]:
+async def run_worker(scene: Scene) -> tuple[Rate, str]:
+    """A fresh worker over the whole log; also its metrics at the end."""
     worker = Worker(scene.consuming_settings(), scene.folder)
     try:
-        measured = await _measured(scene, worker)
-        return measured, worker.metrics()
+        samples = await watch(worker.settings, worker.child, scene.events)
+        return rate(samples, _opening(scene)), worker.metrics()
     finally:
         worker.stop()
-
-
-async def _measured(scene: Scene, worker: Worker) -> Rate:
-    return rate(await watch(worker.settings, worker.child, scene.events), _opening(scene))
 
 
 def _opening(scene: Scene) -> int:
@@ -61,7 +58,8 @@ def _opening(scene: Scene) -> int:
     return scene.size.accounts * OPENING_INPUTS
 
 
-async def _prepared(scene: Scene) -> Child:
+async def prepared_loop(scene: Scene) -> Child:
+    """The bare loop's process, ready for `run_loop`."""
     scene.say("running the rules once, for the records that the bare loop writes")
     child = Child("benchmarks.bare_loop", scene.folder, environment(scene.named("bare")))
     async for _ in patiently("a bare loop that is prepared", every_s=0.2):
@@ -71,13 +69,15 @@ async def _prepared(scene: Scene) -> Child:
     return child
 
 
-async def _bare(scene: Scene, child: Child, how: signal.Signals, time: int) -> Rate:
+async def run_loop(scene: Scene, child: Child, how: signal.Signals, time: int) -> Rate:
+    """The bare loop once over the whole log; `time` counts from 0."""
     settings = bare_loop.group_of(scene.named("bare"), time)
     child.signal(how)
     return rate(await watch(settings, child, scene.events), _opening(scene))
 
 
-async def _faust(scene: Scene) -> Rate:
+async def run_faust(scene: Scene) -> Rate:
+    """Plain Faust over as much of the log as it manages in the window."""
     settings = scene.named(f"faust-{scene.next_number()}")
     child = Child("benchmarks.plain_faust", scene.folder, environment(settings))
     try:

@@ -5,7 +5,6 @@ ignored, null means left out where a field is optional. A field that is wrong ra
 it.
 """
 
-import zoneinfo
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,6 +12,7 @@ from msgspec import field
 
 from schemas.instant import Instant
 from schemas.money import AMOUNT_LIMIT_MICROS
+from schemas.zones import is_zone
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:+@-]{1,128}\Z")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -85,10 +85,8 @@ class AccountOpened(Input, frozen=True, kw_only=True, tag="account-opened"):
     billing_email: Email | None = None
 
     def __post_init__(self) -> None:
-        if self.time_zone is not None and not is_time_zone(self.time_zone):
-            raise ValueError(
-                "`time_zone` is not in the IANA time zone database: expected a name such as `Europe/Berlin`"
-            )
+        if self.time_zone is not None and not is_zone(self.time_zone):
+            raise ValueError("`time_zone` is not in the IANA time zone database: expected one such as `Europe/Berlin`")
 
 
 class FeatureSet(Input, frozen=True, kw_only=True, tag="feature-set"):
@@ -217,11 +215,3 @@ def moves_money(type_name: str) -> bool:
 def input_type(event: Input) -> str:
     """The contract's name of an input's type."""
     return str(event.__struct_config__.tag)
-
-
-def is_time_zone(name: str) -> bool:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

@@ -1,5 +1,6 @@
 """The plan catalogue: plans as data, read from TOML and checked when it is loaded."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
@@ -13,7 +14,7 @@ SHIPPED = Path(__file__).with_name("plans.toml")
 Price = Annotated[int, msgspec.Meta(ge=0, lt=AMOUNT_LIMIT_MICROS)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Duration = Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400_000)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")]
+_PLAN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 Thresholds = Annotated[tuple[Price, ...], msgspec.Meta(max_length=16)]
 
 
@@ -84,7 +85,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     version: Annotated[int, msgspec.Meta(ge=1, le=2**31)] = 1
     rules: Rules = Rules()
-    plans: dict[Name, AnyPlan] = {}
+    plans: dict[str, AnyPlan] = {}
 
 
 def load_catalogue(path: Path | None = None) -> Catalogue:
@@ -109,6 +110,11 @@ def catalogue_from(table: dict[str, Any], source: str = "the catalogue") -> Cata
     plans = table.get("plans")
     if not isinstance(plans, dict) or not plans:
         raise PlanError(f"{source}: `plans` must hold at least one table [plans.NAME]")
+    wrong = [name for name in plans if _PLAN_NAME.fullmatch(name) is None]
+    if wrong:
+        raise PlanError(
+            f"{source}: plans.{wrong[0]}: a plan's name is 1 to 64 letters, digits, `_`, `.` or `-`, a letter first"
+        )
     read = {name: _convert(plan, AnyPlan, source, f"plans.{name}") for name, plan in plans.items()}
     return cast("Catalogue", _convert(table | {"plans": read}, Catalogue, source, ""))
 

@@ -153,7 +153,7 @@ def decode_row(key: str, value: bytes) -> Row:
     shape.
     """
     try:
-        return _decoders[row_type(key)].decode(memoryview(value)[_HEAD.size :])  # type: ignore[no-any-return]
+        return _decoders[row_type(key)].decode(memoryview(value)[_HEAD.size :])  # type: ignore[no-any-return]  # the decoder of that row's type
     except msgspec.MsgspecError as error:
         raise CorruptRowError(f"row {key!r}: {error}") from None
 

@@ -30,7 +30,7 @@ MODULE_LINES_MAX = 300
 
 # Longer than that today, each with its reason. Take an entry out when the reason is gone.
 LONG_FUNCTIONS = {
-    "agents/wallet/gate.py:start_call": "the gate's decision on the busiest path, written out without values in between",
+    "agents/wallet/gate.py:start_call": "the gate on the busiest path, written out without values in between",
     "tests/wallet/naive_calls.py:start_call": "the naive model tells the same decision in one piece",
 }
 LONG_MODULES = {"tests/explain/test_explain.py": "mostly its tables of sentences"}
@@ -213,7 +213,7 @@ def lines_with(pattern: re.Pattern[str], suffixes: tuple[str, ...] = ()) -> Iter
         text = path.read_bytes()
         if b"\0" in text:
             continue
-        for number, line in enumerate(text.decode("utf-8").splitlines(), 1):
+        for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
             if pattern.search(line):
                 yield f"{name_of(path)}:{number}: {line.strip()[:100]}"
 

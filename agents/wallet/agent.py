@@ -8,6 +8,7 @@ from agents.wallet.signature import is_signed
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Decision, Refusal, Turn
 from schemas.batch import Headers, Outcome, Output, Record
+from schemas.card_number import record_may_hold_card_number
 from schemas.codec import Unreadable, decode_input
 from schemas.facts import CallAdmitted, CallRedirected, Charge, Fact, encode_fact, fact_type
 from schemas.inputs import ALL_ACCOUNTS, AnyInput, input_type, moves_money
@@ -160,6 +161,7 @@ def _bury(outcome: Outcome, record: Record, code: str, message: str, *, masked: 
     """
     outcome.tally["inputs", "dead_letter"] += 1
     outcome.tally["dead_letters", code] += 1
+    masked = masked or record_may_hold_card_number(record.value, record.headers)
     came_with: Headers = () if masked else record.headers
     headers = (
         *came_with,

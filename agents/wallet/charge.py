@@ -5,11 +5,10 @@ to P6.
 from msgspec.structs import replace
 
 from agents.wallet.gate import active_features
-from agents.wallet.hint import suggest_upgrade
 from agents.wallet.price import price_call
 from agents.wallet.ranking import rerank
 from agents.wallet.receipt import say_adjustment, say_charge
-from agents.wallet.turn import Turn
+from agents.wallet.turn import Turn, forgotten_at_ms
 from schemas.call import UNGATED, Call, End, Reclassification
 from schemas.facts import Line
 from schemas.inputs import CallEnded, CallReclassified
@@ -30,14 +29,13 @@ def end_call(turn: Turn, event: CallEnded) -> bool:
     if not call.plan:
         call = replace(call, plan=turn.account.plan, plan_version=turn.view.catalogue.version)
     turn.keeps_id = first
-    horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
     after = replace(
         call,
         input_ids=(*call.input_ids, event.id) if first else call.input_ids,
         end=end,
         started_at_ms=end.started_at_ms,
         period_start_ms=turn.period(end.started_at_ms).start_ms,
-        due_ms=end.ended_at_ms + horizon_ms + 1,
+        due_ms=max(call.due_ms, forgotten_at_ms(turn.view, max(end.ended_at_ms, call.started_at_ms))),
     )
     _settle(turn, event.call_id, call, after, None if first else "contradicting_end")
     return True
@@ -55,8 +53,7 @@ def reclassify_call(turn: Turn, event: CallReclassified) -> bool:
         _settle(turn, event.call_id, before, after, "reclassified")
         return True
     if not after.due_ms:
-        horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
-        after = replace(after, due_ms=turn.now_ms + horizon_ms + 1)
+        after = replace(after, due_ms=forgotten_at_ms(turn.view, turn.now_ms))
     turn.put_call(event.call_id, after)
     return True
 
@@ -122,7 +119,7 @@ def _charge(turn: Turn, call_id: str, before: Call, after: Call, ordinal: int, c
             say_adjustment(turn, call_id, before, after, plan, (earlier, lines), unrounded_micros, correction)
     turn.put_call(call_id, after)
     if extra_calls:
-        suggest_upgrade(turn, after)
+        turn.extra_call_periods.append(after.period_start_ms)
 
 
 def _extra_calls(lines: tuple[Line, ...]) -> int:

@@ -12,11 +12,13 @@ from agents.wallet.alert import judge_balance, judge_redirects, set_thresholds
 from agents.wallet.cards import add_card, default_card, remove_card
 from agents.wallet.charge import end_call, reclassify_call
 from agents.wallet.gate import redirect_unknown_account, start_call
+from agents.wallet.hint import judge_upgrade
 from agents.wallet.purchase import finish_purchase, finish_refund, grant_credits, request_purchase, request_refund
 from agents.wallet.refill import decline_refill, judge_refill, refill_due_ms, set_auto_refill, succeed_refill
 from agents.wallet.turn import Decision, Refusal, Turn, View
 from schemas import inputs
 from schemas.account import Account
+from schemas.call import Call
 from schemas.rows import Payment, SeenInput, call_key, payment_key, seen_key
 
 
@@ -41,28 +43,35 @@ def decide(view: View, event: inputs.AnyInput) -> Decision | Refusal:
 
 
 def _check_time(view: View, event: inputs.AnyInput) -> Refusal | None:
-    """Inputs from too far ahead of the clock, and those about calls that are past the correction horizon. Rules G4
-    and P17.
+    """Inputs from too far ahead of the clock, and those about calls that are past the correction horizon.
+
+    Rules G4 and P17.
     """
     if view.clock_ms is None:
         return None
     rules = view.catalogue.rules
-    if event.occurred_at_ms > view.clock_ms + rules.future_tolerance_ms:
-        ahead_ms = event.occurred_at_ms - view.clock_ms
+    ahead_ms = event.occurred_at_ms - view.clock_ms
+    if ahead_ms > rules.future_tolerance_ms:
         return Refusal("future_time", f"`occurred_at` is {ahead_ms} ms ahead of the clock: mend the sender's clock")
-    if isinstance(event, inputs.CallEnded | inputs.CallStarted) or (
-        isinstance(event, inputs.CallReclassified) and not _is_remembered(view, event)
-    ):
-        age_ms = view.clock_ms - event.occurred_at_ms
-        if age_ms > rules.correction_horizon_ms:
-            return Refusal(
-                "too_late", f"the call is {age_ms} ms old: calls are corrected for {rules.correction_horizon_ms} ms"
-            )
+    about_ms = _called_at_ms(view, event)
+    if about_ms is not None and view.clock_ms - about_ms > rules.correction_horizon_ms:
+        age_ms = view.clock_ms - about_ms
+        horizon_ms = rules.correction_horizon_ms
+        return Refusal("too_late", f"the call is {age_ms} ms old: calls are corrected for {horizon_ms} ms")
     return None
 
 
-def _is_remembered(view: View, event: inputs.CallReclassified) -> bool:
-    return view.get(call_key(event.account_id, event.call_id)) is not None
+def _called_at_ms(view: View, event: inputs.AnyInput) -> int | None:
+    """When the call ended that the input is about (for a start: started); None when it is about no call."""
+    if isinstance(event, inputs.CallStarted | inputs.CallEnded):
+        return event.occurred_at_ms
+    if not isinstance(event, inputs.CallReclassified):
+        return None
+    call = view.get(call_key(event.account_id, event.call_id))
+    if isinstance(call, Call) and call.end is not None:
+        return call.end.ended_at_ms
+    # Of a call that is not known, or has not ended, its reclassification is the first word, with a time of its own.
+    return event.occurred_at_ms
 
 
 def _decide_without_account(view: View, event: inputs.AnyInput) -> Decision | Refusal:
@@ -141,6 +150,8 @@ def finish(turn: Turn) -> Decision:
     """Judge once, after everything that the input did: redirects, low balance, refill (rule P21); then count the
     change.
     """
+    if turn.extra_call_periods:
+        judge_upgrade(turn)
     if turn.account.redirected_calls:
         judge_redirects(turn)
     judge_balance(turn)

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from agents.wallet.charge import close_call
 from agents.wallet.decide import finish
-from agents.wallet.turn import Decision, Turn, View
+from agents.wallet.turn import Decision, Turn, View, forgotten_at_ms
 from schemas.account import Account, Row
 from schemas.call import Call
 from schemas.facts import CallStuck
@@ -46,5 +46,4 @@ def _expire_hold(turn: Turn, call_id: str, call: Call) -> None:
             currency=turn.account.currency,
         )
     )
-    horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
-    turn.put_call(call_id, replace(close_call(turn, call), due_ms=call.due_ms + horizon_ms))
+    turn.put_call(call_id, replace(close_call(turn, call), due_ms=forgotten_at_ms(turn.view, call.due_ms)))

@@ -4,7 +4,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from agents.wallet.price import charge_of
-from agents.wallet.turn import Decision, Turn, View
+from agents.wallet.turn import Decision, Turn, View, forgotten_at_ms
 from schemas.account import Account
 from schemas.call import ADMITTED, REDIRECTED, Call
 from schemas.facts import CallAdmitted, CallRedirected, FundsNeeded
@@ -38,7 +38,7 @@ def start_call(turn: Turn, event: CallStarted) -> bool:
         features=active,
         hold_micros=0 if reason else _hold_micros(plan, active, ordinal),
         open=not reason,
-        due_ms=due_ms + turn.view.catalogue.rules.correction_horizon_ms if reason else due_ms,
+        due_ms=forgotten_at_ms(turn.view, due_ms) if reason else due_ms,
         reclassification=None if call is None else call.reclassification,
     )
     turn.put_call(event.call_id, call)
@@ -123,12 +123,11 @@ def redirect_unknown_account(view: View, event: CallStarted) -> Decision:
     key = call_key(event.account_id, event.call_id)
     if view.get(key) is not None:
         return Decision(repeat=True)
-    horizon_ms = view.catalogue.rules.correction_horizon_ms
     call = Call(
         input_ids=(event.id,),
         gate=REDIRECTED,
         started_at_ms=int(event.occurred_at_ms),
-        due_ms=event.occurred_at_ms + horizon_ms + 1,
+        due_ms=forgotten_at_ms(view, event.occurred_at_ms),
     )
     at = format_instant(event.occurred_at_ms)
     fact = _redirected(event.account_id, None, at, event.id, event.call_id, "unknown_account")

@@ -2,29 +2,37 @@
 
 from msgspec.structs import replace
 
+from agents.wallet.price import price_call
 from agents.wallet.turn import Turn
 from schemas.account import Period
 from schemas.call import Call
 from schemas.facts import PlanCost, UpgradeSuggested
 from schemas.instant import SECOND_MS, format_instant
 from schemas.money import round_half_up
-from schemas.plan import MinutesPlan
+from schemas.plan import CreditsPlan, MinutesPlan
 
 
-def suggest_upgrade(turn: Turn, call: Call) -> None:
+def judge_upgrade(turn: Turn) -> None:
     """Suggest once per streak, when its last missing period gets its first charged extra call."""
-    period = turn.period(call.started_at_ms)
-    if period.extra_calls_charged != 1:
-        return
-    streak = _streak(turn.periods, period)
-    if len(streak) < turn.view.catalogue.rules.upgrade_hint_periods or any(p.upgrade_hinted for p in streak):
-        return
+    for start_ms in sorted(set(turn.extra_call_periods)):
+        period = turn.period(start_ms)
+        streak = _streak(turn.periods, period)
+        if period.extra_calls_charged == 1 and _is_news(turn, streak):
+            _suggest(turn, period)
+
+
+def _is_news(turn: Turn, streak: list[Period]) -> bool:
+    long_enough = len(streak) >= turn.view.catalogue.rules.upgrade_hint_periods
+    return long_enough and not any(period.upgrade_hinted for period in streak)
+
+
+def _suggest(turn: Turn, period: Period) -> None:
     turn.put_period(replace(period, upgrade_hinted=True))
     calls = _calls_of(turn, period)
     costs = [
-        PlanCost(name, cost_on(plan, calls))
+        PlanCost(name, _minutes_cost(plan, calls) if isinstance(plan, MinutesPlan) else _credits_cost(plan, calls))
         for name, plan in sorted(turn.view.catalogue.plans.items())
-        if name != turn.account.plan and isinstance(plan, MinutesPlan)
+        if name != turn.account.plan
     ]
     turn.say(
         UpgradeSuggested(
@@ -63,7 +71,13 @@ def _calls_of(turn: Turn, period: Period) -> list[Call]:
     return sorted(counted, key=lambda call: call.started_at_ms)
 
 
-def cost_on(plan: MinutesPlan, calls: list[Call]) -> int:
+def _credits_cost(plan: CreditsPlan, calls: list[Call]) -> int:
+    """What these calls would have cost with the features they had, in one period of another credits plan."""
+    charges = (price_call(plan, call, ordinal)[0] for ordinal, call in enumerate(calls, start=1))
+    return plan.monthly_price_micros + sum(line.amount_micros for lines in charges for line in lines)
+
+
+def _minutes_cost(plan: MinutesPlan, calls: list[Call]) -> int:
     """What these calls would have cost in one period of a minutes plan, its monthly price included. Rules M2 to M4."""
     included_ms = plan.included_minutes * 60 * SECOND_MS
     cost_micros = plan.monthly_price_micros

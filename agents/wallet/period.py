@@ -3,9 +3,9 @@
 from calendar import monthrange
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from schemas.instant import DAY_MS, from_millis, to_millis
+from schemas.zones import zone
 
 _BOUNDARIES_REMEMBERED_MAX = 65_536
 
@@ -38,16 +38,16 @@ def first_instant(day: date, time_zone: str) -> int:
     """Milliseconds of the first instant of `day`: its midnight, or where daylight saving skips that, the instant
     after the gap.
     """
-    zone = ZoneInfo(time_zone)
-    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+    here = zone(time_zone)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=here)
     instant = to_millis(midnight.astimezone(UTC))
-    if from_millis(instant).astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
+    if from_millis(instant).astimezone(here).replace(tzinfo=None) == midnight.replace(tzinfo=None):
         return instant
     # Midnight does not exist. No gap is longer than a day: the day begins where the local date first reaches it.
     before, after = instant - 2 * DAY_MS, instant + 2 * DAY_MS
     while after - before > 1:
         middle = (before + after) // 2
-        if from_millis(middle).astimezone(zone).date() < day:
+        if from_millis(middle).astimezone(here).date() < day:
             before = middle
         else:
             after = middle
@@ -56,4 +56,4 @@ def first_instant(day: date, time_zone: str) -> int:
 
 @lru_cache(maxsize=_BOUNDARIES_REMEMBERED_MAX)
 def _local_date(at_ms: int, time_zone: str) -> date:
-    return from_millis(at_ms).astimezone(ZoneInfo(time_zone)).date()
+    return from_millis(at_ms).astimezone(zone(time_zone)).date()

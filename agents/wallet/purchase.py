@@ -9,6 +9,7 @@ from agents.wallet.turn import Refusal, Turn
 from schemas.account import Card, Hole
 from schemas.facts import PurchaseDeclined
 from schemas.inputs import CreditsGranted, CreditsPurchaseRequested, CreditsRefundRequested
+from schemas.money import AMOUNT_LIMIT_MICROS
 from schemas.rows import Payment, Purchase, SeenGrant, grant_key, purchase_key, refill_key
 
 
@@ -20,6 +21,8 @@ def request_purchase(turn: Turn, event: CreditsPurchaseRequested) -> bool | Refu
     card = find_card(turn.account, event.payment_method_id)
     if card is None:
         return no_card(event.payment_method_id)
+    if turn.account.credited_micros + event.amount_micros >= AMOUNT_LIMIT_MICROS:
+        return _TOO_MUCH
     payment_id = f"{turn.account_id}/purchase/{event.purchase_id}"
     turn.rows[key] = Purchase(event.amount_micros, payment_id, card.payment_method_id, card.token)
     request_payment(turn, payment_id, "purchase", event.purchase_id, event.amount_micros, card)
@@ -60,15 +63,22 @@ def finish_purchase(turn: Turn, payment_id: str, payment: Payment, declined: str
     rearm(turn)
 
 
-def grant_credits(turn: Turn, event: CreditsGranted) -> bool:
+_TOO_MUCH = Refusal("schema_invalid", f"`amount_micros` would take the account's credits past {AMOUNT_LIMIT_MICROS}")
+
+
+def grant_credits(turn: Turn, event: CreditsGranted) -> bool | Refusal:
     """Credits by hand, or taken back by hand. Rule C17."""
     key = grant_key(turn.account_id, event.grant_id)
     if turn.get(key, SeenGrant) is not None:
         return False
+    credited_micros = turn.account.credited_micros + max(0, event.amount_micros)
+    if (
+        credited_micros >= AMOUNT_LIMIT_MICROS
+        or turn.account.balance_micros + event.amount_micros <= -AMOUNT_LIMIT_MICROS
+    ):
+        return _TOO_MUCH
     turn.rows[key] = SeenGrant(event.amount_micros)
-    if event.amount_micros > 0:
-        credited_micros = turn.account.credited_micros + event.amount_micros
-        turn.account = replace(turn.account, credited_micros=credited_micros)
+    turn.account = replace(turn.account, credited_micros=credited_micros)
     turn.move(event.amount_micros, "grant", event.grant_id)
     return True
 

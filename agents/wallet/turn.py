@@ -14,9 +14,13 @@ from agents.wallet.period import period_at
 from schemas.account import Account, Period, Row
 from schemas.call import Call
 from schemas.facts import Fact, LedgerEntryPosted
-from schemas.instant import format_instant
+from schemas.instant import DAY_MS, format_instant
 from schemas.plan import Catalogue, CreditsPlan
 from schemas.rows import call_key
+
+# How long a call is kept past the correction horizon, so that a reclassification, which does not say when the call was,
+# is told that it is too late instead of being kept for a call to come (rule P17).
+TOO_LATE_TOLD_MS = 7 * DAY_MS
 
 # A late end can still reach back two periods and the upgrade hint looks at three: eight leave room for both.
 PERIODS_KEPT_MAX = 8
@@ -24,6 +28,11 @@ PERIODS_KEPT_MAX = 8
 R = TypeVar("R", bound=Row)
 
 _NO_PERIOD = Period(0, 0)
+
+
+def forgotten_at_ms(view: "View", at_ms: int) -> int:
+    """When a call is forgotten that is corrected for one horizon after `at_ms`. Rules G4 and P17."""
+    return at_ms + view.catalogue.rules.correction_horizon_ms + TOO_LATE_TOLD_MS
 
 
 class View(Protocol):
@@ -69,7 +78,8 @@ class Turn:
     `ticked` when the input is a tick: only then may a rule act because time has passed (rule G2). `newest_ms` is the
     newest accepted input, this one included, and `now_ms` the later of that and the clock: when the account's timed
     rules think it is (rule P18). `periods` are the account's billing periods as they now stand: they join the account
-    at the end of the turn. `keeps_id` once a row of the call remembers the input's id.
+    at the end of the turn. `keeps_id` once a row of the call remembers the input's id; `extra_call_periods` are the
+    starts of the periods in which this turn has charged an extra call.
     """
 
     __slots__ = (
@@ -80,6 +90,7 @@ class Turn:
         "at_ms",
         "balance_before_micros",
         "cause",
+        "extra_call_periods",
         "facts",
         "keeps_id",
         "newest_ms",
@@ -105,6 +116,7 @@ class Turn:
         self.periods = account.periods
         self.balance_before_micros = account.balance_micros
         self.keeps_id = False
+        self.extra_call_periods: list[int] = []
         self._period = account.periods[-1] if account.periods else _NO_PERIOD
         newest_ms = account.newest_ms
         self.newest_ms = newest_ms if ticked or newest_ms > at_ms else at_ms
@@ -141,7 +153,9 @@ class Turn:
             if period.start_ms <= at_ms < period.end_ms:
                 break
         else:
-            period = Period(*period_at(self.account.opened_at_ms, self.account.time_zone, at_ms))
+            start_ms, end_ms = period_at(self.account.opened_at_ms, self.account.time_zone, at_ms)
+            # A period that was let go still counts its calls as long as they are remembered.
+            period = Period(start_ms, end_ms, len(self.view.ranked(self.account_id, start_ms)))
         self._period = period
         return period
 

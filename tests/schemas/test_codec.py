@@ -131,6 +131,10 @@ def test_what_cannot_be_read_is_a_refusal(value: bytes | None, code: str) -> Non
         ({"type": "account-opened", **HEAD, "plan": "free"}, {"time_zone": "Mars/Olympus"}, "time_zone"),
         ({"type": "account-opened", **HEAD, "plan": "free"}, {"time_zone": "../../etc/passwd"}, "time_zone"),
         ({"type": "account-opened", **HEAD, "plan": "free"}, {"time_zone": "+02:00"}, "time_zone"),
+        # Names that a machine's own zone files hold and the IANA database does not: each machine would read another.
+        ({"type": "account-opened", **HEAD, "plan": "free"}, {"time_zone": "localtime"}, "time_zone"),
+        ({"type": "account-opened", **HEAD, "plan": "free"}, {"time_zone": "posixrules"}, "time_zone"),
+        ({"type": "account-opened", **HEAD, "plan": "free"}, {"time_zone": "right/Europe/Berlin"}, "time_zone"),
         ({"type": "account-opened", **HEAD, "plan": "free"}, {"currency": "usd"}, "currency"),
         ({"type": "account-opened", **HEAD, "plan": "free"}, {"currency": "DOLLAR"}, "currency"),
         ({"type": "account-opened", **HEAD, "plan": "free"}, {"billing_email": "nobody"}, "billing_email"),

@@ -25,6 +25,7 @@ from tests.wallet.draws import (
 from tests.wallet.history import DOLLAR
 from tests.wallet.naive_money import FEATURES
 from tests.wallet.naive_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, instant, wire_time
+from tests.wallet.naive_wire import Wire
 
 
 class Histories(CallHistories):
@@ -99,7 +100,7 @@ class Histories(CallHistories):
         self.send(self.history.add("auto-refill-set", enabled=enabled, **fields))
 
     def refill_amount(self, dollars: int) -> int:
-        """Not below that of a waiting retry. See test_open_points.py: a retry that passes a limit which less does not."""
+        """Not below that of a waiting retry. See test_open_points.py: a retry passes a limit that less would not."""
         account = self.account("a")
         waiting = account.in_flight if account is not None else None
         return max(dollars * DOLLAR, waiting.amount if waiting is not None else 0)
@@ -160,12 +161,40 @@ class Histories(CallHistories):
             if waiting:
                 self.answer("a", waiting[-1].name, answer)
 
-    @rule(account_id=ACCOUNTS, number=PICKS)
-    def refund(self, account_id: str, number: int) -> None:
+    @rule(account_id=ACCOUNTS, number=PICKS, answer=st.sampled_from([None, "stolen", "stolen", "succeeded"]))
+    def refund(self, account_id: str, number: int, answer: str | None) -> None:
         account = self.account(account_id)
         names = sorted({payment.about for payment in account.payments}) if account else []
-        name = pick(names, number) or "p-unknown"
+        self.ask_refund(account_id, pick(names, number) or "p-unknown", answer)
+
+    def ask_refund(self, account_id: str, name: str, answer: str | None) -> None:
         self.send(self.history.add("credits-refund-requested", account_id, purchase_id=name))
+        account = self.account(account_id)
+        payment = account.payments[-1] if account is not None and account.payments else None
+        if payment is not None and payment.purpose == "refund" and payment.answer is None and answer is not None:
+            self.answer(account_id, payment.name, answer)
+
+    @rule(
+        bought=st.lists(DOLLARS, min_size=1, max_size=3),
+        used=DOLLARS,
+        which=PICKS,
+        answer=st.sampled_from([None, "stolen", "stolen", "succeeded"]),
+        back=st.booleans(),
+    )
+    def buy_use_refund(self, bought: list[int], used: int, which: int, answer: str | None, back: bool) -> None:
+        """Lots in a row, a part of them used, one refunded; perhaps credits back afterwards, from a corrected call."""
+        account = self.account("a")
+        assert account is not None
+        if account.card("pm1") is None:
+            self.send(self.history.card("pm1"))
+        for dollars in bought:
+            self.purchase("a", dollars, None, 1, "succeeded")
+        self.send(self.history.grant(-used * DOLLAR))
+        names = [payment.about for payment in account.payments if payment.purpose == "purchase"]
+        self.ask_refund("a", names[-1 - which % min(len(names), len(bought))], answer)
+        charged = [call for call in self.remembered_calls("a") if call.charged]
+        if back and charged:
+            self.send(self.history.add("call-reclassified", call_id=charged[-1].call_id, real=False))
 
     # Time, repeats, what does not belong.
 
@@ -182,15 +211,24 @@ class Histories(CallHistories):
         """The same again, or the same id with other content. Commands are promised to be remembered for 35 days."""
         wire = pick(self.history.wires, number)
         assert wire is not None
-        clock = self.model.world.clock
-        is_old = clock is not None and instant(wire["occurred_at"]) < clock - 34 * DAY_MS
-        if wire["type"] == "clock-ticked" or (is_old and wire["type"] not in ("call-started", "call-ended")):
+        if wire["type"] == "clock-ticked" or not self.is_remembered(wire):
             return
         wire = dict(wire)
         if changed:
             wire |= {"amount_micros": DOLLAR, "enabled": False, "real": False, "features": ["live_agent"]}
         self.history.wires.append(wire)
         self.send(wire)
+
+    def is_remembered(self, wire: Wire) -> bool:
+        """Whether a repeat of the input is promised to be known as one, or to be too late by its own time."""
+        clock = self.model.world.clock
+        account = self.account(wire["account_id"])
+        call = account.calls.get(wire.get("call_id", "")) if account is not None else None
+        if clock is None:
+            return True
+        if call is not None and call.last_heard_ms < clock - 34 * DAY_MS:
+            return False
+        return instant(wire["occurred_at"]) >= clock - 34 * DAY_MS or wire["type"] in ("call-started", "call-ended")
 
     @rule(account_id=ACCOUNTS, what=st.integers(0, 11))
     def odd_input(self, account_id: str, what: int) -> None:

@@ -146,9 +146,9 @@ def test_lots_are_used_oldest_first_and_refilled_newest_used_first() -> None:
 
 
 def test_a_declined_refund_leaves_the_lots_as_if_it_had_not_been_asked_for() -> None:
-    credits = [Movement("credit", 10, "old"), Movement("credit", 10, "new"), Movement("use", 6)]
-    refunded = [*credits, Movement("refund", 4, "old"), Movement("use", 5), Movement("unrefund", 4, "old")]
-    assert lots_after(refunded) == lots_after([*credits, Movement("use", 5)])
+    before = [Movement("credit", 10, "old"), Movement("credit", 10, "new"), Movement("use", 6)]
+    refunded = [*before, Movement("refund", 4, "old"), Movement("use", 5), Movement("unrefund", 4, "old")]
+    assert lots_after(refunded) == lots_after([*before, Movement("use", 5)])
 
 
 # Rules C13, C14: a refill of $20 below $10, three retries after 1, 6 and 24 hours, then a pause.

@@ -1,0 +1,51 @@
+"""The measured traffic is what it claims to be: each input accepted, each call admitted with its features and paid."""
+
+import json
+from collections import Counter
+
+from agents.wallet.agent import Wallets
+from benchmarks import rules
+from benchmarks.rules import Input, apply
+from benchmarks.traffic import OPENING_INPUTS, Traffic, by_partition
+from schemas.batch import Outcome
+from schemas.plan import load_catalogue
+
+PARTITIONS = 2
+TRAFFIC = Traffic(accounts=3, calls=200, now_ms=1_700_000_000_000)
+
+
+def decided() -> Outcome:
+    """The whole traffic, decided in one batch a partition."""
+    whole = Outcome()
+    wallets = Wallets(load_catalogue(None), partitions=PARTITIONS)
+    for partition, records in enumerate(by_partition([*TRAFFIC.opening(), *TRAFFIC.played()], PARTITIONS)):
+        rows: dict[str, bytes] = {}
+        wallets.open(partition, rows)
+        outcome = wallets.decide(partition, [Input(*record, partition, at, 0) for at, record in enumerate(records)])
+        apply(rows, outcome.rows)
+        whole.tally += outcome.tally
+        whole.outputs += outcome.outputs
+    return whole
+
+
+def test_every_input_is_accepted_and_every_call_is_admitted_and_charged() -> None:
+    tally = decided().tally
+    inputs = {outcome: count for (family, outcome), count in tally.items() if family == "inputs"}
+    assert inputs == {"accepted": OPENING_INPUTS * TRAFFIC.accounts + 2 * TRAFFIC.calls}
+    assert tally["facts", "call-admitted"] == tally["facts", "call-charged"] == TRAFFIC.calls
+    assert tally["gate", "credits"] > 0, "no call went beyond the allowance: the wallet would not be measured"
+
+
+def test_the_same_settings_give_the_same_bytes_in_order_of_time() -> None:
+    played = TRAFFIC.played()
+    assert played == TRAFFIC.played()
+    times = [json.loads(value)["occurred_at"] for _, value in played]
+    assert times == sorted(times)
+    assert Counter(json.loads(value)["type"] for _, value in played) == {"call-started": 200, "call-ended": 200}
+
+
+def test_the_stages_of_the_rules_are_all_timed() -> None:
+    spent = rules.measure(calls=50, batch=20)
+    assert len(spent.stages) == len(rules.STAGES)
+    assert all(len(values) == len(spent.whole) for values in spent.stages)
+    assert rules.table(spent).row_count == len(rules.STAGES) + 2
