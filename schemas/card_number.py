@@ -22,7 +22,7 @@ class _Pairs(list[tuple[str, object]]):
 def holds_card_number(value: bytes) -> bool:
     """Whether any field of a payment-method input, known or not, at any depth, or any name holds a card number.
 
-    `value` is JSON, flat or a CloudEvent in structured mode. Raises RecursionError when it is nested too deeply to look.
+    `value` is JSON, flat or a CloudEvent in structured mode. Raises RecursionError when it is nested too deeply.
     """
     event = json.loads(value, object_pairs_hook=_Pairs)
     waiting: list[object] = [_without(event, _EXEMPT if _is_flat(event) else _ATTRIBUTES_EXEMPT)]

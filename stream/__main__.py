@@ -1,8 +1,11 @@
 """The commands: `python -m stream --help`."""
 
+from importlib import import_module
+from typing import Any
+
 import typer
 
-from stream import dev_broker, explain, replay, topics, worker
+from stream import dev_broker, explain, replay, topics
 
 app = typer.Typer(
     name="stream",
@@ -10,12 +13,30 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("worker")(worker.command)
-app.command("settings")(worker.settings_command)
+
+
+@app.command()
+def worker() -> None:
+    """Charge calls until stopped. Settings come from the environment: `python -m stream settings`."""
+    _worker().command()
+
+
+@app.command()
+def settings() -> None:
+    """Print every setting, its value in force and what it means; secrets are masked."""
+    _worker().settings_command()
+
+
 app.command("topics")(topics.command)
 app.command("replay")(replay.command)
 app.command("explain")(explain.command)
 app.command("dev-broker")(dev_broker.command)
+
+
+def _worker() -> Any:
+    """The worker, loaded only where it is needed: replay and explain do not wait for Faust."""
+    return import_module("stream.worker")
+
 
 if __name__ == "__main__":
     app(prog_name="python -m stream")
