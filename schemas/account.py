@@ -57,7 +57,9 @@ class Period(Row, frozen=True, array_like=True):
 
     `counted_calls` are the real answered ones (rule P5), `open_calls` those admitted and not ended.
     `extra_calls_charged` counts the calls that cost an extra call now. Costs are net of adjustments;
-    `refilled_micros` is requested and not declined (rule P8).
+    `refilled_micros` is requested and not declined (rule P8). `open_extra_calls` are the open ones that hold the
+    price of an extra call, `unpaid_extra_calls` those that held it, have ended, and rank among the included ones for
+    now (see agents/wallet/exposure.py).
     """
 
     start_ms: int
@@ -71,6 +73,8 @@ class Period(Row, frozen=True, array_like=True):
     web_micros: int = 0
     refilled_micros: int = 0
     limit_told: bool = False
+    open_extra_calls: int = 0
+    unpaid_extra_calls: int = 0
 
 
 class Hole(Row, frozen=True, array_like=True):

@@ -54,6 +54,7 @@ class Call(Row, frozen=True, array_like=True):
     ordinal: int = 0
     charged_micros: int = 0
     adjustments: int = 0
+    held_extra: bool = False
 
 
 def is_real(call: Call) -> bool:

@@ -9,10 +9,12 @@ from schemas.inputs import AlertThresholdsSet
 
 
 def set_thresholds(turn: Turn, event: AlertThresholdsSet) -> None:
-    """Take the owner's list, armed where the balance is above. Rule P10."""
+    """Take the owner's list, armed where the balance is above; a level that stays on it stays armed. Rule P10."""
     balance_micros = turn.account.balance_micros
+    armed = {threshold.micros for threshold in turn.account.thresholds if threshold.armed}
     micros = sorted(set(event.thresholds_micros), reverse=True)
-    turn.account = replace(turn.account, thresholds=tuple(Threshold(t, balance_micros > t) for t in micros))
+    thresholds = tuple(Threshold(t, balance_micros > t or t in armed) for t in micros)
+    turn.account = replace(turn.account, thresholds=thresholds)
 
 
 def judge_balance(turn: Turn) -> None:

@@ -9,7 +9,7 @@ from agents.wallet.price import price_call
 from agents.wallet.ranking import rerank
 from agents.wallet.receipt import say_adjustment, say_charge
 from agents.wallet.turn import Turn, forgotten_at_ms
-from schemas.call import UNGATED, Call, End, Reclassification
+from schemas.call import UNGATED, Call, End, Reclassification, is_counted
 from schemas.facts import Line
 from schemas.inputs import CallEnded, CallReclassified
 
@@ -59,13 +59,14 @@ def reclassify_call(turn: Turn, event: CallReclassified) -> bool:
 
 
 def close_call(turn: Turn, call: Call) -> Call:
-    """Release the hold of an open call; one that was redirected, expired or never seen by the gate has none.
-    Rule C9.
+    """Release the hold of an open call; one that was redirected, expired or never seen by the gate has none. Rule
+    C9.
     """
     if not call.open:
         return call
     period = turn.period(call.started_at_ms)
-    turn.put_period(replace(period, open_calls=max(0, period.open_calls - 1)))
+    open_calls, extra_calls = max(0, period.open_calls - 1), max(0, period.open_extra_calls - call.held_extra)
+    turn.put_period(replace(period, open_calls=open_calls, open_extra_calls=extra_calls))
     account = turn.account
     held_micros = account.held_micros - call.hold_micros
     turn.account = replace(account, held_micros=held_micros, open_calls=account.open_calls - 1)
@@ -108,12 +109,12 @@ def _charge(turn: Turn, call_id: str, before: Call, after: Call, ordinal: int, c
     extra_calls = _extra_calls(lines)
     after = replace(after, ordinal=ordinal, charged_micros=amount_micros)
     if correction is None:
-        _count_costs(turn, after, amount_micros, extra_calls)
+        _count(turn, after, lines, 1)
         say_charge(turn, call_id, after, plan, lines, unrounded_micros)
     else:
         earlier, _ = price_call(plan, before, before.ordinal)
-        _count_costs(turn, before, -before.charged_micros, -_extra_calls(earlier))
-        _count_costs(turn, after, amount_micros, extra_calls)
+        _count(turn, before, earlier, -1)
+        _count(turn, after, lines, 1)
         if amount_micros != before.charged_micros:
             after = replace(after, adjustments=after.adjustments + 1)
             say_adjustment(turn, call_id, before, after, plan, (earlier, lines), unrounded_micros, correction)
@@ -126,12 +127,21 @@ def _extra_calls(lines: tuple[Line, ...]) -> int:
     return sum([line.kind == "extra_call" and line.amount_micros > 0 for line in lines])
 
 
-def _count_costs(turn: Turn, call: Call, amount_micros: int, extra_calls: int) -> None:
-    """Keep the period's cost by call type and its charged extra calls. Rules M12 and C16."""
-    if not amount_micros and not extra_calls:
+def _count(turn: Turn, call: Call, lines: tuple[Line, ...], sign: int) -> None:
+    """Count a charge into its period, or out of it: cost by call type, extra calls charged and not yet.
+
+    Rules M12, C9 and C16.
+    """
+    extra_calls = _extra_calls(lines)
+    unpaid = call.held_extra and not extra_calls and is_counted(call)
+    if not call.charged_micros and not extra_calls and not unpaid:
         return
     assert call.end is not None
     period = turn.period(call.started_at_ms)
     kind = f"{call.end.direction}_micros"
-    costs = {kind: getattr(period, kind) + amount_micros}
-    turn.put_period(replace(period, extra_calls_charged=period.extra_calls_charged + extra_calls, **costs))
+    changed = {kind: getattr(period, kind) + sign * call.charged_micros}
+    if unpaid:
+        changed["unpaid_extra_calls"] = max(0, period.unpaid_extra_calls + sign)
+    if extra_calls:
+        changed["extra_calls_charged"] = max(0, period.extra_calls_charged + sign * extra_calls)
+    turn.put_period(replace(period, **changed))

@@ -37,6 +37,7 @@ def start_call(turn: Turn, event: CallStarted) -> bool:
         plan_version=turn.view.catalogue.version,
         features=active,
         hold_micros=0 if reason else _hold_micros(plan, active, ordinal),
+        held_extra=not reason and _holds_extra(plan, active, ordinal),
         open=not reason,
         due_ms=forgotten_at_ms(turn.view, due_ms) if reason else due_ms,
         reclassification=None if call is None else call.reclassification,
@@ -51,7 +52,8 @@ def start_call(turn: Turn, event: CallStarted) -> bool:
         held_micros=account.held_micros + call.hold_micros,
         open_calls=account.open_calls + 1,
     )
-    turn.put_period(replace(period, open_calls=period.open_calls + 1))
+    extra_calls = period.open_extra_calls + call.held_extra
+    turn.put_period(replace(period, open_calls=period.open_calls + 1, open_extra_calls=extra_calls))
     turn.say(
         CallAdmitted(
             id=f"{turn.account_id}/{event.call_id}/admitted",
@@ -93,8 +95,12 @@ def _hold_micros(plan: CreditsPlan, active: tuple[str, ...], ordinal: int) -> in
         return 0
     worst = plan.live_agent_micros * ("live_agent" in active)
     worst += plan.appointment_booking_micros * ("appointment_booking" in active)
-    worst += plan.extra_call_micros * ("extra_calls" in active and ordinal > plan.included_calls)
+    worst += plan.extra_call_micros * _holds_extra(plan, active, ordinal)
     return charge_of(plan, worst)
+
+
+def _holds_extra(plan: CreditsPlan, active: tuple[str, ...], ordinal: int) -> bool:
+    return plan.admission == "available" and "extra_calls" in active and ordinal > plan.included_calls
 
 
 def _redirect(turn: Turn, call_id: str, reason: str) -> None:

@@ -52,7 +52,10 @@ def judge_refill(turn: Turn) -> None:
     if turn.account.refill is None and _is_wanted(turn):
         amount_micros = turn.account.refill_setting.amount_micros
         assert amount_micros is not None, "auto-refill is enabled without an amount"
-        _request_if_within_limit(turn, None, amount_micros)
+        if _passes_limit(turn, amount_micros):
+            _tell_limit(turn)
+        else:
+            _request(turn, None, amount_micros)
 
 
 def _judge_retry(turn: Turn, refill: Refill) -> None:
@@ -66,8 +69,8 @@ def _judge_retry(turn: Turn, refill: Refill) -> None:
     if not turn.ticked or turn.at_ms < refill.retry_at_ms:
         return
     turn.account = replace(turn.account, refill=None)
-    if _is_wanted(turn):
-        _request_if_within_limit(turn, refill, refill.amount_micros)
+    if _is_wanted(turn) and not _passes_limit(turn, refill.amount_micros):
+        _request(turn, refill, refill.amount_micros)
 
 
 def _tell_unresolved(turn: Turn, refill: Refill) -> None:
@@ -95,22 +98,21 @@ def _is_wanted(turn: Turn) -> bool:
     return setting.enabled and setting.armed and low and refill_card(turn) is not None
 
 
-def _request_if_within_limit(turn: Turn, retried: Refill | None, amount_micros: int) -> None:
-    """Ask for a refill unless the owner's monthly limit would be passed: that is told once a period. Rules C14 and
-    P8.
-    """
-    period = turn.period(turn.now_ms)
+def _passes_limit(turn: Turn, amount_micros: int) -> bool:
+    """Whether this refill would pass the owner's monthly limit. Rules C14 and P8."""
     limit_micros = turn.account.refill_setting.monthly_limit_micros
-    if limit_micros is not None and period.refilled_micros + amount_micros > limit_micros:
-        if not period.limit_told:
-            turn.put_period(replace(period, limit_told=True))
-            _pause(turn, "monthly_limit", _next_id(turn) if retried is None else retried.refill_id)
-        return
-    turn.put_period(replace(period, refilled_micros=period.refilled_micros + amount_micros))
-    _request(turn, retried, amount_micros, period.start_ms)
+    return limit_micros is not None and turn.period(turn.now_ms).refilled_micros + amount_micros > limit_micros
 
 
-def _request(turn: Turn, retried: Refill | None, amount_micros: int, period_start_ms: int) -> None:
+def _tell_limit(turn: Turn) -> None:
+    """Say once a period that the monthly limit holds a refill back. Rule P8."""
+    period = turn.period(turn.now_ms)
+    if not period.limit_told:
+        turn.put_period(replace(period, limit_told=True))
+        _pause(turn, "monthly_limit", _next_id(turn))
+
+
+def _request(turn: Turn, retried: Refill | None, amount_micros: int) -> None:
     card = refill_card(turn)
     assert card is not None
     if retried is None:
@@ -119,8 +121,9 @@ def _request(turn: Turn, retried: Refill | None, amount_micros: int, period_star
     else:
         refill_id, declines = retried.refill_id, retried.declines
     payment_id = f"{refill_id}/{declines + 1}"
-    requested_at_ms = turn.now_ms
-    refill = Refill(refill_id, amount_micros, payment_id, requested_at_ms, period_start_ms, declines)
+    period = turn.period(turn.now_ms)
+    turn.put_period(replace(period, refilled_micros=period.refilled_micros + amount_micros))
+    refill = Refill(refill_id, amount_micros, payment_id, turn.now_ms, period.start_ms, declines)
     turn.account = replace(turn.account, refill=refill)
     turn.rows[refill_key(turn.account_id, refill_id)] = Purchase(
         amount_micros, payment_id, card.payment_method_id, card.token

@@ -24,7 +24,7 @@ def take_snapshot(turn: Turn) -> AccountSnapshot:
         currency=account.currency,
         subscription=Subscription("none", None),
         balance_micros=account.balance_micros,
-        held_micros=account.held_micros,
+        held_micros=turn.held_micros,
         available_micros=turn.available_micros,
         features={switch: switch in account.features for switch in _SWITCHES},
         auto_refill=_auto_refill(account),

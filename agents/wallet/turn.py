@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from agents.wallet.exposure import exposed_micros
 from agents.wallet.period import period_at
 from schemas.account import Account, Period, Row
 from schemas.call import Call
@@ -129,9 +130,14 @@ class Turn:
         return self.view.terms(self.account.plan, self.view.catalogue.version)
 
     @property
+    def held_micros(self) -> int:
+        """What calls may still cost (rule C9)."""
+        return exposed_micros(self.account, self.periods, self.plan)
+
+    @property
     def available_micros(self) -> int:
         """Balance less holds (rule C9)."""
-        return self.account.balance_micros - self.account.held_micros
+        return self.account.balance_micros - self.held_micros
 
     def get(self, key: str, kind: type[R]) -> R | None:
         row = self.rows[key] if key in self.rows else self.view.get(key)

@@ -21,6 +21,7 @@ class NaiveCall:
     features: frozenset[str] = frozenset()
     redirected: bool = False
     hold: int = 0
+    held_extra: int = 0
     is_open: bool = False
     charged: int = 0
     price: Price = field(default_factory=Price)
@@ -118,9 +119,21 @@ class NaiveAccount:
         assert balance == sum(lot.left for lot in lots) - debt
         return balance
 
+    included_calls: int = 0
+
     @property
     def held(self) -> int:
-        return sum(call.hold for call in self.calls.values() if call.is_open)
+        """Rule C9: the holds of open calls, and the reserve of ended ones that these may yet make extra calls."""
+        periods = {self.period_of(call.started_ms) for call in self.calls.values() if call.ends}
+        return sum(call.hold for call in self.calls.values() if call.is_open) + sum(map(self.reserve, periods))
+
+    def reserve(self, period: int) -> int:
+        """What calls that held the price of an extra call, and rank among the included for now, may come to cost."""
+        counted, still_open = self.calls_of(period), self.open_calls_of(period)
+        waiting = [call.held_extra for call in counted if call.held_extra and "extra_call" not in call.price.lines]
+        free_places = max(0, self.included_calls - len(counted))
+        without_a_hold = len(still_open) - free_places - sum(call.held_extra > 0 for call in still_open)
+        return sum(waiting[: max(0, without_a_hold)])
 
     @property
     def available(self) -> int:

@@ -19,6 +19,7 @@ def start_call(world: World, account: NaiveAccount, wire: Wire) -> None:
         world.reached.add("late start")
         return
     call = account.calls.setdefault(wire["call_id"], NaiveCall(wire["call_id"]))
+    account.included_calls = world.plan.included_calls
     period = account.period_of(instant(wire["occurred_at"]))
     ordinal = len(account.calls_of(period)) + len(account.open_calls_of(period)) + 1
     available = account.balance if world.plan.admission == "balance" else account.available
@@ -40,6 +41,7 @@ def start_call(world: World, account: NaiveAccount, wire: Wire) -> None:
     if world.plan.admission == "available":
         possible = {name for name in call.features if name != "extra_calls" or is_beyond}
         call.hold = min(world.plan.cap_micros, sum(world.plan.price(name) for name in possible))
+        call.held_extra = world.plan.price("extra_calls") if "extra_calls" in possible else 0
     world.reached.add("admitted beyond included" if is_beyond else "admitted within included")
     world.fact(
         account.account_id,

@@ -211,3 +211,23 @@ def test_the_calendar_of_the_shipped_rules() -> None:
                 history.end(f"before-{day}", started_ms=low)
                 history.end(f"at-{day}", started_ms=high)
         hold_against_model(history, NaivePlan())
+
+
+def test_a_second_answer_to_a_payment_is_a_repeat_a_month_later() -> None:
+    """Rules P7, P17: whatever it says, and for each purpose of a payment."""
+    history = History()
+    history.open()
+    history.card()
+    history.tick()
+    history.add("credits-purchase-requested", purchase_id="p1", amount_micros=20 * DOLLAR)
+    history.add("payment-succeeded", payment_id="payment-1-of-a")
+    history.add("credits-refund-requested", purchase_id="p1")
+    history.add("payment-declined", payment_id="payment-2-of-a", reason="card closed", retryable=False)
+    history.grant(-15 * DOLLAR)
+    history.add("auto-refill-set", enabled=True, amount_micros=20 * DOLLAR)
+    history.add("payment-succeeded", payment_id="payment-3-of-a")
+    history.tick(history.now_ms + 34 * DAY_MS)
+    for number in (1, 2, 3):
+        history.add("payment-declined", payment_id=f"payment-{number}-of-a", reason="again", retryable=True)
+        history.add("payment-succeeded", payment_id=f"payment-{number}-of-a")
+    hold_against_model(history, NaivePlan())
