@@ -14,9 +14,11 @@ from schemas.plan import CreditsPlan
 
 def exposed_micros(account: Account, periods: tuple[Period, ...], plan: CreditsPlan) -> int:
     """The holds of open calls and the reserve of ended ones: what availability is short of the balance. Rule C9."""
-    return account.held_micros + sum(
-        [_pushed_out(period, plan.included_calls) for period in periods if period.unpaid_extra_calls]
-    ) * min(plan.extra_call_micros, plan.cap_micros)
+    held_micros = account.held_micros
+    for period in periods:
+        if period.unpaid_extra_calls:
+            held_micros += _pushed_out(period, plan.included_calls) * min(plan.extra_call_micros, plan.cap_micros)
+    return held_micros
 
 
 def _pushed_out(period: Period, included_calls: int) -> int:

@@ -15,92 +15,89 @@ from schemas.rows import call_key
 
 
 def start_call(turn: Turn, event: CallStarted) -> bool:
-    """Decide on a call before it connects. False for a repeat: the call was started, ended or reported before (P6,
-    P7).
+    """Decide on a call before it connects. False for a repeat: the call was started, ended or reported before.
+
+    Rules P6 and P7.
     """
-    call = turn.call(event.call_id)
-    if call is not None and (call.end is not None or call.input_ids):
+    known = turn.call(event.call_id)
+    if known is not None and (known.end is not None or known.input_ids):
         return False
-    period = turn.period(event.occurred_at_ms)
     plan = turn.plan
+    period = turn.period(event.occurred_at_ms)
     ordinal = period.counted_calls + period.open_calls + 1
-    reason = _redirect_reason(turn, plan, ordinal)
-    account = turn.account
-    due_ms = event.occurred_at_ms + plan.longest_call_ms
-    active = () if reason else active_features(turn)
+    active = active_features(turn)
+    reason = _redirect_reason(turn, plan, ordinal, active)
     call = Call(
         input_ids=(event.id,),
         gate=REDIRECTED if reason else ADMITTED,
         started_at_ms=int(event.occurred_at_ms),
         period_start_ms=period.start_ms,
-        plan=account.plan,
+        plan=turn.account.plan,
         plan_version=turn.view.catalogue.version,
-        features=active,
-        hold_micros=0 if reason else _hold_micros(plan, active, ordinal),
-        held_extra=not reason and _holds_extra(plan, active, ordinal),
-        open=not reason,
-        due_ms=forgotten_at_ms(turn.view, due_ms) if reason else due_ms,
-        reclassification=None if call is None else call.reclassification,
+        due_ms=event.occurred_at_ms + plan.longest_call_ms,
+        reclassification=None if known is None else known.reclassification,
     )
-    turn.put_call(event.call_id, call)
     turn.keeps_id = True
     if reason:
+        turn.put_call(event.call_id, replace(call, due_ms=forgotten_at_ms(turn.view, call.due_ms)))
         _redirect(turn, event.call_id, reason)
-        return True
-    turn.account = replace(
-        account,
-        held_micros=account.held_micros + call.hold_micros,
-        open_calls=account.open_calls + 1,
-    )
-    extra_calls = period.open_extra_calls + call.held_extra
+    else:
+        _admit(turn, event.call_id, call, plan, ordinal, active)
+    return True
+
+
+def _admit(turn: Turn, call_id: str, call: Call, plan: CreditsPlan, ordinal: int, active: tuple[str, ...]) -> None:
+    """Let the call connect, and set aside the worst that it can cost. Rules C8 and C9."""
+    holds_extra = plan.admission == "available" and "extra_calls" in active and ordinal > plan.included_calls
+    hold_micros = _hold_micros(plan, active, holds_extra=holds_extra)
+    turn.put_call(call_id, replace(call, open=True, features=active, hold_micros=hold_micros, held_extra=holds_extra))
+    account = turn.account
+    turn.account = replace(account, held_micros=account.held_micros + hold_micros, open_calls=account.open_calls + 1)
+    period = turn.period(call.started_at_ms)
+    extra_calls = period.open_extra_calls + holds_extra
     turn.put_period(replace(period, open_calls=period.open_calls + 1, open_extra_calls=extra_calls))
     turn.say(
         CallAdmitted(
-            id=f"{turn.account_id}/{event.call_id}/admitted",
+            id=f"{turn.account_id}/{call_id}/admitted",
             account_id=turn.account_id,
             occurred_at=turn.at,
             caused_by=turn.cause,
-            call_id=event.call_id,
+            call_id=call_id,
             reason="included" if ordinal <= plan.included_calls else "credits",
-            features_enabled=call.features,
-            hold_micros=call.hold_micros,
+            features_enabled=active,
+            hold_micros=hold_micros,
             currency=account.currency,
         )
     )
-    return True
 
 
 def active_features(turn: Turn) -> tuple[str, ...]:
     """The switches that are on, if there is anything to pay with: otherwise none is active. Rules C7 and C8."""
-    return turn.account.features if _spendable_micros(turn, turn.plan) > 0 else ()
+    features = turn.account.features
+    if not features:
+        return ()
+    by_balance = turn.plan.admission == "balance"
+    spendable_micros = turn.account.balance_micros if by_balance else turn.available_micros
+    return features if spendable_micros > 0 else ()
 
 
-def _spendable_micros(turn: Turn, plan: CreditsPlan) -> int:
-    """What admission looks at: balance less holds, or the balance alone where the plan says so. Rule C9."""
-    return turn.available_micros if plan.admission == "available" else turn.account.balance_micros
-
-
-def _redirect_reason(turn: Turn, plan: CreditsPlan, ordinal: int) -> str | None:
+def _redirect_reason(turn: Turn, plan: CreditsPlan, ordinal: int, active: tuple[str, ...]) -> str | None:
     """Why the call does not connect, None if it does. With switch off and wallet empty it is the switch (rule P1)."""
     if ordinal <= plan.included_calls:
         return None
     if "extra_calls" not in turn.account.features:
         return "extra_calls_off"
-    return "insufficient_balance" if _spendable_micros(turn, plan) <= 0 else None
+    return None if active else "insufficient_balance"
 
 
-def _hold_micros(plan: CreditsPlan, active: tuple[str, ...], ordinal: int) -> int:
+def _hold_micros(plan: CreditsPlan, active: tuple[str, ...], *, holds_extra: bool) -> int:
     """The worst that an admitted call can cost, so that calls in progress together stay above -cap. Rule C9."""
     if plan.admission == "balance":
         return 0
     worst = plan.live_agent_micros * ("live_agent" in active)
     worst += plan.appointment_booking_micros * ("appointment_booking" in active)
-    worst += plan.extra_call_micros * _holds_extra(plan, active, ordinal)
+    worst += plan.extra_call_micros * holds_extra
     return charge_of(plan, worst)
-
-
-def _holds_extra(plan: CreditsPlan, active: tuple[str, ...], ordinal: int) -> bool:
-    return plan.admission == "available" and "extra_calls" in active and ordinal > plan.included_calls
 
 
 def _redirect(turn: Turn, call_id: str, reason: str) -> None:
