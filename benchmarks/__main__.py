@@ -63,7 +63,7 @@ def main(
             figures = asyncio.run(measure(scene, only or list(Section)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    console.print(table(figures))
+    console.print(table(figures, "benchmarks, too short to judge a target by" if short else "benchmarks"))
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()), highlight=False)
     console.print(f"took {time.monotonic() - began_s:.0f} s", highlight=False)
     if json_file is not None:

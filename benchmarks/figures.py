@@ -92,9 +92,9 @@ def _kafka_version() -> str:
     return jars[0].removeprefix("kafka_2.13-") if jars else "unknown"
 
 
-def table(figures: Iterable[Figure]) -> Table:
+def table(figures: Iterable[Figure], title: str) -> Table:
     """One row a figure; the repeats beside the median show how far the machine can be trusted."""
-    made = Table(title="benchmarks", title_justify="left")
+    made = Table(title=title, title_justify="left")
     for heading in ("", "figure", "median", "unit", "target", "holds", "repeats"):
         made.add_column(heading, justify="right" if heading in {"median", "target"} else "left", overflow="fold")
     before = ""

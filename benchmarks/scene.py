@@ -31,8 +31,8 @@ SHORT = Size(
     calls=10_000,
     repeats=1,
     rates=(50, 500),
-    window_s=2.0,
-    idle_accounts=(1_000, 5_000),
+    window_s=1.5,
+    idle_accounts=(1_000, 3_000),
     short=True,
 )
 

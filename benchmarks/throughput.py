@@ -17,7 +17,7 @@ SECTION = "throughput"
 OF_BARE_MIN = 0.5
 OF_FAUST_MIN = 12.0
 PLAIN_FAUST_WINDOW_S = 10.0  # It commits every 2.8 s and takes minutes for what the others do in seconds.
-SHORT_WINDOW_S = 4.0
+SHORT_WINDOW_S = 3.0
 
 WORKER, BARE, OWN, FAUST = "worker, all rules", "bare loop", "bare loop, worker's commits", "plain Faust"
 LOOPS = ((BARE, signal.SIGUSR1), (OWN, signal.SIGUSR2))

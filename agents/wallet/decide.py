@@ -61,9 +61,13 @@ def _check_time(view: View, event: inputs.AnyInput) -> Refusal | None:
     return None
 
 
+# A tuple, because a union would be made anew for each input.
+_CALLS = (inputs.CallStarted, inputs.CallEnded)
+
+
 def _called_at_ms(view: View, event: inputs.AnyInput) -> int | None:
     """When the call ended that the input is about (for a start: started); None when it is about no call."""
-    if isinstance(event, inputs.CallStarted | inputs.CallEnded):
+    if isinstance(event, _CALLS):
         return event.occurred_at_ms
     if not isinstance(event, inputs.CallReclassified):
         return None
