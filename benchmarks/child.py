@@ -22,10 +22,11 @@ class Child:
 
     def __init__(self, module: str, folder: Path, settings: Mapping[str, str], *arguments: str) -> None:
         self._module = module
-        self._log = folder / f"{module}-{time.monotonic_ns()}.log"
-        self._process = spawn_tied(
-            [sys.executable, "-m", module, *arguments], self._log, env={**os.environ, **settings}
-        )
+        name = f"{module}-{time.monotonic_ns()}"
+        self._log = folder / f"{name}.log"
+        # Faust makes a directory for tables even when they are in memory; it must not be left where we were started.
+        environment = {**os.environ, "APP_DATADIR": str(folder / f"{name}-data"), **settings}
+        self._process = spawn_tied([sys.executable, "-m", module, *arguments], self._log, env=environment)
 
     @property
     def pid(self) -> int:

@@ -5,7 +5,6 @@ the table in memory: what stands here is what a reader of the guide writes, and 
 """
 
 import asyncio
-import os
 from typing import Any
 
 import faust
@@ -60,7 +59,6 @@ def build(settings: Settings) -> Any:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("F_DATADIR", ".")
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     faust.Worker(
