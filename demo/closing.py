@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from stream.explain import explain
 
 from demo.progress import Progress
 from demo.show import summed
 from demo.verify import Audit
 from schemas.money import format_money
+from stream.explain import explain
 
 # The JSON of unknown shape that facts are to somebody who only reads and shows them.
 Fact = dict[str, Any]

@@ -1,6 +1,7 @@
 """The account table: rows in memory, one dictionary a partition, restored from the changelog before anything flows."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
@@ -90,6 +91,8 @@ class LedgerTable(faust.Table):  # type: ignore[misc]  # Faust has no types
             mine = self.owned[partition]
             self.app.wallets.open(partition, mine.rows)
             mine.open = True
+        # Rows stay until they are replaced: the collector need not look at them.
+        gc.freeze()
         seconds = monotonic() - began
         self.app.metrics.restored(rows, seconds)
         logger.info("restored", partitions=partitions, rows=rows, seconds=round(seconds, 3))

@@ -1,6 +1,7 @@
 """`python -m stream worker`: one process, one app, until it is told to stop or must."""
 
 import asyncio
+import gc
 from typing import Any, NoReturn
 
 import faust
@@ -13,6 +14,10 @@ from stream import health, log, pinned, topics
 from stream.fail_stop import halt
 from stream.settings import MEANING, Settings
 from stream.topology import Tollgate, build_app
+
+# Fetched records wait in lists by the ten thousand, and none of them is in a cycle. With Python's own thresholds (700, 10,
+# 10) looking through them again and again took a sixth of a loaded worker's processor time.
+GC_THRESHOLDS = (100_000, 50, 1_000)
 
 REFUSED = 78  # EX_CONFIG: starting again changes nothing until somebody changes something.
 BROKER_WAIT_S = 30.0
@@ -38,6 +43,7 @@ def run(app: Tollgate, loop: asyncio.AbstractEventLoop) -> NoReturn:
         "worker starts", app_id=settings.app_id, partitions=settings.partitions, topics_made=made, health_port=port
     )
     config = log.logging_config(settings.log_level)
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         Worker(app, loop=loop, loglevel="info", logging_config=config).execute_from_commandline()
     finally:
