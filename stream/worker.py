@@ -15,8 +15,8 @@ from stream.fail_stop import halt
 from stream.settings import MEANING, Settings
 from stream.topology import Tollgate, build_app
 
-# Fetched records wait in lists by the ten thousand, and none of them is in a cycle. With Python's own thresholds (700, 10,
-# 10) looking through them again and again took a sixth of a loaded worker's processor time.
+# Fetched records wait in lists by the ten thousand, and none of them is in a cycle. With Python's own thresholds
+# (700, 10, 10) looking through them again and again took a sixth of a loaded worker's processor time.
 GC_THRESHOLDS = (100_000, 50, 1_000)
 
 REFUSED = 78  # EX_CONFIG: starting again changes nothing until somebody changes something.
