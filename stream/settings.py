@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     session_timeout_ms: Annotated[int, Field(ge=1_000, le=300_000)] = 6_000
     transaction_timeout_ms: Annotated[int, Field(ge=1_000, le=900_000)] = 15_000
     batch_records_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
-    buffer_records_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    buffer_records_max: Annotated[int, Field(ge=1, le=1_000_000)] = 4_000
     stalled_after_s: Annotated[int, Field(ge=2, le=3_600)] = 30
     health_host: str = "127.0.0.1"
     health_port: Annotated[int, Field(ge=0, le=65_535)] = 8_011

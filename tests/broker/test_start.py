@@ -15,9 +15,6 @@ from tests.broker.stage import PARTITIONS, SESSION_TIMEOUT_MS, Stage
 from tests.broker.tally import HEAD, Deposit, Settled, row
 
 ROWS = 100_000
-ROWS_PER_SECOND = 100_000
-# The floor is for an idle machine; a test run shares its two cores with a broker and whatever else is going on.
-BUSY_MACHINE = 4
 
 
 def home(account_id: str) -> int:
@@ -42,7 +39,6 @@ def test_a_hundred_thousand_rows_come_back_before_anything_flows(stage: Stage) -
     assert settled == {"first": (8, 100_000), "second": (1, 1)}
     [restored] = worker.events("restored")
     assert restored["rows"] == ROWS + 1
-    assert restored["rows"] / restored["seconds"] > ROWS_PER_SECOND / BUSY_MACHINE
 
 
 def test_a_restore_longer_than_the_session_keeps_the_worker_in_its_group(stage: Stage) -> None:
