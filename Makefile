@@ -9,7 +9,7 @@ UV = $(shell command -v uv || echo .uv/bin/uv)
 .DEFAULT_GOAL := help
 # In the order written, whatever -j says: pytest's closing line is to be the last.
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types unit bench worker broker lock clean
+.PHONY: help setup demo kills fuzz test lint format types unit bench worker broker lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -19,6 +19,12 @@ setup: ## Install what is missing: Python, Java, Maven, uv, .venv, Kafka's jars
 
 demo: setup ## A day of calls through a real Kafka; BROKER_URL=host:port uses a running cluster
 	@$(PYTHON) -m demo $(ARGS)
+
+kills: setup ## The demo for ten minutes, its worker killed with SIGKILL every 15 s: everything must still add up
+	@$(PYTHON) -m demo --seconds 600 --calls 100000 --kill-every 15 $(ARGS)
+
+fuzz: setup ## Account histories against the naive model, for long
+	@HYPOTHESIS_PROFILE=long .venv/bin/pytest tests/wallet --timeout=0 $(ARGS)
 
 test: setup lint types unit ## Lint, types, and every test, those on a real Kafka included
 

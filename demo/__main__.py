@@ -32,6 +32,9 @@ Seed = Annotated[int, typer.Option(help="The same seed plays the same day.")]
 BrokerUrl = Annotated[
     str | None, typer.Option(envvar="BROKER_URL", help="HOST:PORT of a running Kafka, in place of one of its own.")
 ]
+KillEvery = Annotated[
+    float | None, typer.Option(min=1, help="Kill the worker with SIGKILL about every so many seconds.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -44,6 +47,7 @@ def whole_run(
     speed_up: SpeedUp = None,
     seed: Seed = 1,
     broker_url: BrokerUrl = None,
+    kill_every: KillEvery = None,
 ) -> None:
     """Play a day of calls and check from the topics that each was charged exactly once.
 
@@ -51,7 +55,7 @@ def whole_run(
     uses that cluster: topics of its own, deleted in the end.
     """
     if context.invoked_subcommand is None:
-        options = RunOptions(accounts, calls, _seconds(seconds, speed_up), seed, broker_url)
+        options = RunOptions(accounts, calls, _seconds(seconds, speed_up), seed, broker_url, kill_every)
         raise typer.Exit(run(options, Console()))
 
 

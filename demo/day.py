@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import NoReturn
 
 import orjson
@@ -33,13 +34,17 @@ POLL_MS = 50
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What is played and where. `ending` stops the children, the youngest first; the day takes `seconds`."""
+    """What is played and where. `ending` stops the children, the youngest first; the day takes `seconds`.
+
+    Every `kill_every` seconds on average, if given, the worker is killed (SIGKILL) and another one started.
+    """
 
     settings: Settings
     accounts: int
     calls: int
     seconds: float
     seed: int
+    kill_every: float | None
     folder: Path
     console: Console
     broker: DevBroker | None
@@ -52,6 +57,12 @@ class Day:
         self.children.append(child)
         self.ending.callback(self._stop, child)
         return child
+
+    def kill(self, child: Child) -> None:
+        """SIGKILL, on purpose: from here on nobody misses it."""
+        self.children.remove(child)
+        child.process.kill()
+        child.process.wait()
 
     def _stop(self, child: Child) -> None:
         # Without its broker a worker could only wait in vain for its last commit.
@@ -86,7 +97,7 @@ async def _guard(day: Day) -> NoReturn:
         # The broker first: whoever talks to it follows it into death.
         if day.broker is not None and not day.broker.running:
             raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(day.broker.log)}")
-        for child in day.children:
+        for child in tuple(day.children):
             child.check()
         await asyncio.sleep(PROBE_EVERY_S)
 
@@ -101,8 +112,27 @@ async def _play(day: Day) -> list[str]:
     report = day.folder / "traffic.json"
     size = "--accounts", str(day.accounts), "--calls", str(day.calls), "--report", str(report)
     traffic = day.start("traffic", "demo", "traffic", *pace, *size, lasting=False)
+    killing = asyncio.create_task(_kill(day, worker, traffic))
     progress = await _follow(day, begin, traffic)
+    kills = await killing
+    if kills:
+        day.console.print(f"\nthe worker was killed with SIGKILL and started again {kills} times", highlight=False)
     return await _close(day, progress, begin, _provoked(report))
+
+
+async def _kill(day: Day, worker: Child, traffic: Child) -> int:
+    """Kill the worker again and again while traffic comes, at moments nobody chose but the seed. How often."""
+    if day.kill_every is None:
+        return 0
+    moments = Random(day.seed)  # noqa: S311  # repeatable, not secret
+    kills = 0
+    while True:
+        await asyncio.sleep(day.kill_every * (0.5 + moments.random()))
+        if traffic.ended_well():
+            return kills
+        day.kill(worker)
+        kills += 1
+        worker = day.start(f"worker-{kills + 1}", "stream", "worker")
 
 
 async def _ready(day: Day, worker: Child) -> None:

@@ -30,13 +30,16 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """`seconds` is how long the day takes. Without `broker_url` the run has a broker of its own."""
+    """`seconds` is how long the day takes. Without `broker_url` the run has a broker of its own. With `kill_every` the
+    worker is killed and started again so often, in seconds.
+    """
 
     accounts: int
     calls: int
     seconds: float
     seed: int
     broker_url: str | None
+    kill_every: float | None = None
 
 
 def run(options: RunOptions, console: Console) -> int:
@@ -79,6 +82,7 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
             calls=options.calls,
             seconds=options.seconds,
             seed=options.seed,
+            kill_every=options.kill_every,
             folder=folder,
             console=console,
             broker=broker,

@@ -104,6 +104,13 @@ def test_a_small_day_ends_by_itself_adds_up_and_leaves_nothing(start: Callable[.
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path != run.out] == ["FACTS.jsonl"]
 
 
+def test_a_day_adds_up_although_its_worker_is_killed(start: Callable[..., Run]) -> None:
+    run = start("--accounts", "40", "--calls", "400", "--seconds", "20", "--kill-every", "7")
+    assert run.end() == 0, run.text
+    assert "was killed with SIGKILL" in run.text
+    assert "exactly once: " in run.text
+
+
 def test_an_existing_cluster_is_used_and_its_topics_stay_as_they_were(start: Callable[..., Run], cluster: str) -> None:
     run = start(*SMALL_DAY, BROKER_URL=cluster)
     assert run.end() == 0, run.text
