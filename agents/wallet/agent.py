@@ -113,24 +113,24 @@ def _publish(outcome: Outcome, record: Record, decisions: Iterable[Decision | Re
 
 def _say(outcome: Outcome, fact: Fact) -> None:
     """Publish a fact on its topics, flat, with the headers of CloudEvents' binary mode beside it."""
-    known = _KNOWN.get(type(fact)) or _know(type(fact))
-    outcome.tally[known.counted] += 1
-    if known.kind is _CHARGE:
+    counted, type_header, topics, kind = _KNOWN.get(type(fact)) or _know(type(fact))
+    outcome.tally[counted] += 1
+    if kind is _CHARGE:
         outcome.charged_micros[fact.currency] += fact.amount_micros  # type: ignore[attr-defined]  # a charge has both
-    elif known.kind is _GATE:
+    elif kind is _GATE:
         outcome.tally["gate", fact.reason] += 1  # type: ignore[attr-defined]  # a decision of the gate has one
     key = fact.account_id.encode()
     headers = (
         _VERSION_HEADER,
         ("ce_id", fact.id.encode()),
         _SOURCE_HEADER,
-        known.header,
+        type_header,
         ("ce_subject", key),
         ("ce_time", fact.occurred_at.encode()),
         _CONTENT_HEADER,
     )
     value = encode_fact(fact)
-    for topic in known.topics:
+    for topic in topics:
         outcome.outputs.append(Output(topic, key, value, headers))
 
 

@@ -45,7 +45,11 @@ class Book:
         self._terms: dict[tuple[str, int], CreditsPlan] = {}
         self._allowances: tuple[int, ...] = ()
         for key, value in rows.items():
-            self._derive(key, None, decode_row(key, value), restoring=True)
+            row = decode_row(key, value)
+            self._derive(key, None, row)
+            due_ms = due_of(row)
+            if due_ms:
+                self._due.append((due_ms, key))
         heapify(self._due)
         self._keep_terms()
 
@@ -124,15 +128,17 @@ class Book:
             yield decision
 
     def _apply(self, decision: Decision) -> None:
-        decoded = self._decoded
         for key, row in decision.rows.items():
-            before = decoded[key] if key in decoded else self.get(key)
+            before = self.get(key)
             self._derive(key, before, row)
-            decoded[key] = row
+            due_ms = due_of(row)
+            if due_ms and due_ms != due_of(before):
+                heappush(self._due, (due_ms, key))
+            self._decoded[key] = row
             self._changed[key] = None
 
-    def _derive(self, key: str, before: Row | None, after: Row | None, *, restoring: bool = False) -> None:
-        """Keep what is derived from rows in step with one row's change."""
+    def _derive(self, key: str, before: Row | None, after: Row | None) -> None:
+        """Keep what is derived from rows in step with one row's change; when it is due is kept by the caller."""
         kind = type(before if after is None else after)
         if kind is Account:
             self._derive_account(cast("Account | None", before), cast("Account | None", after))
@@ -146,12 +152,6 @@ class Book:
             _, plan, version = key.split("/")
             self._terms[plan, int(version)] = after.plan
             self._allowances = tuple(sorted({terms.included_calls for terms in self._terms.values()}))
-        due_ms = due_of(after)
-        if due_ms and due_ms != due_of(before):
-            if restoring:
-                self._due.append((due_ms, key))
-            else:
-                heappush(self._due, (due_ms, key))
 
     def _derive_account(self, before: Account | None, after: Account | None) -> None:
         if before is None:

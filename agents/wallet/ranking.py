@@ -19,16 +19,11 @@ def rerank(turn: Turn, call_id: str, before: Call, after: Call) -> tuple[int, li
     """
     out = rank_of(call_id, before.end) if before.end is not None and is_counted(before) else None
     into = rank_of(call_id, after.end) if after.end is not None and is_counted(after) else None
-    same_period = before.period_start_ms == after.period_start_ms
-    if out is not None and into is not None and same_period:
+    if out is not None and into is not None and before.period_start_ms == after.period_start_ms:
         return _move_within(turn, after, out, into)
-    moved: list[tuple[Rank, int]] = []
-    if out is not None:
-        moved += _leave(turn, before, out)
-    if into is None:
-        return 0, _by_rank(moved)
-    ordinal, crossed = _enter(turn, after, into)
-    return ordinal, _by_rank(moved + crossed)
+    left = [] if out is None else _leave(turn, before, out)
+    ordinal, entered = (0, []) if into is None else _enter(turn, after, into)
+    return ordinal, [(call_id, place) for (_, call_id), place in sorted(left + entered)]
 
 
 def _move_within(turn: Turn, call: Call, out: Rank, into: Rank) -> tuple[int, list[tuple[str, int]]]:
@@ -48,8 +43,9 @@ def _leave(turn: Turn, call: Call, out: Rank) -> list[tuple[Rank, int]]:
 
 
 def _enter(turn: Turn, call: Call, into: Rank) -> tuple[int, list[tuple[Rank, int]]]:
-    ranked, forgotten = _ranked(turn, call)
     period = turn.period(call.started_at_ms)
+    ranked = turn.view.ranked(turn.account_id, call.period_start_ms)
+    forgotten = max(0, period.counted_calls - len(ranked))
     turn.put_period(replace(period, counted_calls=period.counted_calls + 1))
     place = position(ranked, into)
     if place > len(ranked):
@@ -69,10 +65,6 @@ def _ranked(turn: Turn, call: Call) -> tuple[Sequence[Rank], int]:
 def _boundaries(turn: Turn, forgotten: int) -> list[int]:
     """Where included calls end under any terms in force: a call is charged by the terms it started under (rule G9)."""
     return [allowance - forgotten for allowance in turn.view.allowances() if allowance >= forgotten]
-
-
-def _by_rank(moved: list[tuple[Rank, int]]) -> list[tuple[str, int]]:
-    return [(call_id, place) for (_, call_id), place in sorted(moved)]
 
 
 def position(ranked: Sequence[Rank], rank: Rank) -> int:
