@@ -69,7 +69,7 @@ def is_counted(call: Call) -> bool:
     end = call.end
     if end is None or end.answered_at_ms is None or end.outcome == REDIRECTED or call.gate == REDIRECTED:
         return False
-    return end.real if call.reclassification is None else call.reclassification.real
+    return is_real(call)
 
 
 def rank_of(call_id: str, end: End) -> tuple[int, str]:

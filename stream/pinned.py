@@ -24,6 +24,7 @@ from mode import Service
 
 EXPECTED: dict[Callable[..., Any], tuple[str, ...]] = {
     App._on_agent_error: ("self", "agent", "exc"),
+    App._create_directories: ("self",),
     Service._crash: ("self", "reason"),
     faust.Table.on_rebalance: ("self", "assigned", "revoked", "newly_assigned", "generation_id"),
     faust.Table.persisted_offset: ("self", "tp"),

@@ -1,7 +1,6 @@
 """The wallet agent's shell: a batch of records in, changed rows and records to publish out."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from agents.wallet.book import Book
 from agents.wallet.signature import is_signed
@@ -113,12 +112,12 @@ def _publish(outcome: Outcome, record: Record, decisions: Iterable[Decision | Re
 
 def _say(outcome: Outcome, fact: Fact) -> None:
     """Publish a fact on its topics, flat, with the headers of CloudEvents' binary mode beside it."""
-    counted, type_header, topics, kind = _KNOWN.get(type(fact)) or _know(type(fact))
+    counted, type_header = _KNOWN.get(type(fact)) or _know(type(fact))
     outcome.tally[counted] += 1
-    if kind is _CHARGE:
-        outcome.charged_micros[fact.currency] += fact.amount_micros  # type: ignore[attr-defined]  # a charge has both
-    elif kind is _GATE:
-        outcome.tally["gate", fact.reason] += 1  # type: ignore[attr-defined]  # a decision of the gate has one
+    if isinstance(fact, Charge):
+        outcome.charged_micros[fact.currency] += fact.amount_micros
+    elif isinstance(fact, _GATE):
+        outcome.tally["gate", fact.reason] += 1
     key = fact.account_id.encode()
     headers = (
         _VERSION_HEADER,
@@ -130,29 +129,19 @@ def _say(outcome: Outcome, fact: Fact) -> None:
         _CONTENT_HEADER,
     )
     value = encode_fact(fact)
-    for topic in topics:
+    for topic in fact.topics:
         outcome.outputs.append(Output(topic, key, value, headers))
 
 
-_CHARGE, _GATE, _OTHER = "charge", "gate", "other"
+_GATE = (CallAdmitted, CallRedirected)
+
+# How facts of a type are counted, and their type's header: the same for each of them, so made once.
+_KNOWN: dict[type[Fact], tuple[tuple[str, str], tuple[str, bytes]]] = {}
 
 
-class _Known(NamedTuple):
-    """What is the same for each fact of a type: how it is counted, its type's header, its topics."""
-
-    counted: tuple[str, str]
-    header: tuple[str, bytes]
-    topics: tuple[str, ...]
-    kind: str
-
-
-_KNOWN: dict[type[Fact], _Known] = {}
-
-
-def _know(fact: type[Fact]) -> _Known:
+def _know(fact: type[Fact]) -> tuple[tuple[str, str], tuple[str, bytes]]:
     name = fact_type(fact)
-    kind = _CHARGE if issubclass(fact, Charge) else _GATE if issubclass(fact, CallAdmitted | CallRedirected) else _OTHER
-    return _KNOWN.setdefault(fact, _Known(("facts", name), ("ce_type", name.encode()), fact.topics, kind))
+    return _KNOWN.setdefault(fact, (("facts", name), ("ce_type", name.encode())))
 
 
 def _bury(outcome: Outcome, record: Record, code: str, message: str, *, masked: bool = False) -> None:
