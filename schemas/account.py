@@ -60,6 +60,10 @@ class Period(Row, frozen=True, array_like=True):
     `refilled_micros` is requested and not declined (rule P8). `open_extra_calls` are the open ones that hold the
     price of an extra call, `unpaid_extra_calls` those that held it, have ended, and rank among the included ones for
     now (see agents/wallet/exposure.py).
+
+    On a minutes plan `minutes_calls` are the counted calls and `used_ms` the time they use, in whole increments (rule
+    M4). The `late_…` costs are changes to periods that were invoiced before: they go on this period's invoice, with
+    `top_up_micros`, the purchases and refills that succeeded in it.
     """
 
     start_ms: int
@@ -75,6 +79,13 @@ class Period(Row, frozen=True, array_like=True):
     limit_told: bool = False
     open_extra_calls: int = 0
     unpaid_extra_calls: int = 0
+    minutes_calls: int = 0
+    used_ms: int = 0
+    late_inbound_micros: int = 0
+    late_outbound_micros: int = 0
+    late_web_micros: int = 0
+    top_up_micros: int = 0
+    top_ups: int = 0
 
 
 class Hole(Row, frozen=True, array_like=True):
@@ -87,12 +98,25 @@ class Hole(Row, frozen=True, array_like=True):
     credited_at_ms: int
 
 
+class Subscription(Row, frozen=True, array_like=True):
+    """The term that is paid for, half-open: a month or a year (rules M1 and M13). `next_plan` takes effect when it is
+    renewed (rule M7).
+    """
+
+    status: str
+    term_start_ms: int
+    term_end_ms: int
+    next_plan: str | None = None
+
+
 class Account(Row, frozen=True, array_like=True):
     """The account and its wallet. Money in micros of `currency`.
 
     `version` counts the changes, `newest_ms` is the greatest `occurred_at` accepted; `periods` are in order of time.
-    `due_ms` is when its refill next waits for time to pass, 0 for never. `credited_micros` is all that was ever
-    credited: with the balance it tells which credits are used (rule P13).
+    `due_ms` is when its refill or its billing next waits for time to pass, 0 for never. `credited_micros` is all that
+    was ever credited: with the balance it tells which credits are used (rule P13). `card_due_micros` is overage that
+    the card has yet to be asked for (rule P14). `billing_due_ms` is when the next billing period ends that has an
+    invoice, 0 for none so far.
     """
 
     currency: str
@@ -122,3 +146,6 @@ class Account(Row, frozen=True, array_like=True):
     alerts: int = 0
     periods: tuple[Period, ...] = ()
     due_ms: int = 0
+    subscription: Subscription | None = None
+    card_due_micros: int = 0
+    billing_due_ms: int = 0

@@ -29,6 +29,16 @@ class Reclassification(Row, frozen=True, array_like=True):
     real: bool
 
 
+class Rated(Row, frozen=True, array_like=True):
+    """How a call stands on a minutes plan. The period had used `before_ms` when it was rated, of which it uses
+    `used_ms` itself now; `card_micros` of what it costs went to the card (rules M5 and P3).
+    """
+
+    before_ms: int
+    used_ms: int = 0
+    card_micros: int = 0
+
+
 class Call(Row, frozen=True, array_like=True):
     """One call. `input_ids` are the ids of its start and of its first end: first field, so that a restore can read
     them alone.
@@ -36,7 +46,8 @@ class Call(Row, frozen=True, array_like=True):
     `gate` is what the gate decided, `none` for a call that it never saw. `features` are the switches active on this
     call (rules C11 and G9); `plan` and `plan_version` those in force when it started. `ordinal` is the call's place
     in its period when it was last charged, 0 when it does not count; `charged_micros` is what it costs now, all
-    adjustments included. `due_ms` is when its hold expires, or when it is forgotten.
+    adjustments included; `rated` is there once a minutes plan has rated it. `due_ms` is when its hold expires, or when
+    it is forgotten.
     """
 
     input_ids: tuple[str, ...] = ()
@@ -55,6 +66,7 @@ class Call(Row, frozen=True, array_like=True):
     charged_micros: int = 0
     adjustments: int = 0
     held_extra: bool = False
+    rated: Rated | None = None
 
 
 def is_real(call: Call) -> bool:
@@ -70,6 +82,13 @@ def is_counted(call: Call) -> bool:
     if end is None or end.answered_at_ms is None or end.outcome == REDIRECTED or call.gate == REDIRECTED:
         return False
     return is_real(call)
+
+
+def is_ranked(call: Call) -> bool:
+    """Whether the call has a place among those of its period: minutes are rated in order of arrival instead (rule
+    P3).
+    """
+    return call.rated is None and is_counted(call)
 
 
 def rank_of(call_id: str, end: End) -> tuple[int, str]:

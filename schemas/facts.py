@@ -46,19 +46,36 @@ class CallRedirected(Fact, frozen=True, kw_only=True, tag="call-redirected"):
     redirect_to: str | UnsetType = UNSET
 
 
+class MinutesReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a call was rated on a minutes plan, in exact units: milliseconds, and micros a minute. Rules M2 to M4.
+
+    `used_before_ms` is what the period had used when the call was rated, `rated_ms` the billable time in whole
+    increments, `from_pool_ms` the part of it that was included.
+    """
+
+    pool_ms: int
+    used_before_ms: int
+    rated_ms: int
+    from_pool_ms: int
+    rate_micros: int
+    increment_first_s: int
+    increment_next_s: int
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a charge was computed from (rule G11): running it again gives the same amount, without the plan catalogue.
 
     `lines` and `amount_micros` are the call's whole charge as it now stands, also when the fact beside it is an
-    adjustment.
+    adjustment. `cap_micros` and `calls_included` are a credits plan's, `minutes` a minutes plan's. `unrounded_micros`
+    is the exact cost; where minutes cost a part of a micro, rounded down to whole ones.
     """
 
     lines: tuple[Line, ...]
     unrounded_micros: int
     amount_micros: int
-    cap_micros: int
+    cap_micros: int | UnsetType = UNSET
     charge_quantum_micros: int
-    calls_included: int
+    calls_included: int | UnsetType = UNSET
     started_at: str
     answered_at: str | None
     ended_at: str
@@ -68,10 +85,15 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     features_active: tuple[str, ...]
     features_used: tuple[str, ...]
     input_ids: tuple[str, ...]
+    minutes: MinutesReceipt | UnsetType = UNSET
 
 
 class Charge(Fact, frozen=True, kw_only=True):
-    """What a call costs. Rules G11 and P4. `billable_ms` is answer to end; `ordinal` the call's place in its period."""
+    """What a call costs. Rules G11 and P4. `billable_ms` is answer to end.
+
+    `ordinal` is the call's place in its period on a credits plan; `minutes_before` and `minutes_after` what the period
+    had used on a minutes plan, without this call and with it.
+    """
 
     topics: ClassVar[tuple[str, ...]] = ("charges",)
     call_id: str
@@ -89,6 +111,8 @@ class Charge(Fact, frozen=True, kw_only=True):
     billable_ms: int
     receipt: Receipt
     ordinal: int | UnsetType = UNSET
+    minutes_before: int | float | UnsetType = UNSET
+    minutes_after: int | float | UnsetType = UNSET
 
 
 class CallCharged(Charge, frozen=True, kw_only=True, tag="call-charged"):
@@ -124,6 +148,19 @@ class PurchaseDeclined(Alert, frozen=True, kw_only=True, tag="purchase-declined"
 class RefillUnresolved(Alert, frozen=True, kw_only=True, tag="refill-unresolved"):
     refill_id: str
     payment_id: str
+
+
+class SubscriptionPaymentDeclined(Alert, frozen=True, kw_only=True, tag="subscription-payment-declined"):
+    """Rule M6. `reason` is the provider's, or `no_payment_method`: then nothing was asked for, and there is no
+    `payment_id`. `retry_at` is when it is asked for again; left out when that waits for a card.
+    """
+
+    purpose: str
+    amount_micros: int
+    currency: str
+    reason: str
+    payment_id: str | UnsetType = UNSET
+    retry_at: str | UnsetType = UNSET
 
 
 class CallStuck(Alert, frozen=True, kw_only=True, tag="call-stuck"):
@@ -206,9 +243,70 @@ class LedgerEntryPosted(Fact, frozen=True, kw_only=True, tag="ledger-entry-poste
     reference: str
 
 
+class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an invoice; `direction` on overage only. Rule M11."""
+
+    kind: str
+    description: str
+    amount_micros: int
+    direction: str | UnsetType = UNSET
+
+
+class InvoiceIssued(Fact, frozen=True, kw_only=True, tag="invoice-issued"):
+    """A billing period's invoice. Rules M11 and P12. `number` counts the account's invoices from 1, without gaps.
+
+    `open_micros` is what was not paid when it was issued: `paid` when that is nothing.
+    """
+
+    topics: ClassVar[tuple[str, ...]] = ("invoices",)
+    invoice_id: str
+    number: int
+    period_start: str
+    period_end: str
+    time_zone: str
+    plan: str
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    total_micros: int
+    tax_micros: int
+    open_micros: int
+    status: str
+    billing_email: str | None
+
+
+class InvoicePaid(Fact, frozen=True, kw_only=True, tag="invoice-paid"):
+    topics: ClassVar[tuple[str, ...]] = ("invoices",)
+    invoice_id: str
+    number: int
+
+
+class ReceiptIssued(Fact, frozen=True, kw_only=True, tag="receipt-issued"):
+    """A card payment that went through. Rule M11. `billing_email` is null while the account has none; `brand` and
+    `last4` are left out when the card is no longer known.
+    """
+
+    topics: ClassVar[tuple[str, ...]] = ("invoices",)
+    receipt_id: str
+    payment_id: str
+    purpose: str
+    amount_micros: int
+    currency: str
+    billing_email: str | None
+    time_zone: str
+    brand: str | UnsetType = UNSET
+    last4: str | UnsetType = UNSET
+    provider_reference: str | UnsetType = UNSET
+
+
 class Subscription(msgspec.Struct, frozen=True):
+    """`renews_at` is null when it does not renew; `ends_at` is there when it was cancelled and runs until then,
+    `next_plan` when the next renewal changes the plan.
+    """
+
     status: str
     renews_at: str | None
+    ends_at: str | UnsetType = UNSET
+    next_plan: str | UnsetType = UNSET
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

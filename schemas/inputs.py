@@ -158,12 +158,33 @@ class BillingEmailSet(Input, frozen=True, kw_only=True, tag="billing-email-set")
     billing_email: Email
 
 
+class PlanChangeRequested(Input, frozen=True, kw_only=True, tag="plan-change-requested"):
+    plan: Name
+
+
 class SubscriptionCancelRequested(Input, frozen=True, kw_only=True, tag="subscription-cancel-requested"):
     reason: Text | None = None
 
 
 class SubscriptionResumeRequested(Input, frozen=True, kw_only=True, tag="subscription-resume-requested"):
     pass
+
+
+class PhoneNumberAdded(Input, frozen=True, kw_only=True, tag="phone-number-added"):
+    """A number that costs a fee each month. One that is known takes the new fee (rule M13)."""
+
+    number: Name
+    monthly_fee_micros: Amount
+
+
+class PhoneNumberRemoved(Input, frozen=True, kw_only=True, tag="phone-number-removed"):
+    number: Name
+
+
+class TaxRateSet(Input, frozen=True, kw_only=True, tag="tax-rate-set"):
+    """Parts per million of what is taxed: 82 500 is 8.25 % (rule M13)."""
+
+    rate_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class PaymentSucceeded(Input, frozen=True, kw_only=True, tag="payment-succeeded"):
@@ -199,6 +220,10 @@ AnyInput = (
     | PaymentMethodRemoved
     | PaymentMethodDefaulted
     | BillingEmailSet
+    | PhoneNumberAdded
+    | PhoneNumberRemoved
+    | TaxRateSet
+    | PlanChangeRequested
     | SubscriptionCancelRequested
     | SubscriptionResumeRequested
     | PaymentSucceeded

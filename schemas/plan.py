@@ -77,6 +77,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     )
     refill_unresolved_ms: Duration = 900_000
     refund_window_ms: Duration = 2_592_000_000
+    subscription_retries_ms: Annotated[tuple[Duration, ...], msgspec.Meta(max_length=10)] = (
+        86_400_000,
+        259_200_000,
+        432_000_000,
+    )
     upgrade_hint_periods: Annotated[int, msgspec.Meta(ge=1, le=12)] = 3
 
 

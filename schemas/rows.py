@@ -71,6 +71,76 @@ class Payment(Row, frozen=True, array_like=True):
     amount_micros: int
     status: str = "requested"
     due_ms: int = 0
+    payment_method_id: str = ""
+
+
+class FeeLine(Row, frozen=True, array_like=True):
+    """A line that the next invoice will carry: a term's fee, or one side of a proration (rules M6 and M7)."""
+
+    kind: str
+    description: str
+    amount_micros: int
+
+
+class PhoneNumber(Row, frozen=True, array_like=True):
+    """A number with a monthly fee (rule M13). One that was removed is kept until its last invoice."""
+
+    number: str
+    monthly_fee_micros: int
+    added_at_ms: int
+    removed_at_ms: int | None = None
+
+
+class Billing(Row, frozen=True, array_like=True):
+    """What an account is billed for besides its calls. Money in micros.
+
+    `lines` go on the next invoice and `bills` name what was asked of the card for them, or is to be. `overages` and
+    `invoices` count those there were, `fees` the bills; invoices below `open_from` are paid. Overage on the card: what
+    was asked for and not answered is `card_in_flight_micros`, what was paid or given back `card_settled_micros`, all up
+    to the last invoice `card_invoiced_micros`; `overage_wanted` when it was to be asked for and there was no card.
+    `credit_micros` is a negative rest of earlier invoices.
+    """
+
+    lines: tuple[FeeLine, ...] = ()
+    bills: tuple[str, ...] = ()
+    numbers: tuple[PhoneNumber, ...] = ()
+    tax_rate_ppm: int = 0
+    fees: int = 0
+    overages: int = 0
+    overage_wanted: bool = False
+    card_in_flight_micros: int = 0
+    card_settled_micros: int = 0
+    invoices: int = 0
+    open_from: int = 1
+    card_invoiced_micros: int = 0
+    credit_micros: int = 0
+
+
+class Bill(Row, frozen=True, array_like=True):
+    """An amount that the default card is asked for until it pays (rules M6, P11 and P12). Gone once it is paid.
+
+    `attempts` counts the payments asked for, `declines` those of them declined since a card came. `invoice` is the
+    number of the invoice that carries it, 0 before that is issued. `due_ms` is when a declined one is asked for again.
+    """
+
+    purpose: str
+    amount_micros: int
+    status: str
+    invoice: int = 0
+    attempts: int = 0
+    declines: int = 0
+    due_ms: int = 0
+
+
+class Invoice(Row, frozen=True, array_like=True):
+    """An invoice that is not paid. Gone once it is (rule P12).
+
+    It is paid when its bills are (`bills_micros` is what is open of them) and when the card has settled all overage up
+    to its end, `card_mark_micros` of all that the account ever had.
+    """
+
+    bills_micros: int
+    card_mark_micros: int
 
 
 class Terms(Row, frozen=True, array_like=True):
@@ -81,13 +151,16 @@ class Terms(Row, frozen=True, array_like=True):
     plan: AnyPlan
 
 
-AnyRow = Account | Call | Clock | SeenInput | SeenGrant | Purchase | Payment | Terms
+AnyRow = Account | Call | Clock | SeenInput | SeenGrant | Purchase | Payment | Billing | Bill | Invoice | Terms
 
 _KINDS: dict[str, type[Row]] = {
     "": Account,
+    "a": Billing,
+    "b": Bill,
     "c": Call,
     "g": SeenGrant,
     "i": SeenInput,
+    "n": Invoice,
     "p": Purchase,
     "r": Purchase,
     "y": Payment,
@@ -118,6 +191,18 @@ def refill_key(account_id: str, refill_id: str) -> str:
 
 def payment_key(account_id: str, payment_id: str) -> str:
     return f"{account_id}/y/{payment_id}"
+
+
+def billing_key(account_id: str) -> str:
+    return f"{account_id}/a/"
+
+
+def bill_key(account_id: str, bill: str) -> str:
+    return f"{account_id}/b/{bill}"
+
+
+def invoice_key(account_id: str, number: int) -> str:
+    return f"{account_id}/n/{number}"
 
 
 def terms_key(plan: str, version: int) -> str:

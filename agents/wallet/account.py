@@ -5,7 +5,6 @@ from msgspec.structs import replace
 from agents.wallet.turn import Refusal, Turn, View
 from schemas.account import Account, RefillSetting, Threshold
 from schemas.inputs import AccountOpened, BillingEmailSet, FeatureSet, RedirectSet
-from schemas.plan import CreditsPlan
 
 
 def open_account(view: View, event: AccountOpened) -> Account | Refusal:
@@ -13,10 +12,6 @@ def open_account(view: View, event: AccountOpened) -> Account | Refusal:
     plan = view.catalogue.plans.get(event.plan)
     if plan is None:
         return Refusal("unknown_plan", f"`plan` is none of the catalogue: expected one of {_names(view)}")
-    if not isinstance(plan, CreditsPlan):
-        return Refusal(
-            "unknown_plan", f"`plan` is a minutes plan, which this version does not charge: expected {_names(view)}"
-        )
     return Account(
         currency=event.currency or "USD",
         time_zone=event.time_zone or "UTC",
@@ -29,8 +24,7 @@ def open_account(view: View, event: AccountOpened) -> Account | Refusal:
 
 
 def _names(view: View) -> str:
-    plans = view.catalogue.plans.items()
-    return ", ".join(f"`{name}`" for name, plan in plans if isinstance(plan, CreditsPlan))
+    return ", ".join(f"`{name}`" for name in view.catalogue.plans)
 
 
 def set_feature(turn: Turn, event: FeatureSet) -> None:

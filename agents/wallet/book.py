@@ -14,9 +14,9 @@ from agents.wallet.decide import decide
 from agents.wallet.expire import expire_row
 from agents.wallet.turn import Decision, Refusal
 from schemas.account import Account, Row
-from schemas.call import Call, is_counted, rank_of
+from schemas.call import Call, is_ranked, rank_of
 from schemas.inputs import AnyInput, ClockTicked
-from schemas.plan import Catalogue, CreditsPlan, PlanError
+from schemas.plan import AnyPlan, Catalogue, CreditsPlan, PlanError
 from schemas.rows import CLOCK_KEY, Clock, SeenInput, Terms, decode_row, due_of, encode_row, seen_key, terms_key
 
 Rank = tuple[int, str]
@@ -42,7 +42,7 @@ class Book:
         self._seen: set[str] = set()
         self._due: list[tuple[int, str]] = []
         self._ranked: dict[tuple[str, int], list[Rank]] = {}
-        self._terms: dict[tuple[str, int], CreditsPlan] = {}
+        self._terms: dict[tuple[str, int], AnyPlan] = {}
         self._allowances: tuple[int, ...] = ()
         for key, value in rows.items():
             row = decode_row(key, value)
@@ -69,7 +69,7 @@ class Book:
     def ranked(self, account_id: str, period_start_ms: int) -> Sequence[Rank]:
         return self._ranked.get((account_id, period_start_ms), _NOTHING)
 
-    def terms(self, plan: str, version: int) -> CreditsPlan:
+    def terms(self, plan: str, version: int) -> AnyPlan:
         """The plan in that version; in its newest one when the catalogue no longer offers it."""
         known = self._terms.get((plan, version))
         if known is None:
@@ -148,10 +148,11 @@ class Book:
             (self._seen.discard if after is None else self._seen.add)(key)
         elif isinstance(after, Clock):
             self.clock_ms = after.now_ms
-        elif isinstance(after, Terms) and isinstance(after.plan, CreditsPlan):
+        elif isinstance(after, Terms):
             _, plan, version = key.split("/")
             self._terms[plan, int(version)] = after.plan
-            self._allowances = tuple(sorted({terms.included_calls for terms in self._terms.values()}))
+            credits_terms = (terms for terms in self._terms.values() if isinstance(terms, CreditsPlan))
+            self._allowances = tuple(sorted({terms.included_calls for terms in credits_terms}))
 
     def _derive_account(self, before: Account | None, after: Account | None) -> None:
         if before is None:
@@ -173,8 +174,8 @@ class Book:
         if old.end is None and new.end is None:
             return
         account_id, _, call_id = key.split("/", 2)
-        was = rank_of(call_id, old.end) if old.end is not None and is_counted(old) else None
-        now = rank_of(call_id, new.end) if new.end is not None and is_counted(new) else None
+        was = rank_of(call_id, old.end) if old.end is not None and is_ranked(old) else None
+        now = rank_of(call_id, new.end) if new.end is not None and is_ranked(new) else None
         if was == now and old.period_start_ms == new.period_start_ms:
             return
         if was is not None:
@@ -198,8 +199,6 @@ class Book:
         """
         version = self.catalogue.version
         for name, plan in self.catalogue.plans.items():
-            if not isinstance(plan, CreditsPlan):
-                continue
             kept = self._terms.get((name, version))
             if kept is None:
                 self._apply(Decision({terms_key(name, version): Terms(plan)}))

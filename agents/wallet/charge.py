@@ -5,13 +5,16 @@ to P6.
 from msgspec.structs import replace
 
 from agents.wallet.gate import active_features
+from agents.wallet.minutes import settle_minutes
 from agents.wallet.price import price_call
 from agents.wallet.ranking import rerank
-from agents.wallet.receipt import say_adjustment, say_charge
+from agents.wallet.receipt import Paid, Receipted, say_adjustment, say_charge
 from agents.wallet.turn import Turn, forgotten_at_ms
+from agents.wallet.usage import count_cost
 from schemas.call import UNGATED, Call, End, Reclassification, is_counted
 from schemas.facts import Line
 from schemas.inputs import CallEnded, CallReclassified
+from schemas.plan import CreditsPlan, MinutesPlan
 
 
 def end_call(turn: Turn, event: CallEnded) -> bool:
@@ -64,9 +67,10 @@ def close_call(turn: Turn, call: Call) -> Call:
     """
     if not call.open:
         return call
-    period = turn.period(call.started_at_ms)
-    open_calls, extra_calls = max(0, period.open_calls - 1), max(0, period.open_extra_calls - call.held_extra)
-    turn.put_period(replace(period, open_calls=open_calls, open_extra_calls=extra_calls))
+    if isinstance(turn.view.terms(call.plan, call.plan_version), CreditsPlan):
+        period = turn.period(call.started_at_ms)
+        open_calls, extra_calls = max(0, period.open_calls - 1), max(0, period.open_extra_calls - call.held_extra)
+        turn.put_period(replace(period, open_calls=open_calls, open_extra_calls=extra_calls))
     account = turn.account
     held_micros = account.held_micros - call.hold_micros
     turn.account = replace(account, held_micros=held_micros, open_calls=account.open_calls - 1)
@@ -87,11 +91,17 @@ def _end_of(event: CallEnded) -> End:
 
 
 def _settle(turn: Turn, call_id: str, before: Call, after: Call, correction: str | None) -> None:
-    """Give the call its place and its charge, then adjust those that its coming or going moved across the included
-    ones.
+    """Charge a call by its own plan. `correction` names why an earlier charge is adjusted, None for a first charge."""
+    plan = turn.view.terms(after.plan, after.plan_version)
+    if isinstance(plan, MinutesPlan):
+        settle_minutes(turn, call_id, before, after, plan, correction)
+    else:
+        _settle_credits(turn, call_id, before, after, correction)
 
-    `correction` names why an earlier charge is adjusted, None for a first charge. The call's own fact comes first,
-    then the others by rank (rule P21).
+
+def _settle_credits(turn: Turn, call_id: str, before: Call, after: Call, correction: str | None) -> None:
+    """Give the call its place and its charge, then adjust those that its coming or going moved across the included
+    ones. The call's own fact comes first, then the others by rank (rule P21).
     """
     ordinal, moved = rerank(turn, call_id, before, after)
     _charge(turn, call_id, before, after, ordinal, correction)
@@ -104,20 +114,23 @@ def _settle(turn: Turn, call_id: str, before: Call, after: Call, correction: str
 def _charge(turn: Turn, call_id: str, before: Call, after: Call, ordinal: int, correction: str | None) -> None:
     """Charge what the call now costs, less what it has cost until now; no change, no adjustment (rule P21)."""
     plan = turn.view.terms(after.plan, after.plan_version)
+    assert isinstance(plan, CreditsPlan), f"call {call_id!r} is ranked, and its plan is not of credits"
     lines, unrounded_micros = price_call(plan, after, ordinal)
     amount_micros = sum([line.amount_micros for line in lines])
     extra_calls = _extra_calls(lines)
     after = replace(after, ordinal=ordinal, charged_micros=amount_micros)
+    changed_micros = amount_micros - before.charged_micros
+    charge = Receipted(lines, unrounded_micros, Paid(changed_micros, 0))
     if correction is None:
         _count(turn, after, lines, 1)
-        say_charge(turn, call_id, after, plan, lines, unrounded_micros)
+        say_charge(turn, call_id, after, plan, charge)
     else:
         earlier, _ = price_call(plan, before, before.ordinal)
         _count(turn, before, earlier, -1)
         _count(turn, after, lines, 1)
-        if amount_micros != before.charged_micros:
+        if changed_micros:
             after = replace(after, adjustments=after.adjustments + 1)
-            say_adjustment(turn, call_id, before, after, plan, (earlier, lines), unrounded_micros, correction)
+            say_adjustment(turn, call_id, after, plan, charge, earlier, correction)
     turn.put_call(call_id, after)
     if extra_calls:
         turn.extra_call_periods.append(after.period_start_ms)
@@ -138,10 +151,9 @@ def _count(turn: Turn, call: Call, lines: tuple[Line, ...], sign: int) -> None:
         return
     assert call.end is not None
     period = turn.period(call.started_at_ms)
-    kind = f"{call.end.direction}_micros"
-    changed = {kind: getattr(period, kind) + sign * call.charged_micros}
+    changed = {}
     if unpaid:
         changed["unpaid_extra_calls"] = max(0, period.unpaid_extra_calls + sign)
     if extra_calls:
         changed["extra_calls_charged"] = max(0, period.extra_calls_charged + sign * extra_calls)
-    turn.put_period(replace(period, **changed))
+    count_cost(turn, period, call.end.direction, sign * call.charged_micros, **changed)

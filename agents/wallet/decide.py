@@ -9,12 +9,17 @@ from msgspec.structs import replace
 
 from agents.wallet import account as accounts
 from agents.wallet.alert import judge_balance, judge_redirects, set_thresholds
+from agents.wallet.billing import add_number, remove_number, set_tax_rate
+from agents.wallet.bills import finish_bill
 from agents.wallet.cards import add_card, default_card, remove_card
 from agents.wallet.charge import end_call, reclassify_call
 from agents.wallet.gate import redirect_unknown_account, start_call
 from agents.wallet.hint import judge_upgrade
+from agents.wallet.overage import finish_overage
+from agents.wallet.payment import say_receipt
 from agents.wallet.purchase import finish_purchase, finish_refund, grant_credits, request_purchase, request_refund
 from agents.wallet.refill import decline_refill, judge_refill, refill_due_ms, set_auto_refill, succeed_refill
+from agents.wallet.subscription import cancel_subscription, change_plan, open_subscription, resume_subscription
 from agents.wallet.turn import Decision, Refusal, Turn, View
 from schemas import inputs
 from schemas.account import Account
@@ -86,11 +91,9 @@ def _decide_without_account(view: View, event: inputs.AnyInput) -> Decision | Re
     account = accounts.open_account(view, event)
     if isinstance(account, Refusal):
         return account
-    return _accept(Turn(view, event.account_id, account, event.id, int(event.occurred_at_ms)), event)
-
-
-def _refuse_subscription(_turn: Turn, _event: inputs.AnyInput) -> Refusal:
-    return Refusal("no_subscription", "the account is on a credits plan, which has no subscription")
+    turn = Turn(view, event.account_id, account, event.id, int(event.occurred_at_ms))
+    open_subscription(turn)
+    return _accept(turn, event)
 
 
 def _refuse_second_opening(_turn: Turn, _event: inputs.AnyInput) -> Refusal:
@@ -109,10 +112,16 @@ def _finish_payment(turn: Turn, event: inputs.PaymentSucceeded | inputs.PaymentD
         finish_purchase(turn, event.payment_id, payment, declined)
     elif payment.purpose == "refund":
         finish_refund(turn, event.payment_id, payment, declined)
+    elif payment.purpose == "overage":
+        finish_overage(turn, event.payment_id, payment, declined)
+    elif payment.purpose != "refill":
+        finish_bill(turn, event.payment_id, payment, event)
     elif isinstance(event, inputs.PaymentDeclined):
         decline_refill(turn, payment, event)
     else:
         succeed_refill(turn, event.payment_id, payment)
+    if isinstance(event, inputs.PaymentSucceeded) and payment.purpose != "refund":
+        say_receipt(turn, event.payment_id, payment, event.provider_reference)
     return True
 
 
@@ -136,8 +145,12 @@ _RULES: dict[type[inputs.Input], Callable[[Turn, Any], bool | Refusal | None]] =
     inputs.PaymentMethodDefaulted: default_card,
     inputs.PaymentSucceeded: _finish_payment,
     inputs.PaymentDeclined: _finish_payment,
-    inputs.SubscriptionCancelRequested: _refuse_subscription,
-    inputs.SubscriptionResumeRequested: _refuse_subscription,
+    inputs.PlanChangeRequested: change_plan,
+    inputs.SubscriptionCancelRequested: cancel_subscription,
+    inputs.SubscriptionResumeRequested: resume_subscription,
+    inputs.PhoneNumberAdded: add_number,
+    inputs.PhoneNumberRemoved: remove_number,
+    inputs.TaxRateSet: set_tax_rate,
 }
 
 
@@ -168,6 +181,12 @@ def finish(turn: Turn) -> Decision:
         changed_at_ms=turn.at_ms,
         newest_ms=turn.newest_ms,
         periods=turn.periods,
-        due_ms=refill_due_ms(turn),
+        due_ms=_due_ms(turn),
     )
     return Decision(turn.rows, turn.facts)
+
+
+def _due_ms(turn: Turn) -> int:
+    """When a tick must look at the account again, 0 for never. Rule G2."""
+    refill_ms, billing_ms = refill_due_ms(turn), turn.account.billing_due_ms
+    return min(refill_ms, billing_ms) if refill_ms and billing_ms else refill_ms or billing_ms

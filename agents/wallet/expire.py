@@ -2,6 +2,8 @@
 
 from msgspec.structs import replace
 
+from agents.wallet.billing import end_period
+from agents.wallet.bills import ask_or_tell
 from agents.wallet.charge import close_call
 from agents.wallet.decide import finish
 from agents.wallet.turn import Decision, Turn, View, forgotten_at_ms
@@ -9,22 +11,29 @@ from schemas.account import Account, Row
 from schemas.call import Call
 from schemas.facts import CallStuck
 from schemas.inputs import ClockTicked
+from schemas.rows import Bill
 
 
 def expire_row(view: View, key: str, row: Row, tick: ClockTicked) -> Decision:
-    """What a row that is due does: an account looks at its refill, an open call is stuck, any other row is
-    forgotten.
+    """What a row that is due does: an account looks at its refill and its billing period, a declined bill is asked for
+    again, an open call is stuck, any other row is forgotten.
     """
     account_id, _, _ = key.partition("/")
     if isinstance(row, Account):
-        return finish(_turn(view, account_id, row, tick))
-    if isinstance(row, Call) and row.open:
-        account = view.get(account_id)
-        assert isinstance(account, Account), f"call {key!r} is open and has no account"
-        turn = _turn(view, account_id, account, tick)
-        _expire_hold(turn, key.rpartition("/")[2], row)
+        turn = _turn(view, account_id, row, tick)
+        if 0 < row.billing_due_ms <= row.due_ms:
+            end_period(turn)
         return finish(turn)
-    return Decision({key: None})
+    if not isinstance(row, Bill) and not (isinstance(row, Call) and row.open):
+        return Decision({key: None})
+    account = view.get(account_id)
+    assert isinstance(account, Account), f"row {key!r} waits for time and has no account"
+    turn = _turn(view, account_id, account, tick)
+    if isinstance(row, Call):
+        _expire_hold(turn, key.rpartition("/")[2], row)
+    else:
+        ask_or_tell(turn, key.split("/", 2)[2])
+    return finish(turn)
 
 
 def _turn(view: View, account_id: str, account: Account, tick: ClockTicked) -> Turn:

@@ -4,6 +4,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from agents.wallet.price import charge_of
+from agents.wallet.subscription import is_active
 from agents.wallet.turn import Decision, Turn, View, forgotten_at_ms
 from schemas.account import Account
 from schemas.call import ADMITTED, REDIRECTED, Call
@@ -26,7 +27,10 @@ def start_call(turn: Turn, event: CallStarted) -> bool:
     period = turn.period(event.occurred_at_ms)
     ordinal = period.counted_calls + period.open_calls + 1
     active = active_features(turn)
-    reason = _redirect_reason(turn, plan, ordinal, active)
+    if isinstance(plan, CreditsPlan):
+        reason = _redirect_reason(turn, plan, ordinal, active)
+    else:
+        reason = None if is_active(turn.account.subscription, turn.at_ms) else "subscription_ended"
     call = Call(
         input_ids=(event.id,),
         gate=REDIRECTED if reason else ADMITTED,
@@ -41,8 +45,10 @@ def start_call(turn: Turn, event: CallStarted) -> bool:
     if reason:
         turn.put_call(event.call_id, replace(call, due_ms=forgotten_at_ms(turn.view, call.due_ms)))
         _redirect(turn, event.call_id, reason)
-    else:
+    elif isinstance(plan, CreditsPlan):
         _admit(turn, event.call_id, call, plan, ordinal, active)
+    else:
+        _connect(turn, event.call_id, replace(call, features=active), "subscription")
     return True
 
 
@@ -50,12 +56,17 @@ def _admit(turn: Turn, call_id: str, call: Call, plan: CreditsPlan, ordinal: int
     """Let the call connect, and set aside the worst that it can cost. Rules C8 and C9."""
     holds_extra = plan.admission == "available" and "extra_calls" in active and ordinal > plan.included_calls
     hold_micros = _hold_micros(plan, active, holds_extra=holds_extra)
-    turn.put_call(call_id, replace(call, open=True, features=active, hold_micros=hold_micros, held_extra=holds_extra))
-    account = turn.account
-    turn.account = replace(account, held_micros=account.held_micros + hold_micros, open_calls=account.open_calls + 1)
     period = turn.period(call.started_at_ms)
     extra_calls = period.open_extra_calls + holds_extra
     turn.put_period(replace(period, open_calls=period.open_calls + 1, open_extra_calls=extra_calls))
+    held = replace(call, features=active, hold_micros=hold_micros, held_extra=holds_extra)
+    _connect(turn, call_id, held, "included" if ordinal <= plan.included_calls else "credits")
+
+
+def _connect(turn: Turn, call_id: str, call: Call, reason: str) -> None:
+    turn.put_call(call_id, replace(call, open=True))
+    account, held_micros = turn.account, turn.account.held_micros + call.hold_micros
+    turn.account = replace(account, held_micros=held_micros, open_calls=account.open_calls + 1)
     turn.say(
         CallAdmitted(
             id=f"{turn.account_id}/{call_id}/admitted",
@@ -63,20 +74,20 @@ def _admit(turn: Turn, call_id: str, call: Call, plan: CreditsPlan, ordinal: int
             occurred_at=turn.at,
             caused_by=turn.cause,
             call_id=call_id,
-            reason="included" if ordinal <= plan.included_calls else "credits",
-            features_enabled=active,
-            hold_micros=hold_micros,
+            reason=reason,
+            features_enabled=call.features,
+            hold_micros=call.hold_micros,
             currency=account.currency,
         )
     )
 
 
 def active_features(turn: Turn) -> tuple[str, ...]:
-    """The switches that are on, if there is anything to pay with: otherwise none is active. Rules C7 and C8."""
-    features = turn.account.features
-    if not features:
-        return ()
-    by_balance = turn.plan.admission == "balance"
+    """The switches that are on. On a credits plan only if there is anything to pay with. Rules C7 and C8."""
+    features, plan = turn.account.features, turn.plan
+    if not features or not isinstance(plan, CreditsPlan):
+        return features
+    by_balance = plan.admission == "balance"
     spendable_micros = turn.account.balance_micros if by_balance else turn.available_micros
     return features if spendable_micros > 0 else ()
 

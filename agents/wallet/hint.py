@@ -3,12 +3,12 @@
 from msgspec.structs import replace
 
 from agents.wallet.price import price_call
+from agents.wallet.rating import billable_ms, rate_time
 from agents.wallet.turn import Turn
 from schemas.account import Period
 from schemas.call import Call
 from schemas.facts import PlanCost, UpgradeSuggested
-from schemas.instant import SECOND_MS, format_instant
-from schemas.money import round_half_up
+from schemas.instant import format_instant
 from schemas.plan import CreditsPlan, MinutesPlan
 
 
@@ -79,26 +79,10 @@ def _credits_cost(plan: CreditsPlan, calls: list[Call]) -> int:
 
 def _minutes_cost(plan: MinutesPlan, calls: list[Call]) -> int:
     """What these calls would have cost in one period of a minutes plan, its monthly price included. Rules M2 to M4."""
-    included_ms = plan.included_minutes * 60 * SECOND_MS
-    cost_micros = plan.monthly_price_micros
+    cost_micros, used_ms = plan.monthly_price_micros, 0
     for call in calls:
         assert call.end is not None
-        billable_ms = 0 if call.end.answered_at_ms is None else call.end.ended_at_ms - call.end.answered_at_ms
-        rated_ms = _rated_ms(plan, billable_ms)
-        from_pool = min(included_ms, rated_ms)
-        included_ms -= from_pool
-        rate_micros: int = getattr(plan, f"{call.end.direction}_micros")
-        # Micros per minute times milliseconds: divided once, by the rounding.
-        cost_micros += (
-            round_half_up((rated_ms - from_pool) * rate_micros, plan.charge_quantum_micros * 60_000) // 60_000
-        )
+        rating = rate_time(plan, call.end.direction, billable_ms(call.end), used_ms)
+        cost_micros += rating.amount_micros
+        used_ms += rating.used_ms
     return cost_micros
-
-
-def _rated_ms(plan: MinutesPlan, billable_ms: int) -> int:
-    """Billable time in whole increments, the first and the next ones. Rule M4."""
-    if billable_ms <= 0:
-        return 0
-    first_ms, next_ms = plan.increment_first_s * SECOND_MS, plan.increment_next_s * SECOND_MS
-    beyond_ms = max(0, billable_ms - first_ms)
-    return first_ms + -(-beyond_ms // next_ms) * next_ms

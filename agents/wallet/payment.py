@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from agents.wallet.turn import Turn
 from schemas.account import Account, Card
-from schemas.facts import PaymentRequested
+from schemas.facts import PaymentRequested, ReceiptIssued
 from schemas.rows import Payment, payment_key
 
 SUCCEEDED = "succeeded"
@@ -23,7 +23,9 @@ def request_payment(
     refund_of: str | UnsetType = UNSET,
 ) -> None:
     """Ask for a card charge, or for a refund. `payment_id` is asked once and is the provider's idempotency key."""
-    turn.rows[payment_key(turn.account_id, payment_id)] = Payment(purpose, reference, amount_micros)
+    turn.rows[payment_key(turn.account_id, payment_id)] = Payment(
+        purpose, reference, amount_micros, payment_method_id=card.payment_method_id
+    )
     turn.say(
         PaymentRequested(
             id=f"{payment_id}/payment",
@@ -46,6 +48,30 @@ def close_payment(turn: Turn, payment_id: str, payment: Payment, status: str) ->
     horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
     due_ms = turn.now_ms + horizon_ms + 1
     turn.rows[payment_key(turn.account_id, payment_id)] = replace(payment, status=status, due_ms=due_ms)
+
+
+def say_receipt(turn: Turn, payment_id: str, payment: Payment, provider_reference: str | None) -> None:
+    """The receipt of a card charge that went through, for the billing e-mail. Rule M11."""
+    account = turn.account
+    card = find_card(account, payment.payment_method_id)
+    turn.say(
+        ReceiptIssued(
+            id=f"{payment_id}/receipt",
+            account_id=turn.account_id,
+            occurred_at=turn.at,
+            caused_by=turn.cause,
+            receipt_id=f"{payment_id}/receipt",
+            payment_id=payment_id,
+            purpose=payment.purpose,
+            amount_micros=payment.amount_micros,
+            currency=account.currency,
+            billing_email=account.billing_email,
+            time_zone=account.time_zone,
+            brand=UNSET if card is None else card.brand,
+            last4=UNSET if card is None else card.last4,
+            provider_reference=UNSET if provider_reference is None else provider_reference,
+        )
+    )
 
 
 def find_card(account: Account, payment_method_id: str | None) -> Card | None:

@@ -15,8 +15,8 @@ def period_at(opened_at_ms: int, time_zone: str, at_ms: int, months: int = 1) ->
 
     Also defined before the signup, for calls that are reported from before it.
     """
-    anchor = _local_date(opened_at_ms, time_zone)
-    local = _local_date(at_ms, time_zone)
+    anchor = local_date(opened_at_ms, time_zone)
+    local = local_date(at_ms, time_zone)
     index = ((local.year - anchor.year) * 12 + local.month - anchor.month) // months
     # The day of the month decides whether this month's boundary has passed: look at it, then step at most one period.
     while boundary(anchor, time_zone, index * months) > at_ms:
@@ -55,5 +55,5 @@ def first_instant(day: date, time_zone: str) -> int:
 
 
 @lru_cache(maxsize=_BOUNDARIES_REMEMBERED_MAX)
-def _local_date(at_ms: int, time_zone: str) -> date:
+def local_date(at_ms: int, time_zone: str) -> date:
     return from_millis(at_ms).astimezone(zone(time_zone)).date()

@@ -6,6 +6,7 @@ from agents.wallet.lots import credit_lot, cut_hole, fill_hole, unused_micros
 from agents.wallet.payment import DECLINED, SUCCEEDED, close_payment, find_card, request_payment
 from agents.wallet.refill import rearm
 from agents.wallet.turn import Refusal, Turn
+from agents.wallet.usage import count_top_up
 from schemas.account import Card, Hole
 from schemas.facts import PurchaseDeclined
 from schemas.inputs import CreditsGranted, CreditsPurchaseRequested, CreditsRefundRequested
@@ -60,6 +61,7 @@ def finish_purchase(turn: Turn, payment_id: str, payment: Payment, declined: str
         return
     turn.account, turn.rows[key] = credit_lot(turn.account, purchase, turn.at_ms)
     turn.move(purchase.amount_micros, "purchase", payment.reference)
+    count_top_up(turn, purchase.amount_micros)
     rearm(turn)
 
 

@@ -1,85 +1,94 @@
 """Charges and adjustments as facts, with the receipt that explains them. Rule G11."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
 from agents.wallet.price import difference
+from agents.wallet.rating import minutes, minutes_receipt
 from agents.wallet.turn import Turn
 from schemas.call import Call, is_real
 from schemas.facts import CallCharged, ChargeAdjusted, Line, Receipt
 from schemas.instant import format_instant
-from schemas.plan import CreditsPlan
+from schemas.plan import AnyPlan, CreditsPlan, MinutesPlan
 
 Lines = tuple[Line, ...]
+
+
+class Paid(NamedTuple):
+    """Who pays a charge, or gets an adjustment back. Rule M5."""
+
+    wallet_micros: int
+    card_micros: int
+
+
+class Receipted(NamedTuple):
+    """The whole charge as it now stands, and who pays what changed."""
+
+    lines: Lines
+    unrounded_micros: int
+    paid: Paid
+
 
 # A period's start stands in every charge of the period.
 _format_boundary = lru_cache(maxsize=4096)(format_instant)
 
 
-def say_charge(turn: Turn, call_id: str, call: Call, plan: CreditsPlan, lines: Lines, unrounded_micros: int) -> None:
-    """Publish the call's one charge and draw it from the wallet. Rules C1 and P4."""
-    amount_micros = call.charged_micros
+def say_charge(turn: Turn, call_id: str, call: Call, plan: AnyPlan, charge: Receipted) -> None:
+    """Publish the call's one charge and draw the wallet's part of it. Rules C1, M5 and P4."""
     turn.say(
         CallCharged(
             id=charge_id(turn.account_id, call_id),
-            lines=lines,
-            **_fields(turn, call_id, call, amount_micros),
-            receipt=_receipt(call, plan, lines, unrounded_micros, (*call.input_ids, *_word(call))),
+            lines=charge.lines,
+            **_fields(turn, call_id, call, charge.paid),
+            receipt=_receipt(call, plan, charge, (*call.input_ids, *_word(call))),
         )
     )
-    turn.move(-amount_micros, "charge", call_id)
+    turn.move(-charge.paid.wallet_micros, "charge", call_id)
 
 
 def say_adjustment(
-    turn: Turn,
-    call_id: str,
-    before: Call,
-    after: Call,
-    plan: CreditsPlan,
-    lines: tuple[Lines, Lines],
-    unrounded_micros: int,
-    reason: str,
+    turn: Turn, call_id: str, call: Call, plan: AnyPlan, charge: Receipted, earlier: Lines, reason: str
 ) -> None:
-    """Publish the difference between two charges of a call and move the wallet by it. `lines` are the earlier and the
-    new.
+    """Publish the difference between two charges of a call and move the wallet by its part. `earlier` are the lines
+    of the charge before.
     """
-    changed_micros = after.charged_micros - before.charged_micros
     turn.say(
         ChargeAdjusted(
-            id=f"{turn.account_id}/{call_id}/adjusted/{after.adjustments}",
+            id=f"{turn.account_id}/{call_id}/adjusted/{call.adjustments}",
             adjusts=charge_id(turn.account_id, call_id),
             reason=reason,
-            lines=difference(*lines),
-            **_fields(turn, call_id, after, changed_micros),
-            receipt=_receipt(after, plan, lines[1], unrounded_micros, (*after.input_ids, *_word(after), turn.cause)),
+            lines=difference(earlier, charge.lines),
+            **_fields(turn, call_id, call, charge.paid),
+            receipt=_receipt(call, plan, charge, (*call.input_ids, *_word(call), turn.cause)),
         )
     )
-    turn.move(-changed_micros, "adjustment", call_id)
+    turn.move(-charge.paid.wallet_micros, "adjustment", call_id)
 
 
 def charge_id(account_id: str, call_id: str) -> str:
     return f"{account_id}/{call_id}/charged"
 
 
-def _fields(turn: Turn, call_id: str, call: Call, amount_micros: int) -> dict[str, Any]:
+def _fields(turn: Turn, call_id: str, call: Call, paid: Paid) -> dict[str, Any]:
     """What a charge and an adjustment have in common."""
     end = call.end
     assert end is not None
     balance_micros = turn.account.balance_micros
     answered_at_ms = end.answered_at_ms
-    return {
+    rated = call.rated
+    fields: dict[str, Any] = {
         "account_id": turn.account_id,
         "occurred_at": turn.at,
         "caused_by": turn.cause,
         "call_id": call_id,
-        "amount_micros": amount_micros,
+        "amount_micros": paid.wallet_micros + paid.card_micros,
         "currency": turn.account.currency,
-        "wallet_micros": amount_micros,
-        "card_micros": 0,
+        "wallet_micros": paid.wallet_micros,
+        "card_micros": paid.card_micros,
         "balance_before_micros": balance_micros,
-        "balance_after_micros": balance_micros - amount_micros,
+        "balance_after_micros": balance_micros - paid.wallet_micros,
         "plan": call.plan,
         "plan_version": call.plan_version,
         "direction": end.direction,
@@ -87,18 +96,22 @@ def _fields(turn: Turn, call_id: str, call: Call, amount_micros: int) -> dict[st
         "ordinal": call.ordinal or UNSET,
         "billable_ms": 0 if answered_at_ms is None else end.ended_at_ms - answered_at_ms,
     }
+    if rated is not None:
+        fields["minutes_before"] = minutes(rated.before_ms)
+        fields["minutes_after"] = minutes(rated.before_ms + rated.used_ms)
+    return fields
 
 
-def _receipt(call: Call, plan: CreditsPlan, lines: Lines, unrounded_micros: int, input_ids: tuple[str, ...]) -> Receipt:
+def _receipt(call: Call, plan: AnyPlan, charge: Receipted, input_ids: tuple[str, ...]) -> Receipt:
     end = call.end
     assert end is not None
     return Receipt(
-        lines=lines,
-        unrounded_micros=unrounded_micros,
+        lines=charge.lines,
+        unrounded_micros=charge.unrounded_micros,
         amount_micros=call.charged_micros,
-        cap_micros=plan.cap_micros,
+        cap_micros=plan.cap_micros if isinstance(plan, CreditsPlan) else UNSET,
         charge_quantum_micros=plan.charge_quantum_micros,
-        calls_included=plan.included_calls,
+        calls_included=plan.included_calls if isinstance(plan, CreditsPlan) else UNSET,
         started_at=format_instant(end.started_at_ms),
         answered_at=None if end.answered_at_ms is None else format_instant(end.answered_at_ms),
         ended_at=format_instant(end.ended_at_ms),
@@ -108,6 +121,7 @@ def _receipt(call: Call, plan: CreditsPlan, lines: Lines, unrounded_micros: int,
         features_active=call.features,
         features_used=end.features,
         input_ids=tuple(dict.fromkeys(input_ids)),
+        minutes=minutes_receipt(plan, call) if isinstance(plan, MinutesPlan) else UNSET,
     )
 
 

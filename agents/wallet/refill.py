@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from agents.wallet.lots import credit_lot
 from agents.wallet.payment import DECLINED, SUCCEEDED, close_payment, find_card, request_payment
 from agents.wallet.turn import Refusal, Turn
+from agents.wallet.usage import count_top_up
 from schemas.account import Card, Refill
 from schemas.facts import RefillDeclined, RefillPaused, RefillRequested, RefillSucceeded, RefillUnresolved
 from schemas.inputs import AutoRefillSet, PaymentDeclined
@@ -169,6 +170,7 @@ def succeed_refill(turn: Turn, payment_id: str, payment: Payment) -> None:
         )
     )
     turn.move(payment.amount_micros, "refill", payment.reference)
+    count_top_up(turn, payment.amount_micros)
 
 
 def decline_refill(turn: Turn, payment: Payment, event: PaymentDeclined) -> None:

@@ -1,10 +1,17 @@
 """The account as it now stands, for those who show it. Rules M12 and P18."""
 
-from agents.wallet.turn import Turn
-from schemas.account import Account
-from schemas.facts import AccountSnapshot, AutoRefillView, Subscription, Usage
-from schemas.instant import format_instant
+from msgspec import UNSET
 
+from agents.wallet.rating import minutes, pool_ms
+from agents.wallet.subscription import CANCELLING, ENDED
+from agents.wallet.turn import Turn
+from schemas.account import Account, Period
+from schemas.facts import AccountSnapshot, AutoRefillView, Subscription, Usage
+from schemas.instant import MINUTE_MS, format_instant
+from schemas.plan import CreditsPlan, MinutesPlan
+
+# Before one part in so many of a period has passed, what it has used says nothing about the rest (rule M12).
+_PROJECTED_FROM_PART = 20
 _SWITCHES = ("appointment_booking", "extra_calls", "live_agent")
 
 
@@ -22,14 +29,14 @@ def take_snapshot(turn: Turn) -> AccountSnapshot:
         plan=account.plan,
         plan_version=turn.view.catalogue.version,
         currency=account.currency,
-        subscription=Subscription("none", None),
+        subscription=_subscription(account),
         balance_micros=account.balance_micros,
         held_micros=turn.held_micros,
         available_micros=turn.available_micros,
         features={switch: switch in account.features for switch in _SWITCHES},
         auto_refill=_auto_refill(account),
         usage=_usage(turn),
-        card_due_micros=0,
+        card_due_micros=account.card_due_micros,
         open_calls=account.open_calls,
     )
 
@@ -47,23 +54,46 @@ def _auto_refill(account: Account) -> AutoRefillView:
     )
 
 
+def _subscription(account: Account) -> Subscription:
+    """Rules M1, M8 and P20."""
+    running = account.subscription
+    if running is None:
+        return Subscription("none", None)
+    if running.status == ENDED:
+        return Subscription(ENDED, None)
+    until = format_instant(running.term_end_ms)
+    if running.status == CANCELLING:
+        return Subscription(CANCELLING, None, ends_at=until)
+    return Subscription(running.status, until, next_plan=UNSET if running.next_plan is None else running.next_plan)
+
+
 def _usage(turn: Turn) -> Usage:
-    """The period that holds the later of the clock and the newest accepted input. Credits plans count calls, no
-    minutes.
+    """The period that holds the later of the clock and the newest accepted input. Credits plans count calls, minutes
+    plans minutes.
     """
-    period = turn.period(turn.now_ms)
+    period, plan = turn.period(turn.now_ms), turn.plan
+    pool = pool_ms(plan) if isinstance(plan, MinutesPlan) else 0
     return Usage(
         period_start=format_instant(period.start_ms),
         period_end=format_instant(period.end_ms),
-        calls_counted=period.counted_calls,
-        calls_included=turn.plan.included_calls,
-        minutes_used=0,
-        minutes_included=0,
-        minutes_remaining=0,
-        projected_minutes=None,
+        calls_counted=period.counted_calls + period.minutes_calls,
+        calls_included=plan.included_calls if isinstance(plan, CreditsPlan) else 0,
+        minutes_used=minutes(period.used_ms),
+        minutes_included=minutes(pool),
+        minutes_remaining=minutes(max(0, pool - period.used_ms)),
+        projected_minutes=_projected(turn.now_ms, period) if isinstance(plan, MinutesPlan) else None,
         cost_by_call_type_micros={
             "inbound": period.inbound_micros,
             "outbound": period.outbound_micros,
             "web": period.web_micros,
         },
     )
+
+
+def _projected(now_ms: int, period: Period) -> int | float | None:
+    """Minutes by the period's end if it goes on as it went. Rule M12."""
+    length_ms, elapsed_ms = period.end_ms - period.start_ms, now_ms - period.start_ms
+    if elapsed_ms * _PROJECTED_FROM_PART < length_ms:
+        return None
+    used, elapsed = period.used_ms * length_ms, elapsed_ms * MINUTE_MS
+    return used / elapsed if used % elapsed else used // elapsed

@@ -16,19 +16,22 @@ from schemas.account import Account, Period, Row
 from schemas.call import Call
 from schemas.facts import Fact, LedgerEntryPosted
 from schemas.instant import DAY_MS, format_instant
-from schemas.plan import Catalogue, CreditsPlan
-from schemas.rows import call_key
+from schemas.plan import AnyPlan, Catalogue, CreditsPlan
+from schemas.rows import Billing, billing_key, call_key
 
 # How long a call is kept past the correction horizon, so that a reclassification, which does not say when the call was,
 # is told that it is too late instead of being kept for a call to come (rule P17).
 TOO_LATE_TOLD_MS = 7 * DAY_MS
 
-# A late end can still reach back two periods and the upgrade hint looks at three: eight leave room for both.
+# A late end can still reach back two periods and the upgrade hint looks at three: eight leave room for both. Periods
+# that no tick has ended wait for their invoice: two at most while the clock runs, some years in a log without one.
 PERIODS_KEPT_MAX = 8
+PERIODS_WAITING_MAX = 64
 
 R = TypeVar("R", bound=Row)
 
 _NO_PERIOD = Period(0, 0)
+_NO_BILLING = Billing()
 
 
 def forgotten_at_ms(view: "View", at_ms: int) -> int:
@@ -51,7 +54,7 @@ class View(Protocol):
     def ranked(self, account_id: str, period_start_ms: int) -> Sequence[tuple[int, str]]:
         """The counted calls of a period that are within the correction horizon, in order (rule P2)."""
 
-    def terms(self, plan: str, version: int) -> CreditsPlan:
+    def terms(self, plan: str, version: int) -> AnyPlan:
         """A plan as it stood in a version of the catalogue (rule G9)."""
 
     def allowances(self) -> Sequence[int]:
@@ -125,14 +128,17 @@ class Turn:
         self.now_ms = self.newest_ms if clock_ms is None or clock_ms < self.newest_ms else clock_ms
 
     @property
-    def plan(self) -> CreditsPlan:
+    def plan(self) -> AnyPlan:
         """The account's plan as it stands today."""
         return self.view.terms(self.account.plan, self.view.catalogue.version)
 
     @property
     def held_micros(self) -> int:
-        """What calls may still cost (rule C9)."""
-        return exposed_micros(self.account, self.periods, self.plan)
+        """What calls may still cost (rule C9); those of a minutes plan hold nothing."""
+        plan = self.plan
+        if isinstance(plan, CreditsPlan):
+            return exposed_micros(self.account, self.periods, plan)
+        return self.account.held_micros
 
     @property
     def available_micros(self) -> int:
@@ -149,6 +155,14 @@ class Turn:
 
     def put_call(self, call_id: str, call: Call) -> None:
         self.rows[call_key(self.account_id, call_id)] = call
+
+    @property
+    def billing(self) -> Billing:
+        return self.get(billing_key(self.account_id), Billing) or _NO_BILLING
+
+    @billing.setter
+    def billing(self, billing: Billing) -> None:
+        self.rows[billing_key(self.account_id)] = billing
 
     def period(self, at_ms: int) -> Period:
         """The account's billing period that holds `at_ms`, empty if nothing has happened in it (rule G3)."""
@@ -173,7 +187,10 @@ class Turn:
             self.periods = (*periods[:-1], period)
             return
         kept = tuple(sorted((*(p for p in periods if p.start_ms != period.start_ms), period), key=_start))
-        self.periods = _let_oldest_go(kept) if len(kept) > PERIODS_KEPT_MAX else kept
+        clock_ms = self.view.clock_ms
+        invoiced = clock_ms is not None and kept[0].end_ms <= clock_ms
+        full = len(kept) > (PERIODS_KEPT_MAX if invoiced else PERIODS_WAITING_MAX)
+        self.periods = _let_oldest_go(kept) if full else kept
 
     def say(self, fact: Fact) -> None:
         self.facts.append(fact)

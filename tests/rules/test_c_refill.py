@@ -55,10 +55,11 @@ def test_c13_at_most_one_is_in_flight_and_the_balance_is_looked_at_again_when_it
     assert story.pays().answer_types() == [
         "refill-succeeded",
         "ledger-entry-posted",
+        "receipt-issued",
         "refill-requested",
         "payment-requested",
     ]
-    assert story.pays().answer_types() == ["refill-succeeded", "ledger-entry-posted"]
+    assert story.pays().answer_types() == ["refill-succeeded", "ledger-entry-posted", "receipt-issued"]
     assert story.balance() == usd("12.4")
     requested = story.facts("refill-requested")
     assert len({fact["refill_id"] for fact in requested}) == len({fact["payment_id"] for fact in requested}) == 2
@@ -167,7 +168,8 @@ def test_p08_the_monthly_limit_is_never_passed() -> None:
     # Once a period; the next period asks again by its first tick.
     assert story.is_granted(-1).ticks(later("2026-02-01T00:00:00Z", milliseconds=-1)).answer() == []
     assert len(story.facts("refill-paused")) == 1
-    assert story.ticks("2026-02-01T00:00:00Z").answer_types() == ["refill-requested", "payment-requested"]
+    asked = ["refill-requested", "payment-requested"]
+    assert story.ticks("2026-02-01T00:00:00Z").answer_types() == ["invoice-issued", *asked]
 
 
 @pytest.mark.parametrize(("limit_usd", "requested"), [("20", 1), ("19.999999", 0), ("39.999999", 1), ("40", 2)])
