@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from stream import dev_broker, explain, replay, topics
+from stream.documents import command as documents
 
 app = typer.Typer(
     name="stream",
@@ -30,6 +31,7 @@ def settings() -> None:
 app.command("topics")(topics.command)
 app.command("replay")(replay.command)
 app.command("explain")(explain.command)
+app.add_typer(documents.app)
 app.command("dev-broker")(dev_broker.command)
 
 

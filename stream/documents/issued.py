@@ -1,0 +1,121 @@
+"""The invoices and receipts that facts tell of. Rule M11."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from schemas.facts import InvoiceIssued, InvoicePaid, ReceiptIssued, fact_type
+from schemas.instant import parse_instant
+from schemas.zones import is_zone
+
+Document = InvoiceIssued | ReceiptIssued
+_Told = InvoiceIssued | InvoicePaid | ReceiptIssued
+_TOLD = frozenset(fact_type(kind) for kind in (InvoiceIssued, InvoicePaid, ReceiptIssued))
+
+
+class DocumentError(Exception):
+    """A document cannot be made. The message says why and what to do."""
+
+
+@dataclass(slots=True)
+class Issued:
+    """Every document by (account id, its own id), and what says of an invoice that it was paid."""
+
+    documents: dict[tuple[str, str], Document] = field(default_factory=dict)
+    payments: dict[tuple[str, str], InvoicePaid] = field(default_factory=dict)
+
+    def payment_of(self, invoice: InvoiceIssued) -> InvoicePaid | None:
+        return self.payments.get((invoice.account_id, invoice.invoice_id))
+
+    def invoices(self) -> list[InvoiceIssued]:
+        """By account, then number."""
+        found = [document for document in self.documents.values() if isinstance(document, InvoiceIssued)]
+        return sorted(found, key=lambda invoice: (invoice.account_id, invoice.number))
+
+    def receipts(self) -> list[ReceiptIssued]:
+        """By account, in the order of the facts."""
+        found = [document for document in self.documents.values() if isinstance(document, ReceiptIssued)]
+        return sorted(found, key=lambda receipt: receipt.account_id)
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+_kind_decoder = msgspec.json.Decoder(_Kind)
+_fact_decoder = msgspec.json.Decoder(_Told)
+
+
+def document_id(document: Document) -> str:
+    return document.invoice_id if isinstance(document, InvoiceIssued) else document.receipt_id
+
+
+def read_issued(lines: Iterable[bytes], tell: Callable[[str], None]) -> Issued:
+    """The documents of facts, one JSON object a line; other facts are passed over. `tell` gets a sentence for each
+    line that is no fact of the contract, which is passed over too. The same fact again counts once.
+
+    Raises DocumentError when two facts say different things of one document.
+    """
+    issued = Issued()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            fact = _decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            tell(f"line {number} was passed over: {error}")
+            continue
+        if isinstance(fact, InvoicePaid):
+            issued.payments[fact.account_id, fact.invoice_id] = fact
+        elif fact is not None:
+            key = fact.account_id, document_id(fact)
+            if issued.documents.setdefault(key, fact) != fact:
+                raise DocumentError(f"{key[1]} is there twice with different content (again in line {number})")
+    return issued
+
+
+def _decode(line: bytes) -> _Told | None:
+    """The fact of a line, None for one that is about no document."""
+    kind = _kind_decoder.decode(line).type
+    if kind not in _TOLD:
+        return None
+    try:
+        fact: _Told = _fact_decoder.decode(line)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"no {kind} of the contract: {error}") from None
+    _check(fact)
+    return fact
+
+
+def _check(fact: _Told) -> None:
+    """Times and zones that no page could show. Raises ValueError naming the field."""
+    names = ("occurred_at", "period_start", "period_end") if isinstance(fact, InvoiceIssued) else ("occurred_at",)
+    for name in names:
+        try:
+            parse_instant(getattr(fact, name))
+        except ValueError as error:
+            raise ValueError(f"`{name}`: {error}") from None
+    if not isinstance(fact, InvoicePaid) and not is_zone(fact.time_zone):
+        raise ValueError(f"`time_zone`: {fact.time_zone!r} is not in the IANA time zone database")
+
+
+def find_document(issued: Issued, wanted: str, account_id: str | None) -> Document:
+    """The invoice or receipt of that id. Raises DocumentError when there is none, or one in each of several accounts
+    and none is named.
+    """
+    found = [
+        document
+        for (account, own_id), document in issued.documents.items()
+        if own_id == wanted and account_id in {None, account}
+    ]
+    if not found:
+        whose = "" if account_id is None else f" of account {account_id}"
+        raise DocumentError(
+            f"no invoice or receipt {wanted}{whose} is in these facts, which hold {len(issued.invoices())} invoices and"
+            f" {len(issued.receipts())} receipts: `invoice list` names them"
+        )
+    if len(found) > 1:
+        accounts = ", ".join(document.account_id for document in found)
+        raise DocumentError(f"{wanted} is in several accounts: say which with --account ({accounts})")
+    return found[0]
