@@ -90,34 +90,37 @@ async def differences(settings: Settings) -> list[Difference]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     await admin.start()
     try:
-        return await _differences(admin, settings)
+        return await _differences(admin, settings, declared(settings))
     finally:
         await admin.close()
 
 
-async def ensure(settings: Settings) -> list[str]:
-    """Make the topics that are missing and return their names. Raises TopicsError when one has other partitions."""
+async def ensure(settings: Settings, wanted: Mapping[str, Topic] | None = None) -> list[str]:
+    """Make the topics that are missing, of those `declared` or of `wanted`, and return their names.
+
+    Raises TopicsError when one has other partitions.
+    """
+    topics = declared(settings) if wanted is None else wanted
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     await admin.start()
     try:
-        found = await _differences(admin, settings)
+        found = await _differences(admin, settings, topics)
         wrong = [f"{difference.topic}: {difference.what}" for difference in found if difference.fatal]
         if wrong:
             raise TopicsError("; ".join(wrong))
         made = [difference.topic for difference in found if difference.missing]
         if made:
-            await _create(admin, settings, made)
+            await _create(admin, settings, {name: topics[name] for name in made})
         return made
     finally:
         await admin.close()
 
 
-async def _create(admin: Any, settings: Settings, names: list[str]) -> None:
-    topics = declared(settings)
+async def _create(admin: Any, settings: Settings, topics: Mapping[str, Topic]) -> None:
     response = await admin.create_topics(
         [
-            NewTopic(name, settings.partitions, settings.replication_factor, topic_configs=dict(topics[name].config()))
-            for name in names
+            NewTopic(name, settings.partitions, settings.replication_factor, topic_configs=dict(topic.config()))
+            for name, topic in topics.items()
         ]
     )
     for name, code, message in response.topic_errors:
@@ -126,8 +129,7 @@ async def _create(admin: Any, settings: Settings, names: list[str]) -> None:
             raise TopicsError(f"{name}: cannot be created: {for_code(code).__name__} {message or ''}".strip())
 
 
-async def _differences(admin: Any, settings: Settings) -> list[Difference]:
-    topics = declared(settings)
+async def _differences(admin: Any, settings: Settings, topics: Mapping[str, Topic]) -> list[Difference]:
     existing = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
     found = []
     for name in topics:
