@@ -17,6 +17,7 @@ from rich.console import Console
 from benchmarks import latency, memory, restore, rules, throughput
 from benchmarks.figures import Figure, as_json, machine, table
 from benchmarks.scene import SHORT, Scene, Size
+from benchmarks.traffic import CREDITS
 from stream.dev_broker import DevBroker
 from stream.settings import Settings
 
@@ -83,9 +84,10 @@ async def measure(scene: Scene, sections: list[Section]) -> list[Figure]:
 def rules_command(
     batch: Annotated[int, typer.Option(help="Inputs decided at a time.")] = 2_000,
     calls: Annotated[int, typer.Option(help="Calls, of two inputs each.")] = 40_000,
+    plan: Annotated[str, typer.Option(help="The plan of all accounts, one of the shipped catalogue.")] = CREDITS,
 ) -> None:
     """Processor time of the rules alone for one input, stage by stage, without a broker."""
-    Console().print(rules.table(rules.measure(calls, batch)))
+    Console().print(rules.table(rules.measure(calls, batch, plan)))
 
 
 if __name__ == "__main__":

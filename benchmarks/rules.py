@@ -48,9 +48,9 @@ class Spent(NamedTuple):
     stages: list[list[float]]
 
 
-def measure(calls: int, batch: int) -> Spent:
+def measure(calls: int, batch: int, plan: str) -> Spent:
     """Run the traffic twice, once as the worker does and once stage by stage; only the calls are timed."""
-    traffic = Traffic(ACCOUNTS, calls, time.time_ns() // 1_000_000)
+    traffic = Traffic(ACCOUNTS, calls, time.time_ns() // 1_000_000, plan=plan)
     opening, played = _inputs(list(traffic.opening())), _inputs(traffic.played())
     # The inputs are no garbage, and a worker does not hold a whole log: a collection need not walk through them.
     gc.collect()

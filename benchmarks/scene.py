@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.stage import Worker, fill, watch
-from benchmarks.traffic import Traffic
+from benchmarks.traffic import MINUTES, Traffic
 from stream.settings import Settings
 
 
@@ -46,6 +46,7 @@ class Scene:
     size: Size
     console: Console
     events: int = 0
+    minutes_prefix: str = ""  # Of the topics that hold the same calls on a minutes plan, once they are filled.
     consumed: Settings | None = None  # Of a worker that has taken in the whole log: its changelog can be restored.
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -74,6 +75,16 @@ class Scene:
         settings = self.named("fill")
         await fill(settings, traffic.opening())
         self.events = sum(await fill(settings, traffic.played()))
+
+    async def filled_with_minutes(self) -> None:
+        """Put the same calls, of accounts on a minutes plan, on an input topic of its own, unless they are there."""
+        if self.minutes_prefix:
+            return
+        size, self.minutes_prefix = self.size, f"{self.settings.topic_prefix}minutes."
+        self.say("filling another log with the same calls on a minutes plan")
+        traffic = Traffic(size.accounts, size.calls, time.time_ns() // 1_000_000, plan=MINUTES)
+        settings = self.named("fill", topic_prefix=self.minutes_prefix)
+        await fill(settings, [*traffic.opening(), *traffic.played()])
 
     async def with_changelog(self) -> Settings:
         """Settings of a worker that has taken in the whole log and is stopped."""

@@ -12,14 +12,17 @@ from benchmarks.figures import Figure, bucket_quantile
 from benchmarks.scene import Scene
 from benchmarks.stage import Rate, Worker, environment, patiently, rate, watch
 from benchmarks.traffic import OPENING_INPUTS
+from stream.settings import Settings
 
 SECTION = "throughput"
 OF_BARE_MIN = 0.5
 OF_FAUST_MIN = 12.0
+OF_CREDITS_MIN = 0.8
 PLAIN_FAUST_WINDOW_S = 10.0  # It commits every 2.8 s and takes minutes for what the others do in seconds.
 SHORT_WINDOW_S = 3.0
 
-WORKER, BARE, OWN, FAUST = "worker, all rules", "bare loop", "bare loop, worker's commits", "plain Faust"
+WORKER, MINUTES = "worker, all rules", "worker, the same on a minutes plan"
+BARE, OWN, FAUST = "bare loop", "bare loop, worker's commits", "plain Faust"
 LOOPS = ((BARE, signal.SIGUSR1), (OWN, signal.SIGUSR2))
 
 
@@ -28,11 +31,14 @@ async def measure(scene: Scene) -> list[Figure]:
     runs: dict[str, list[Rate]] = defaultdict(list)
     metrics = ""
     await scene.filled()
+    await scene.filled_with_minutes()
     bare = await prepared_loop(scene)
     try:
         for number in range(scene.size.repeats):
-            measured, metrics = await run_worker(scene)
+            measured, metrics = await run_worker(scene, scene.consuming_settings())
             runs[WORKER].append(measured)
+            minutes = scene.named(f"minutes-{scene.next_number()}", topic_prefix=scene.minutes_prefix)
+            runs[MINUTES].append((await run_worker(scene, minutes))[0])
             for place, (name, how) in enumerate(LOOPS):
                 runs[name].append(await run_loop(scene, bare, how, number * len(LOOPS) + place))
             runs[FAUST].append(await run_faust(scene))
@@ -43,9 +49,9 @@ async def measure(scene: Scene) -> list[Figure]:
     return [*_figures(runs), *_batch_figures(metrics)]
 
 
-async def run_worker(scene: Scene) -> tuple[Rate, str]:
-    """A fresh worker over the whole log; also its metrics at the end."""
-    worker = Worker(scene.consuming_settings(), scene.folder)
+async def run_worker(scene: Scene, settings: Settings) -> tuple[Rate, str]:
+    """A fresh worker over a whole log; also its metrics at the end."""
+    worker = Worker(settings, scene.folder)
     try:
         samples = await watch(worker.settings, worker.child, scene.events)
         return rate(samples, _opening(scene)), worker.metrics()
@@ -100,6 +106,8 @@ def _figures(runs: dict[str, list[Rate]]) -> Iterator[Figure]:
     yield Figure(SECTION, "worker / the faster bare loop", "times", of_bare, at_least=OF_BARE_MIN)
     of_faust = ratios(_speed, runs[WORKER], runs[FAUST])
     yield Figure(SECTION, "worker / plain Faust", "times", of_faust, at_least=OF_FAUST_MIN)
+    of_credits = ratios(_speed, runs[MINUTES], runs[WORKER])
+    yield Figure(SECTION, "minutes plan / credits plan", "times", of_credits, at_least=OF_CREDITS_MIN)
 
 
 def _speed(one: Rate) -> float:

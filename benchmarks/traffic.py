@@ -1,4 +1,7 @@
-"""The traffic that is measured: accounts with every switch on and credits to spend, then calls, in log order. Pure."""
+"""The traffic that is measured: accounts with every switch on and credits to spend, then calls, in log order. Pure.
+
+On a minutes plan most accounts use up their included minutes on the way, so that calls of every kind are rated.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ from schemas.instant import DAY_MS, MINUTE_MS, SECOND_MS, format_instant
 from schemas.money import MICROS_PER_UNIT
 from schemas.partitioning import partition_of
 
+CREDITS, MINUTES = "free", "professional"
 FEATURES = ("extra_calls", "live_agent", "appointment_booking")
 OPENING_INPUTS = 2 + len(FEATURES)  # What opens one account: itself, its switches, its credits.
 GRANTED_MICROS = 5_000 * MICROS_PER_UNIT  # More than the calls of any benchmark can cost: none is redirected.
@@ -27,13 +31,14 @@ Keyed = tuple[bytes, bytes]  # Key and value of one record.
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """`now_ms` (epoch) is when the last possible call has ended; `seed` draws the calls."""
+    """`now_ms` (epoch) is when the last possible call has ended; `seed` draws the calls. All accounts are on `plan`."""
 
     accounts: int
     calls: int
     now_ms: int
     label: str = "bench"
     seed: int = 1
+    plan: str = CREDITS
 
     def account_id(self, number: int) -> str:
         return f"{self.label}-a{number:06}"
@@ -41,7 +46,7 @@ class Traffic:
     def opening(self) -> Iterator[Keyed]:
         """Five inputs for each account."""
         for number in range(self.accounts):
-            yield from open_account(self.account_id(number), self.now_ms - LONGEST_AGE_MS - MINUTE_MS)
+            yield from open_account(self.account_id(number), self.now_ms - LONGEST_AGE_MS - MINUTE_MS, self.plan)
 
     def played(self) -> list[Keyed]:
         """`call-started` and `call-ended` of every call, in order of time: some seven in a hundred are open at once."""
@@ -62,10 +67,10 @@ class Traffic:
         return [record for _, record in timed]
 
 
-def open_account(account_id: str, at_ms: int) -> Iterator[Keyed]:
-    """An account on the credits plan with all switches on and credits granted."""
+def open_account(account_id: str, at_ms: int, plan: str) -> Iterator[Keyed]:
+    """An account with all switches on and credits granted."""
     key = account_id.encode()
-    opening = {"plan": "free", "time_zone": "America/New_York", "billing_email": f"{account_id}@example.com"}
+    opening = {"plan": plan, "time_zone": "America/New_York", "billing_email": f"{account_id}@example.com"}
     yield key, encode("account-opened", f"{account_id}:open", account_id, at_ms - SIGNED_UP_MS, opening)
     for feature in FEATURES:
         switch = {"feature": feature, "enabled": True}

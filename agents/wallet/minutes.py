@@ -41,12 +41,12 @@ def settle_minutes(
 
 
 def _used_before_ms(turn: Turn, before: Call, after: Call, correction: str | None) -> int:
-    """What the period has used when the call is rated: a contradicting end takes the place that it had. Rule P3."""
+    """What the period has used when the call is rated: what it was, unless the call comes to count anew. Rule P3."""
     was = before.rated
-    same_place = before.period_start_ms == after.period_start_ms
-    if was is not None and same_place and (correction == "contradicting_end" or not is_counted(after)):
-        return was.before_ms
-    return turn.period(after.started_at_ms).used_ms
+    comes_back = correction == "reclassified" and is_counted(after) and not is_counted(before)
+    if was is None or comes_back or before.period_start_ms != after.period_start_ms:
+        return turn.period(after.started_at_ms).used_ms
+    return was.before_ms
 
 
 def _lines_before(plan: MinutesPlan, before: Call) -> tuple[Line, ...]:

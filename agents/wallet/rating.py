@@ -93,7 +93,10 @@ def in_increments(plan: MinutesPlan, billable: int) -> int:
     return first_ms + -(-max(0, billable - first_ms) // next_ms) * next_ms
 
 
-def minutes(millis: int) -> int | float:
-    """Minutes as the wire has them, for people: nothing is computed from them. An integer where they are whole."""
-    whole, rest = divmod(millis, MINUTE_MS)
-    return millis / MINUTE_MS if rest else whole
+def minutes(millis: int, parts: int = 1) -> int | float:
+    """Minutes in a `parts`-th of `millis`, as the wire has them: an integer where they are whole.
+
+    For people. Nothing is computed from them: receipts have the milliseconds.
+    """
+    whole, rest = divmod(millis, MINUTE_MS * parts)
+    return millis / (MINUTE_MS * parts) if rest else whole

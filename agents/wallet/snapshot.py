@@ -7,7 +7,7 @@ from agents.wallet.subscription import CANCELLING, ENDED
 from agents.wallet.turn import Turn
 from schemas.account import Account, Period
 from schemas.facts import AccountSnapshot, AutoRefillView, Subscription, Usage
-from schemas.instant import MINUTE_MS, format_instant
+from schemas.instant import format_instant
 from schemas.plan import CreditsPlan, MinutesPlan
 
 # Before one part in so many of a period has passed, what it has used says nothing about the rest (rule M12).
@@ -95,5 +95,4 @@ def _projected(now_ms: int, period: Period) -> int | float | None:
     length_ms, elapsed_ms = period.end_ms - period.start_ms, now_ms - period.start_ms
     if elapsed_ms * _PROJECTED_FROM_PART < length_ms:
         return None
-    used, elapsed = period.used_ms * length_ms, elapsed_ms * MINUTE_MS
-    return used / elapsed if used % elapsed else used // elapsed
+    return minutes(period.used_ms * length_ms, elapsed_ms)

@@ -78,7 +78,12 @@ def _move(turn: Turn, name: str, wanted: AnyPlan, status: str) -> None:
     turn.account = replace(turn.account, plan=name, subscription=None)
     if not isinstance(wanted, MinutesPlan):
         return
-    _start_term(turn, wanted, turn.at_ms if back is None else min(turn.at_ms, _last_ms(was)), status)
+    now = open_period(turn, turn.at_ms)
+    if back is None:
+        _start_term(turn, wanted, max(turn.at_ms, now.start_ms), status)
+    else:
+        assert was is not None
+        turn.account = replace(turn.account, subscription=replace(was, next_plan=None))
     assert turn.account.subscription is not None
     due = _proration(turn, wanted, turn.account.subscription, 1, "rest of the term")
     lines = tuple(line for line in (back, due) if line is not None)
@@ -87,12 +92,7 @@ def _move(turn: Turn, name: str, wanted: AnyPlan, status: str) -> None:
     if change_micros:
         turn.billing = replace(billing, lines=(*billing.lines, *(line for line in lines if line.amount_micros)))
         ask(turn, bill_fee(turn, change_micros))
-    mark_billing(turn, open_period(turn, turn.at_ms))
-
-
-def _last_ms(subscription: Subscription | None) -> int:
-    assert subscription is not None
-    return subscription.term_end_ms - 1
+    mark_billing(turn, now)
 
 
 def _proration(turn: Turn, plan: MinutesPlan, term: Subscription, sign: int, what: str) -> FeeLine:
