@@ -9,6 +9,7 @@ from tests.rules.story import later
 
 FEATURES = ("live_agent", "appointment_booking")
 SWITCHES = ("extra_calls", *FEATURES)
+PLANS = ("free", "professional", "dental")
 
 
 class Traffic:
@@ -32,7 +33,7 @@ class Traffic:
     def opening(self, accounts: int) -> Iterator[Event]:
         for n in range(accounts):
             account_id = f"a{n}"
-            yield self.event("account-opened", account_id, plan="free")
+            yield self.event("account-opened", account_id, plan=PLANS[n % len(PLANS)])
             card: Event = {"token": "t", "brand": "visa", "last4": "4242", "exp_month": 1, "exp_year": 2030}
             yield self.event("payment-method-added", account_id, payment_method_id="pm", **card)
             for switch in SWITCHES:
@@ -51,7 +52,7 @@ class Traffic:
         if roll < 0.08:
             return self.random.choice(self.sent)
         if roll < 0.15:
-            return self.tick(seconds=self.random.choice([1, 60, 3_600, 15_000, 90_000]))
+            return self.tick(seconds=self.random.choice([1, 60, 3_600, 15_000, 90_000, 600_000]))
         if roll < 0.25 and self.owed:
             account_id, payment_id = self.owed.pop(self.random.randrange(len(self.owed)))
             if self.random.random() < 0.6:
@@ -60,7 +61,9 @@ class Traffic:
             return self.event("payment-declined", account_id, payment_id=payment_id, reason="x", retryable=retryable)
         if roll < 0.35:
             return self.money(account_id)
-        if roll < 0.40:
+        if roll < 0.38:
+            return self.subscription(account_id)
+        if roll < 0.42:
             feature, enabled = self.random.choice(SWITCHES), self.random.random() < 0.7
             return self.event("feature-set", account_id, feature=feature, enabled=enabled)
         return self.call(account_id)
@@ -82,6 +85,21 @@ class Traffic:
             )
         return self.event("credits-refund-requested", account_id, purchase_id=f"p{self.random.randrange(7)}")
 
+    def subscription(self, account_id: str) -> Event:
+        kind = self.random.randrange(5)
+        if kind == 0:
+            return self.event("plan-change-requested", account_id, plan=self.random.choice(PLANS))
+        if kind == 1:
+            return self.event("subscription-cancel-requested", account_id)
+        if kind == 2:
+            return self.event("subscription-resume-requested", account_id)
+        if kind == 3:
+            return self.event("tax-rate-set", account_id, rate_ppm=self.random.choice([0, 82_500]))
+        number = f"+1555010{self.random.randrange(3)}"
+        if self.random.random() < 0.5:
+            return self.event("phone-number-removed", account_id, number=number)
+        return self.event("phone-number-added", account_id, number=number, monthly_fee_micros=2_000_000)
+
     def call(self, account_id: str) -> Event:
         """A new call's start, or the end or correction of one of the last hundred."""
         roll = self.random.random()
@@ -100,7 +118,7 @@ class Traffic:
         return self.event(
             "call-ended",
             account_id,
-            later(started, seconds=self.random.choice([30, 60])),
+            later(started, seconds=self.random.choice([30, 60, 3_000])),
             call_id=call_id,
             direction=self.random.choice(["inbound", "outbound", "web"]),
             started_at=started,
