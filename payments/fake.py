@@ -1,0 +1,77 @@
+"""A payment provider that moves no money: for the demo and for trying things out.
+
+It decides by seed and payment id alone: a payment asked for again, by this process or the next, fares the same.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from payments.outcome import Declined, Outcome, Pending, Succeeded
+from payments.payment import Payment
+from schemas.instant import MINUTE_MS, SECOND_MS, parse_instant
+
+HARD_DECLINES = ("card_expired", "card_stolen", "account_closed")
+RETRYABLE_DECLINES = ("insufficient_funds", "issuer_unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeSettings:
+    """Shares are parts per million of all payments; refunds are never declined."""
+
+    seed: int = 1
+    declined_ppm: int = 40_000
+    declined_for_now_ppm: int = 80_000
+    slow_ppm: int = 150_000  # half a minute: a customer confirming the payment
+    very_slow_ppm: int = 10_000  # longer than the 15 minutes after which a refill counts as unresolved (C14)
+
+
+class Verdict(NamedTuple):
+    """What becomes of a payment and after how many (virtual) milliseconds. `reason` is None when it goes through."""
+
+    delay_ms: int
+    reference: str
+    reason: str | None = None
+    retryable: bool = False
+
+
+def decide(payment_id: str, purpose: str, settings: FakeSettings) -> Verdict:
+    """Whether and when a payment goes through."""
+    digest = hashlib.blake2b(f"{settings.seed}/{payment_id}".encode(), digest_size=24).digest()
+    luck, pace, spread = (int.from_bytes(digest[at : at + 8]) for at in (0, 8, 16))
+    delay_ms = _delay_ms(pace % 1_000_000, spread, settings)
+    luck_ppm = luck % 1_000_000 if purpose != "refund" else 1_000_000
+    reference = f"ch-{spread:016x}"
+    if luck_ppm < settings.declined_ppm:
+        return Verdict(delay_ms, reference, HARD_DECLINES[spread % len(HARD_DECLINES)])
+    if luck_ppm < settings.declined_ppm + settings.declined_for_now_ppm:
+        return Verdict(delay_ms, reference, RETRYABLE_DECLINES[spread % len(RETRYABLE_DECLINES)], retryable=True)
+    return Verdict(delay_ms, reference)
+
+
+def _delay_ms(pace_ppm: int, spread: int, settings: FakeSettings) -> int:
+    if pace_ppm < settings.very_slow_ppm:
+        return 16 * MINUTE_MS + spread % (20 * MINUTE_MS)
+    if pace_ppm < settings.very_slow_ppm + settings.slow_ppm:
+        return 10 * SECOND_MS + spread % (50 * SECOND_MS)
+    return SECOND_MS + spread % (3 * SECOND_MS)
+
+
+class FakeProvider:
+    """Pending until its delay has passed, divided by `speed_up`; the answer bears the time of the undivided delay."""
+
+    def __init__(self, settings: FakeSettings, speed_up: float) -> None:
+        self._settings, self._speed_up = settings, speed_up
+
+    async def ask(self, payment: Payment, refunded: str | None, now_ms: int) -> Outcome:  # noqa: ARG002 the protocol's
+        verdict = decide(payment.payment_id, payment.purpose, self._settings)
+        due_ms = payment.asked_from_ms + int(verdict.delay_ms / self._speed_up)
+        if now_ms < due_ms:
+            return Pending(look_at_ms=due_ms)
+        at_ms = parse_instant(payment.requested_at) + verdict.delay_ms
+        if verdict.reason is not None:
+            return Declined(verdict.reason, verdict.retryable, verdict.reference, at_ms)
+        return Succeeded(verdict.reference, at_ms)
+
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,52 @@
+"""`payment-requested` as the adapter reads it; one that cannot be read is told apart from the good ones beside it."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from schemas.inputs import Amount, Currency, Id, Reference
+from schemas.instant import parse_instant
+from schemas.partitioning import partition_of
+
+PAYMENT_ID_MAX = 500  # What Stripe's metadata holds; the engine's own ids are half as long at most.
+PaymentId = Annotated[str, msgspec.Meta(min_length=1, max_length=PAYMENT_ID_MAX)]
+
+
+class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="payment-requested"):
+    """A card charge, or a refund of `refund_of`. `payment_id` is the idempotency key; money in micros."""
+
+    payment_id: PaymentId
+    account_id: Id
+    occurred_at: str
+    purpose: Literal["refill", "purchase", "overage", "subscription", "refund", "invoice"]
+    amount_micros: Amount
+    currency: Currency
+    token: Annotated[str, msgspec.Meta(max_length=512)]
+    refund_of: Reference | None = None
+
+
+class UnreadableRequestError(Exception):
+    """A record of `payment-requests` that asks for no payment; the message says why and holds nothing of the value."""
+
+
+_decoder = msgspec.json.Decoder(PaymentRequest)
+
+
+def read_request(key: bytes | None, value: bytes | None, partition: int, partitions: int) -> PaymentRequest:
+    """Raises UnreadableRequestError."""
+    if value is None:
+        raise UnreadableRequestError("the record has no value")
+    try:
+        request = _decoder.decode(value)
+        parse_instant(request.occurred_at)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise UnreadableRequestError(str(error)[:200]) from error
+    account = request.account_id.encode()
+    if key != account:
+        raise UnreadableRequestError("the key is not the account")
+    if partition_of(account, partitions) != partition:
+        # Its answer would have to go to a partition that another writer owns.
+        raise UnreadableRequestError("the account lives in another partition")
+    if (request.purpose == "refund") != (request.refund_of is not None):
+        raise UnreadableRequestError("`refund_of` belongs to a refund, and a refund needs it")
+    return request

@@ -1,0 +1,189 @@
+"""A small stand-in for Stripe's API on a real socket: keys that are remembered, cards that behave, charges counted.
+
+What the card does is in its name: `pm_card_visa` pays; the others are in `CARDS`. Objects are kept as Stripe would keep
+them, so a test can count what was really charged for each payment id.
+"""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+API_KEY = "sk_test_of_the_tests"
+POLL_S = 0.02  # How long the end of a test waits for the server's.
+Answer = tuple[int, dict[str, Any]]
+
+# Token to (code, decline code): a 402, as Stripe answers a confirmation off session.
+DECLINES = {
+    "pm_stolen": ("card_declined", "stolen_card"),
+    "pm_poor": ("card_declined", "insufficient_funds"),
+    "pm_must_confirm": ("authentication_required", "authentication_required"),
+}
+
+
+@dataclass
+class StripeServer:
+    """`before_answer` is called with the payment id when a charge is made and its answer is not yet sent."""
+
+    intents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    # Status given to so many creations from now on, before (False) or after (True) the card was charged.
+    failures: list[tuple[int, bool]] = field(default_factory=list)
+    before_answer: Callable[[str], None] = lambda _: None
+    created_at: int = field(default_factory=lambda: int(time.time()))
+
+    def __post_init__(self) -> None:
+        self.lock = threading.Lock()
+        self._by_key: dict[str, tuple[dict[str, str], Answer]] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def charges(self) -> Counter[str]:
+        """How often the card was really charged for each payment id."""
+        paid = [one for one in self.intents.values() if one["status"] == "succeeded"]
+        return Counter(one["metadata"]["payment_id"] for one in paid)
+
+    def intent_of(self, payment_id: str) -> dict[str, Any]:
+        return next(one for one in self.intents.values() if one["metadata"]["payment_id"] == payment_id)
+
+    def forget_keys(self) -> None:
+        """As after a day."""
+        self._by_key.clear()
+
+    def answer(self, method: str, path: str, form: dict[str, str], key: str | None) -> Answer:
+        with self.lock:
+            self.requests.append((method, path))
+            if key is None or method != "POST":
+                return self._act(method, path, form)
+            if key in self._by_key:
+                before, known = self._by_key[key]
+                return known if before == form else error(400, "idempotency_error", None)
+            status = self.failures.pop(0) if self.failures else None
+            if status is not None and not status[1]:
+                return error(status[0], "api_error", None)
+            answer = self._act(method, path, form)
+            self._by_key[key] = (form, answer if status is None else error(status[0], "api_error", None))
+            return self._by_key[key][1]
+
+    def _act(self, method: str, path: str, form: dict[str, str]) -> Answer:
+        match (method, *path.removeprefix("/v1/").split("/")):
+            case ("POST", "payment_intents"):
+                return self._create(form)
+            case ("GET", "payment_intents", "search"):
+                wanted = form["query"].removeprefix("metadata['payment_key']:'").removesuffix("'").lower()
+                found = [one for one in self.intents.values() if one["metadata"]["payment_key"].lower() == wanted]
+                return 200, {"object": "search_result", "data": found, "has_more": False, "url": path}
+            case ("GET", "payment_intents", name):
+                return 200, self.intents[name]
+            case ("POST", "payment_intents", name, "cancel"):
+                self.intents[name] |= {"status": "canceled", "cancellation_reason": None}
+                return 200, self.intents[name]
+            case ("POST", "payment_intents", name, "confirm"):
+                self.intents[name]["status"] = "succeeded"
+                return 200, self.intents[name]
+            case ("POST", "refunds"):
+                return self._refund(form)
+            case ("GET", "refunds"):
+                found = [one for one in self.refunds.values() if one["payment_intent"] == form["payment_intent"]]
+                return 200, {"object": "list", "data": found, "has_more": False, "url": path}
+            case ("GET", "refunds", name):
+                return 200, self.refunds[name]
+        return error(404, "invalid_request_error", "resource_missing")
+
+    def _create(self, form: dict[str, str]) -> Answer:
+        token = form["payment_method"]
+        if token == "pm_gone":
+            return error(400, "invalid_request_error", "resource_missing", param="payment_method")
+        status = {"pm_slow": "processing", "pm_acts": "requires_action", "pm_untried": "requires_confirmation"}
+        intent = {
+            "id": f"pi_{len(self.intents) + 1}",
+            "object": "payment_intent",
+            "amount": int(form["amount"]),
+            "currency": form["currency"],
+            "created": self.created_at,
+            "metadata": {name[9:-1]: value for name, value in form.items() if name.startswith("metadata[")},
+            "status": status.get(token, "succeeded"),
+            "latest_charge": {"id": "ch_1", "object": "charge", "created": self.created_at + 1},
+            "last_payment_error": None,
+        }
+        self.intents[str(intent["id"])] = intent
+        if token not in DECLINES:
+            return 200, intent
+        code, decline_code = DECLINES[token]
+        fault = {"type": "card_error", "code": code, "decline_code": decline_code, "message": f"no, {token}"}
+        intent |= {"status": "requires_payment_method", "latest_charge": "ch_1", "last_payment_error": fault}
+        return 402, {"error": {**fault, "payment_intent": intent}}
+
+    def _refund(self, form: dict[str, str]) -> Answer:
+        intent = self.intents[form["payment_intent"]]
+        amount = int(form["amount"])
+        given_back = sum(one["amount"] for one in self.refunds.values() if one["payment_intent"] == intent["id"])
+        if given_back + amount > intent["amount"]:
+            return error(400, "invalid_request_error", "charge_already_refunded")
+        refund = {
+            "id": f"re_{len(self.refunds) + 1}",
+            "object": "refund",
+            "amount": amount,
+            "created": self.created_at + 2,
+            "payment_intent": intent["id"],
+            "metadata": {name[9:-1]: value for name, value in form.items() if name.startswith("metadata[")},
+            "status": "succeeded",
+        }
+        self.refunds[str(refund["id"])] = refund
+        return 200, refund
+
+
+def error(status: int, kind: str, code: str | None, param: str | None = None) -> Answer:
+    return status, {"error": {"type": kind, "code": code, "param": param, "message": "a message that names pm_secret"}}
+
+
+def _handler(server: StripeServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            self._send(*server.answer("GET", parts.path, dict(parse_qsl(parts.query)), None))
+
+        def do_POST(self) -> None:
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()))
+            if self.headers["Authorization"] != f"Bearer {API_KEY}":
+                self._send(*error(401, "invalid_request_error", None))
+                return
+            status, body = server.answer("POST", urlsplit(self.path).path, form, self.headers["Idempotency-Key"])
+            server.before_answer(form.get("metadata[payment_id]", ""))
+            self._send(status, body)
+
+        def _send(self, status: int, body: dict[str, Any]) -> None:
+            value = json.dumps(body).encode()
+            try:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(value)))
+                self.end_headers()
+                self.wfile.write(value)
+            except ConnectionError:
+                self.close_connection = True  # Whoever asked has been killed, which is what some tests do.
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the standard library's signature
+            """Quiet."""
+
+    return Handler

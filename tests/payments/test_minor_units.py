@@ -1,0 +1,27 @@
+"""Money as Stripe counts it: whole minor units of the currency, or nothing at all."""
+
+import pytest
+
+from payments.minor_units import minor_units
+
+
+@pytest.mark.parametrize(
+    ("amount_micros", "currency", "expected"),
+    [
+        (20_000_000, "USD", 2_000),
+        (10_000, "USD", 1),
+        (10_001, "USD", None),  # a fraction of a cent
+        (5_000, "EUR", None),
+        (500_000_000, "JPY", 500),  # no minor unit
+        (500_500_000, "JPY", None),
+        (5_120_000, "KWD", 5_120),  # three places, the last one 0
+        (5_123_000, "KWD", None),
+        (500_000_000, "ISK", 50_000),  # written with two places that must be 0
+        (500_010_000, "ISK", None),
+        (9 * 10**15 - 10_000, "USD", 899_999_999_999),
+    ],
+)
+def test_c12_an_amount_is_charged_to_the_last_unit_or_not_at_all(
+    amount_micros: int, currency: str, expected: int | None
+) -> None:
+    assert minor_units(amount_micros, currency) == expected

@@ -1,0 +1,217 @@
+"""The Stripe provider against a server that remembers keys, loses answers and counts what it charged."""
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from payments.outcome import Declined, Outcome, Pending, ProviderRefusesError, Succeeded, Unknown
+from payments.payment import Payment
+from payments.settle import settle
+from payments.stripe_provider import KEY_LIFE_MS, StripeProvider, idempotency_key
+from schemas.instant import DAY_MS, HOUR_MS, to_millis
+from tests.payments.requests import opened, refund, request
+from tests.payments.stripe_server import API_KEY, StripeServer
+
+NOW_MS = to_millis(datetime.now(UTC))
+
+
+@pytest.fixture
+def server() -> Iterator[StripeServer]:
+    with StripeServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def stripe(server: StripeServer) -> AsyncIterator[StripeProvider]:
+    provider = StripeProvider(API_KEY, server.url, timeout_s=5)
+    yield provider
+    await provider.close()
+
+
+def payment(payment_id: str = "a-1/buy/1", token: str = "cus_1/pm_card_visa", micros: int = 20_000_000) -> Payment:
+    return opened(request(payment_id, token=token, amount_micros=micros), NOW_MS)
+
+
+async def asked(stripe: StripeProvider, row: Payment, now_ms: int = NOW_MS, refunded: str | None = None) -> Outcome:
+    return await stripe.ask(row, refunded, now_ms)
+
+
+async def test_a_payment_is_charged_once_however_often_it_is_asked_for(
+    stripe: StripeProvider, server: StripeServer
+) -> None:
+    row = payment()
+    first = await asked(stripe, row)
+    assert first == Succeeded("pi_1", (server.created_at + 1) * 1_000)
+    assert await asked(stripe, row) == first
+    assert server.charges() == {"a-1/buy/1": 1}
+
+
+async def test_after_the_key_s_life_it_is_looked_for_before_it_is_made(
+    stripe: StripeProvider, server: StripeServer
+) -> None:
+    row = payment("a-1/buy/it's \\ odd")
+    await asked(stripe, row)
+    server.forget_keys()
+    assert isinstance(await asked(stripe, row, NOW_MS + KEY_LIFE_MS + 1), Succeeded)
+    assert server.charges().total() == 1
+    other = payment("a-1/buy/2")
+    assert isinstance(await asked(stripe, other, NOW_MS + KEY_LIFE_MS + 1), Succeeded)
+    assert server.charges().total() == 2
+
+
+@pytest.mark.parametrize("charged", [False, True], ids=["before the charge", "after the charge"])
+@pytest.mark.parametrize("status", [429, 500, 503, 409])
+async def test_a_failure_is_no_decline_and_no_second_charge(
+    stripe: StripeProvider, server: StripeServer, status: int, charged: bool
+) -> None:
+    server.failures.append((status, charged))
+    row = payment()
+    outcome = await asked(stripe, row)
+    assert isinstance(outcome, Unknown)
+    assert "pm_secret" not in outcome.what
+    assert isinstance(await asked(stripe, settle(row, outcome, NOW_MS)), Succeeded)
+    assert server.charges() == {"a-1/buy/1": 1}
+
+
+async def test_an_answer_that_never_came_is_unknown(server: StripeServer) -> None:
+    hurried = StripeProvider(API_KEY, server.url, timeout_s=0.3)
+    came_back = threading.Event()
+
+    def keep_waiting(_: str) -> None:
+        came_back.wait(30)
+
+    server.before_answer = keep_waiting
+    row = payment()
+    outcome = await asked(hurried, row)
+    assert isinstance(outcome, Unknown)
+    came_back.set()
+    assert isinstance(await asked(hurried, settle(row, outcome, NOW_MS)), Succeeded)
+    assert server.charges() == {"a-1/buy/1": 1}
+    await hurried.close()
+
+
+async def test_nobody_there_is_unknown() -> None:
+    alone = StripeProvider(API_KEY, "http://127.0.0.1:9", timeout_s=5)
+    assert isinstance(await asked(alone, payment()), Unknown)
+    await alone.close()
+
+
+@pytest.mark.parametrize(
+    ("token", "reason", "retryable"),
+    [
+        ("pm_stolen", "stolen_card", False),
+        ("cus_1/pm_poor", "insufficient_funds", True),
+        ("cus_1/pm_must_confirm", "authentication_required: the customer must confirm", False),
+        ("pm_gone", "invalid_request: resource_missing, payment_method", False),
+    ],
+)
+async def test_c14_declines_are_told_apart(
+    stripe: StripeProvider, server: StripeServer, token: str, reason: str, retryable: bool
+) -> None:
+    row = payment(token=token)
+    outcome = await asked(stripe, row)
+    assert isinstance(outcome, Declined)
+    assert outcome.reason.startswith(reason)
+    assert outcome.retryable == retryable
+    assert await asked(stripe, row) == outcome
+    if token != "pm_gone":
+        # Found by look-up it says the same as when it was made.
+        assert await asked(stripe, replace(row, attempts=1)) == outcome
+    assert server.charges().total() == 0
+
+
+async def test_an_amount_that_is_no_whole_number_of_cents_is_declined_and_nothing_is_asked(
+    stripe: StripeProvider, server: StripeServer
+) -> None:
+    outcome = await asked(stripe, payment(micros=20_000_001))
+    assert outcome == Declined("the amount is not a whole number of the minor units of USD", retryable=False)
+    assert server.requests == []
+
+
+async def test_a_wrong_key_declines_nobody(server: StripeServer) -> None:
+    stranger = StripeProvider("sk_wrong", server.url, timeout_s=5)
+    with pytest.raises(ProviderRefusesError, match="AuthenticationError, status 401"):
+        await asked(stranger, payment())
+    await stranger.close()
+
+
+async def test_a_slow_payment_is_pending_until_stripe_knows(stripe: StripeProvider, server: StripeServer) -> None:
+    row = payment(token="pm_slow")
+    outcome = await asked(stripe, row)
+    assert outcome == Pending("pi_1")
+    later = settle(row, outcome, NOW_MS)
+    assert await asked(stripe, later) == Pending("pi_1")
+    server.intents["pi_1"]["status"] = "succeeded"
+    assert isinstance(await asked(stripe, later), Succeeded)
+
+
+async def test_a_customer_who_does_not_confirm_within_a_day_has_declined(
+    stripe: StripeProvider, server: StripeServer
+) -> None:
+    row = payment(token="pm_acts")
+    waiting = settle(row, await asked(stripe, row), NOW_MS)
+    assert await asked(stripe, waiting, NOW_MS + DAY_MS // 2) == Pending("pi_1")
+    outcome = await asked(stripe, waiting, NOW_MS + DAY_MS + HOUR_MS)
+    assert isinstance(outcome, Declined)
+    assert "did not confirm" in outcome.reason
+    assert server.intents["pi_1"]["status"] == "canceled"
+
+
+async def test_a_payment_that_was_made_and_never_tried_is_tried(stripe: StripeProvider, server: StripeServer) -> None:
+    assert isinstance(await asked(stripe, payment(token="pm_untried")), Succeeded)
+    assert server.charges() == {"a-1/buy/1": 1}
+
+
+async def test_a_look_up_that_fails_is_no_decline(stripe: StripeProvider, server: StripeServer) -> None:
+    """As with the key of another Stripe account: everything is missing there."""
+    row = replace(payment(), reference="pi_elsewhere")
+    server.intents["pi_elsewhere"] = {"id": "pi_elsewhere", "object": "payment_intent", "status": None}
+    assert isinstance(await asked(stripe, row), Unknown)
+
+
+async def test_a_refund_gives_back_once_with_or_without_the_reference(
+    stripe: StripeProvider, server: StripeServer
+) -> None:
+    await asked(stripe, payment())
+    row = opened(refund("a-1/refund/1", "a-1/buy/1", amount_micros=12_000_000), NOW_MS)
+    first = await asked(stripe, row, refunded="pi_1")
+    assert first == Succeeded("re_1", (server.created_at + 2) * 1_000)
+    assert await asked(stripe, row) == first
+    server.forget_keys()
+    assert await asked(stripe, row, NOW_MS + KEY_LIFE_MS + 1, "pi_1") == first
+    assert [one["amount"] for one in server.refunds.values()] == [1_200]
+
+
+async def test_more_than_was_paid_is_not_given_back(stripe: StripeProvider) -> None:
+    await asked(stripe, payment())
+    row = opened(refund("a-1/refund/1", "a-1/buy/1", amount_micros=21_000_000), NOW_MS)
+    outcome = await asked(stripe, row, refunded="pi_1")
+    assert outcome == Declined("invalid_request: charge_already_refunded", retryable=False)
+
+
+async def test_a_refund_of_what_stripe_never_saw_is_looked_for_and_then_declined(stripe: StripeProvider) -> None:
+    row = opened(refund("a-1/refund/1", "a-1/buy/9"), NOW_MS)
+    assert isinstance(await asked(stripe, row), Unknown)
+    outcome = await asked(stripe, replace(row, attempts=8))
+    assert isinstance(outcome, Declined)
+    assert "does not know the payment" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("payment_id", "expected"),
+    [
+        ("a-1/purchase/b-7", "a-1/purchase/b-7"),
+        ("a-1/purchase/b 7", "sha256:"),  # a header's value must not begin or end with a space
+        ("a-1/purchase/b\r\nX-Injected: 1", "sha256:"),
+        ("a-1/purchase/ключ", "sha256:"),
+        ("a" * 256, "sha256:"),
+    ],
+)
+def test_any_payment_id_gives_a_key_of_its_own(payment_id: str, expected: str) -> None:
+    key = idempotency_key(payment_id)
+    assert key.startswith(expected)
+    assert len(key) <= 255
+    assert key.isascii()

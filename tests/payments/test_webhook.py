@@ -1,0 +1,133 @@
+"""The webhook endpoint on a real socket, with bodies signed as Stripe signs them."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import stripe
+from aiohttp import web
+from aiokafka.errors import KafkaTimeoutError
+
+from payments.batch import WebhookNote
+from payments.metrics import Metrics
+from payments.webhook import BODY_BYTES_MAX, PATH, TOLERANCE_S, build_endpoint
+
+OLD, NEW = "whsec_old", "whsec_new"
+
+
+class Endpoint:
+    """A running endpoint, and the notes it was given to keep."""
+
+    def __init__(self) -> None:
+        self.notes: list[WebhookNote] = []
+        self.broken = False
+        self.metrics = Metrics(lambda: 0, lambda: 0.0)
+        self.url = ""
+
+    async def keep(self, note: WebhookNote) -> None:
+        if self.broken:
+            raise KafkaTimeoutError
+        self.notes.append(note)
+
+    async def send(self, body: bytes, signature: str | None) -> tuple[int, str]:
+        headers = {} if signature is None else {"Stripe-Signature": signature}
+        async with aiohttp.ClientSession() as session, session.post(self.url, data=body, headers=headers) as answer:
+            return answer.status, await answer.text()
+
+    def counted(self, outcome: str) -> float:
+        return self.metrics.registry.get_sample_value("tollgate_payments_webhooks_total", {"outcome": outcome}) or 0.0
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    made = Endpoint()
+    runner = web.AppRunner(build_endpoint((NEW, OLD), made.keep, made.metrics), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
+    yield made
+    await runner.cleanup()
+
+
+def event(metadata: dict[str, str] | None = None, kind: str = "payment_intent.succeeded") -> bytes:
+    metadata = {"payment_id": "a-1/buy/1", "account_id": "a-1"} if metadata is None else metadata
+    subject = {"id": "pi_1", "object": "payment_intent", "metadata": metadata}
+    return json.dumps({"id": "evt_1", "object": "event", "type": kind, "data": {"object": subject}}).encode()
+
+
+def signature(body: bytes, secret: str = NEW, age_s: int = 0) -> str:
+    made: str = stripe.WebhookSignature.generate_signature_header(body.decode(), secret, int(time.time()) - age_s)
+    return made
+
+
+async def test_a_signed_event_about_a_payment_is_kept_and_only_then_acknowledged(endpoint: Endpoint) -> None:
+    body = event()
+    assert await endpoint.send(body, signature(body)) == (200, "taken\n")
+    assert endpoint.notes == [WebhookNote("a-1/buy/1", "a-1", "payment_intent.succeeded")]
+    endpoint.broken = True
+    status, _ = await endpoint.send(body, signature(body))
+    assert status == 500  # Stripe sends it again.
+    assert endpoint.counted("taken") == 1
+
+
+async def test_while_secrets_are_rotated_either_signs(endpoint: Endpoint) -> None:
+    body = event()
+    for secret in (OLD, NEW):
+        assert (await endpoint.send(body, signature(body, secret)))[0] == 200
+    status, said = await endpoint.send(body, signature(body, "whsec_other"))
+    assert status == 400
+    assert "signature" in said
+
+
+GOOD = event()
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "said"),
+    [
+        (GOOD.replace(b"a-1", b"a-2"), signature(GOOD), "No signatures found matching"),
+        (GOOD, signature(GOOD, age_s=TOLERANCE_S + 5), "Timestamp outside the tolerance"),
+        (GOOD, None, "No Stripe-Signature header"),
+        (GOOD, "t=now,v1=", "Unable to extract"),
+        (GOOD, "t=1", "No signatures found"),
+        (b"\xff", "t=1,v1=00", "not an event"),
+        (b"{", signature(b"{"), "not an event"),
+    ],
+    ids=["tampered", "old", "unsigned", "nonsense", "no signature", "not text", "not JSON"],
+)
+async def test_what_stripe_did_not_sign_is_refused_with_the_reason(
+    endpoint: Endpoint, body: bytes, header: str | None, said: str
+) -> None:
+    status, text = await endpoint.send(body, header)
+    assert (status, said in text) == (400, True), text
+    assert endpoint.notes == []
+    assert endpoint.counted("refused") == 1
+
+
+async def test_a_body_too_large_is_not_read(endpoint: Endpoint) -> None:
+    body = event({"payment_id": "x" * BODY_BYTES_MAX, "account_id": "a-1"})
+    status, _ = await endpoint.send(body, signature(body))
+    assert status == 413
+    assert endpoint.notes == []
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"payment_id": "p"}, {"payment_id": "p", "account_id": "not an id"}, {"account_id": "a-1"}]
+)
+async def test_an_event_about_something_else_is_acknowledged_and_left(
+    endpoint: Endpoint, metadata: dict[str, str]
+) -> None:
+    body = event(metadata)
+    status, _ = await endpoint.send(body, signature(body))
+    assert (status, endpoint.notes) == (200, [])
+    assert endpoint.counted("not_ours") == 1
+
+
+async def test_an_object_without_metadata_is_left(endpoint: Endpoint) -> None:
+    body = json.dumps({"id": "evt_1", "object": "event", "type": "x", "data": {"object": {"id": "b"}}}).encode()
+    assert (await endpoint.send(body, signature(body)))[0] == 200
+    body = json.dumps({"id": "evt_1", "object": "event", "type": "x"}).encode()
+    assert (await endpoint.send(body, signature(body)))[0] == 200
+    assert endpoint.notes == []
