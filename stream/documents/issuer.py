@@ -11,7 +11,9 @@ from msgspec import Meta
 LOGO_BYTES_MAX = 1_000_000
 ACCENT = "#1f4e66"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_Text = Annotated[str, Meta(max_length=1_000)]
+# What fits: a line beside the name, and a note at the foot of a page.
+_Line = Annotated[str, Meta(max_length=100)]
+_Note = Annotated[str, Meta(max_length=300)]
 
 
 class IssuerError(ValueError):
@@ -31,13 +33,13 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     PNG or SVG file, from the issuer file's folder on.
     """
 
-    name: Annotated[_Text, Meta(min_length=1)] = "Tollgate"
-    address: tuple[_Text, ...] = ()
-    vat_id: _Text = ""
-    email: _Text = ""
-    footer: _Text = ""
+    name: Annotated[str, Meta(min_length=1, max_length=100)] = "Tollgate"
+    address: Annotated[tuple[_Line, ...], Meta(max_length=8)] = ()
+    vat_id: _Line = ""
+    email: _Line = ""
+    footer: _Note = ""
     accent: Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")] = ACCENT
-    logo: _Text = ""
+    logo: str = ""
 
 
 def load_issuer(path: Path | None) -> tuple[Issuer, Logo | None]:

@@ -194,11 +194,13 @@ def test_m11_the_list_says_what_there_is_and_how_it_stands(tmp_path: Path) -> No
             'accent = "red"',
             "issuer.toml: accent: Expected `str` matching regex '^#[0-9a-fA-F]{6}$'; write `accent = \"#",
         ),
+        (f'footer = "{"x" * 301}"', "issuer.toml: footer: Expected `str` of length <= 300"),
+        (f"address = {['x'] * 9}", "issuer.toml: address: Expected `array` of length <= 8"),
         ('logo = "none.png"', "none.png: cannot be read: No such file"),
         ('logo = "FACTS.jsonl"', "FACTS.jsonl is neither a PNG nor an SVG file; save it as one of them"),
         ('logo = "big.png"', "big.png has 1,000,009 bytes; at most 1,000,000 are taken"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_an_issuer_file_that_cannot_be_used(toml: str, said: str, facts: str, tmp_path: Path) -> None:
     (tmp_path / "big.png").write_bytes(PNG[:8] + b"\0" * 1_000_001)
