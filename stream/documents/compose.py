@@ -104,8 +104,8 @@ def _totals(invoice: InvoiceIssued, open_micros: int, purse: Purse) -> list[Tota
     settled_micros = invoice.total_micros - open_micros
     totals = [Total(label, purse.amount(micros)) for label, micros in rows]
     totals.append(Total("Total", purse.amount(invoice.total_micros), strong=True))
-    # What reduces the total to what is open; a negative total is made good with the next invoice.
-    settled = "Paid" if settled_micros >= 0 else "Credited to the next invoice"
+    # What lies between the total and what is open: payments, and credit of the invoice before or for the next one.
+    settled = "Payments and credits" if settled_micros >= 0 else "Credited to the next invoice"
     totals.append(Total(settled, purse.amount(-settled_micros)))
     due = "Amount due" if open_micros >= 0 else "Credited to the next invoice"
     return [*totals, Total(due, purse.amount(open_micros), strong=True)]

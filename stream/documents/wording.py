@@ -27,7 +27,7 @@ _PURPOSES = {
     "purchase": "Credits added to the wallet",
     "overage": "Usage beyond the included minutes",
     "subscription": "Subscription fee",
-    "invoice": "What was open on an invoice",
+    "invoice": "Open amount of an invoice",
 }
 _BRANDS = {
     "visa": "Visa",

@@ -63,7 +63,7 @@ def test_m11_an_invoice_says_who_what_when_and_how_much() -> None:
         ("Subtotal", "$132.18"),
         ("Tax, 8.25 %", "$6.78"),
         ("Total", "$138.96"),
-        ("Paid", "\u2212$129.18"),
+        ("Payments and credits", "\u2212$129.18"),
         ("Amount due", "$9.78"),
     ]
 
@@ -71,7 +71,7 @@ def test_m11_an_invoice_says_who_what_when_and_how_much() -> None:
 def test_m11_an_invoice_is_paid_once_the_facts_say_so() -> None:
     made = page(invoice(), paid(invoice()), paid(invoice(4)))
     assert (made.status.paid, made.status.word) == (True, "PAID")
-    assert totals(made)[-2:] == [("Paid", "\u2212$138.96"), ("Amount due", "$0.00")]
+    assert totals(made)[-2:] == [("Payments and credits", "\u2212$138.96"), ("Amount due", "$0.00")]
     assert ("Paid on", "3 May 2026") in made.details
     other = page(invoice(), paid(invoice(account_id="a2", invoice_id="a1/invoice/3")))
     assert other.status.word == "OPEN \u00b7 $9.78"
@@ -84,17 +84,23 @@ def test_m11_an_invoice_is_paid_once_the_facts_say_so() -> None:
 @pytest.mark.parametrize(
     ("lines", "open_micros", "said"),
     [
-        ([49 * DOLLAR], 49 * DOLLAR, ["$49.00", "Paid $0.00", "Amount due $49.00"]),
-        ([0], 0, ["$0.00", "Paid $0.00", "Amount due $0.00"]),
+        ([49 * DOLLAR], 49 * DOLLAR, ["$49.00", "Payments and credits $0.00", "Amount due $49.00"]),
+        ([0], 0, ["$0.00", "Payments and credits $0.00", "Amount due $0.00"]),
         (
             [49 * DOLLAR, -69 * DOLLAR],
             0,
             ["\u2212$20.00", "Credited to the next invoice $20.00", "Amount due $0.00"],
         ),
+        # The fee is being asked for; what a change of plan gave back waits for the next invoice.
+        (
+            [99 * DOLLAR, -50 * DOLLAR],
+            99 * DOLLAR,
+            ["$49.00", "Credited to the next invoice $50.00", "Amount due $99.00"],
+        ),
         (
             [49 * DOLLAR, -20 * DOLLAR],
             -20 * DOLLAR,
-            ["$29.00", "Paid \u2212$49.00", "Credited to the next invoice \u2212$20.00"],
+            ["$29.00", "Payments and credits \u2212$49.00", "Credited to the next invoice \u2212$20.00"],
         ),
     ],
 )
@@ -249,7 +255,7 @@ def test_a_receipt_names_what_is_known_of_the_card(fields: dict[str, Any], said:
         ("refill", "Automatic top-up of the wallet"),
         ("overage", "Usage beyond the included minutes"),
         ("subscription", "Subscription fee"),
-        ("invoice", "What was open on an invoice"),
+        ("invoice", "Open amount of an invoice"),
         ("setup_fee", "Setup fee"),
     ],
 )

@@ -14,7 +14,7 @@ from tests.documents.pdf_text import fonts_of, metadata_of, pages_of
 from tests.documents.samples import CENT, LINES, invoice, jsonl, line, paid, receipt
 
 ROOT = Path(__file__).resolve().parents[2]
-TOTALS = ["Subtotal", "Tax", "Total", "Paid", "Amount due"]
+TOTALS = ["Subtotal", "Tax", "Total", "Payments and credits", "Amount due"]
 
 
 def run(*arguments: str, **options: Any) -> Result:
