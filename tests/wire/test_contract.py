@@ -25,8 +25,12 @@ INPUTS = {
     "payment-method-added": "payment_method_id token brand last4 exp_month exp_year",
     "payment-method-removed": "payment_method_id",
     "payment-method-defaulted": "payment_method_id",
+    "plan-change-requested": "plan",
     "subscription-cancel-requested": "reason?",
     "subscription-resume-requested": "",
+    "phone-number-added": "number monthly_fee_micros",
+    "phone-number-removed": "number",
+    "tax-rate-set": "rate_ppm",
     "billing-email-set": "billing_email",
     "payment-succeeded": "payment_id provider_reference?",
     "payment-declined": "payment_id reason retryable",
@@ -34,7 +38,7 @@ INPUTS = {
 }
 CHARGE = (
     "call_id amount_micros currency lines wallet_micros card_micros balance_before_micros balance_after_micros"
-    " plan plan_version period_start ordinal? billable_ms"
+    " plan plan_version period_start ordinal? billable_ms minutes_before? minutes_after?"
 )
 FACTS = {
     "call-admitted": "call_id reason features_enabled hold_micros",
@@ -47,17 +51,22 @@ FACTS = {
     "refill-declined": "refill_id reason",
     "refill-paused": "refill_id reason",
     "refill-unresolved": "refill_id",
+    "subscription-payment-declined": "",
     "upgrade-suggested": "",
     "call-stuck": "",
     "refill-requested": "refill_id payment_id amount_micros payment_method_id",
     "refill-succeeded": "refill_id",
     "payment-requested": "payment_id purpose amount_micros currency payment_method_id token",
     "ledger-entry-posted": "entry_id kind amount_micros balance_after_micros reference",
+    "invoice-issued": "invoice_id number period_start period_end lines total_micros tax_micros status",
+    "invoice-paid": "invoice_id",
+    "receipt-issued": "receipt_id payment_id purpose amount_micros currency billing_email",
     "account-snapshot": "version plan plan_version subscription balance_micros held_micros available_micros features"
     " auto_refill usage card_due_micros open_calls",
 }
 PARTS = {
     ("call-charged", "Line"): "kind quantity unit_amount_micros amount_micros",
+    ("invoice-issued", "InvoiceLine"): "kind description amount_micros",
     ("account-snapshot", "Subscription"): "status renews_at",
     ("account-snapshot", "Usage"): "period_start period_end calls_counted calls_included minutes_used minutes_included"
     " minutes_remaining projected_minutes cost_by_call_type_micros",
@@ -70,6 +79,7 @@ VALUES = {
     ("call-admitted", "reason"): "included credits subscription",
     ("call-redirected", "reason"): "insufficient_balance extra_calls_off subscription_ended unknown_account",
     ("payment-requested", "purpose"): "refill purchase overage subscription refund invoice",
+    ("invoice-issued", "status"): "open paid",
     ("ledger-entry-posted", "kind"): "purchase refill grant charge adjustment refund",
 }
 

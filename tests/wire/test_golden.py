@@ -10,10 +10,31 @@ from typer.testing import CliRunner
 from agents.wallet.agent import Wallets
 from schemas.batch import Headers
 from stream.replay import command
-from tests.wire.golden_files import CATALOGUE, EXAMPLES, GOLDEN, THEMES, examples, facts_of, inputs_of, snapshots_of
+from tests.wire.golden_files import (
+    EXAMPLES,
+    GOLDEN,
+    THEMES,
+    catalogue_of,
+    examples,
+    facts_of,
+    inputs_of,
+    plans_of,
+    snapshots_of,
+)
 
 CHANGED = "if that is meant: python -m tests.wire.golden_files, after reading golden/README.md"
-PINNED_THEMES = {"alerts", "cap", "dead-letters", "gate", "purchase", "ranking", "refill"}
+PINNED_THEMES = {
+    "alerts",
+    "cap",
+    "dead-letters",
+    "gate",
+    "invoice",
+    "minutes",
+    "purchase",
+    "ranking",
+    "refill",
+    "subscription",
+}
 
 
 def test_no_theme_was_lost() -> None:
@@ -36,12 +57,13 @@ def test_the_published_examples_are_facts_of_these_histories() -> None:
     assert EXAMPLES.read_bytes().splitlines() == examples().splitlines(), CHANGED
 
 
-def test_the_command_writes_these_very_bytes() -> None:
+@pytest.mark.parametrize("theme", ["gate", "minutes"])
+def test_the_command_writes_these_very_bytes(theme: str) -> None:
     app = typer.Typer()
     app.command()(command)
-    arguments = ["--plans", str(GOLDEN / "plans.toml"), str(GOLDEN / "gate.inputs.jsonl")]
+    arguments = ["--plans", str(plans_of(theme)), str(GOLDEN / f"{theme}.inputs.jsonl")]
     written = CliRunner().invoke(app, arguments)
-    assert (written.exit_code, written.stdout_bytes) == (0, (GOLDEN / "gate.facts.jsonl").read_bytes())
+    assert (written.exit_code, written.stdout_bytes) == (0, (GOLDEN / f"{theme}.facts.jsonl").read_bytes())
 
 
 @dataclass(frozen=True)
@@ -79,7 +101,7 @@ def account_of(line: bytes) -> bytes | None:
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("batch_max", [1, 1000])
 def test_the_worker_publishes_these_facts_with_cloudevents_headers(theme: str, batch_max: int) -> None:
-    wallets = Wallets(CATALOGUE, partitions=1)
+    wallets = Wallets(catalogue_of(theme), partitions=1)
     table: dict[str, bytes] = {}
     wallets.open(0, table)
     records, published = records_of(theme), []

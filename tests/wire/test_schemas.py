@@ -13,7 +13,7 @@ from schemas.codec import Unreadable, decode_input
 from schemas.instant import parse_instant
 from schemas.wire.generate import documents
 from stream.replay import replay_lines, snapshot_lines
-from tests.wire.golden_files import CATALOGUE, THEMES, inputs_of
+from tests.wire.golden_files import THEMES, catalogue_of, inputs_of
 from tests.wire.published import SUFFIX, TYPES, WIRE, errors, is_published, read_schema
 
 # The types of the wire contract, by hand: a type that goes missing from the code must not go missing here in silence.
@@ -26,14 +26,18 @@ FACTS = {
     "call-stuck",
     "charge-adjusted",
     "funds-needed",
+    "invoice-issued",
+    "invoice-paid",
     "ledger-entry-posted",
     "payment-requested",
     "purchase-declined",
+    "receipt-issued",
     "refill-declined",
     "refill-paused",
     "refill-requested",
     "refill-succeeded",
     "refill-unresolved",
+    "subscription-payment-declined",
     "upgrade-suggested",
 }
 
@@ -80,8 +84,8 @@ def test_an_example_input_is_taken(example: dict[str, Any]) -> None:
 def broad_history() -> Iterator[dict[str, Any]]:
     """Every fact of the golden histories, and of a generated day of traffic."""
     for theme in THEMES:
-        yield from replay_lines(inputs_of(theme), CATALOGUE)
-        yield from snapshot_lines(inputs_of(theme), CATALOGUE)
+        yield from replay_lines(inputs_of(theme), catalogue_of(theme))
+        yield from snapshot_lines(inputs_of(theme), catalogue_of(theme))
     midnight_ms = parse_instant("2026-02-28T00:00:00Z")
     day = TrafficSettings(midnight_ms, accounts=25, calls=1_200, partitions=1, malformed=0.02)
     lines = [record.value for record in records(day)]
@@ -119,6 +123,8 @@ CARD: dict[str, Any] = {
 GRANT: dict[str, Any] = {"type": "credits-granted", "grant_id": "g", "reason": "r", "actor": "a"}
 BUY: dict[str, Any] = {"type": "credits-purchase-requested", "purchase_id": "p"}
 OPEN: dict[str, Any] = {"type": "account-opened", "plan": "free"}
+NUMBER: dict[str, Any] = {"type": "phone-number-added", "number": "+12025550101", "monthly_fee_micros": 2_000_000}
+TAX: dict[str, Any] = {"type": "tax-rate-set", "rate_ppm": 82_500}
 
 
 def event(fields: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -144,6 +150,15 @@ TAKEN = [
     event(OPEN, currency="EUR", time_zone="Europe/Berlin"),
     event(CARD),
     event({"type": "alert-thresholds-set", "thresholds_micros": []}),
+    event(NUMBER),
+    event({"type": "phone-number-removed", "number": "reception"}),
+    event(TAX),
+    event(TAX, rate_ppm=0),
+    event(TAX, rate_ppm=1_000_000),
+    event({"type": "plan-change-requested", "plan": "dental"}),
+    event({"type": "subscription-cancel-requested"}),
+    event({"type": "subscription-cancel-requested", "reason": "x" * 1024}),
+    event({"type": "subscription-resume-requested"}),
     event({"type": "clock-ticked", "account_id": "*"}),
 ]
 REFUSED = [
@@ -191,6 +206,16 @@ REFUSED = [
     event(CARD, exp_month=13),
     event({"type": "alert-thresholds-set", "thresholds_micros": [-1]}),
     event({"type": "alert-thresholds-set", "thresholds_micros": [0] * 17}),
+    event(NUMBER, number=""),
+    event(NUMBER, number=12025550101),
+    event(NUMBER, monthly_fee_micros=0),
+    event(NUMBER, monthly_fee_micros=...),
+    event(TAX, rate_ppm=-1),
+    event(TAX, rate_ppm=1_000_001),
+    event(TAX, rate_ppm=0.0825),
+    event({"type": "plan-change-requested", "plan": ""}),
+    event({"type": "plan-change-requested"}),
+    event({"type": "subscription-cancel-requested", "reason": "x" * 1025}),
     event({"type": "clock-ticked"}),
 ]
 # What only the code can tell, because a JSON Schema cannot compare two fields, know time zones or tell 1.0 from 1.
@@ -206,7 +231,16 @@ REFUSED_BY_THE_CODE_ALONE = [
 
 def ids(events: list[dict[str, Any]]) -> list[str]:
     """For each its number and what tells it from the others."""
-    common = {"id": "i1", "account_id": "a1", "occurred_at": "2026-01-31T10:00:00.250Z", **START, **END, **CARD}
+    common = {
+        "id": "i1",
+        "account_id": "a1",
+        "occurred_at": "2026-01-31T10:00:00.250Z",
+        **START,
+        **END,
+        **CARD,
+        **NUMBER,
+        **TAX,
+    }
     return [
         f"{number} {event.get('type')} { ({n: str(v)[:30] for n, v in event.items() if v != common.get(n)}) }"
         for number, event in enumerate(events)
