@@ -1,15 +1,12 @@
 """One plain sentence about what a call cost and why, to be read before anything else. Rule G11."""
 
-from collections.abc import Iterable
-from datetime import datetime
-
-from schemas.facts import Charge, Receipt
-from schemas.instant import from_millis, parse_instant
+from schemas.facts import Charge, MinutesReceipt, Receipt
 from schemas.money import format_money
-from stream.call_story import FEATURES, CallStory, is_counted, is_extra, not_enabled
+from stream.call_story import FEATURES, CallStory, is_counted
+from stream.call_words import day, names
+from stream.credits_check import calls_included, cap_micros, is_extra, not_enabled
+from stream.minutes_story import minutes_given_back, took_minutes, who_paid
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_NAMES = {"extra_calls": "extra calls", "live_agent": "live agent", "appointment_booking": "appointment booking"}
 _USED = {"live_agent": "a live agent", "appointment_booking": "an appointment"}
 _UNANSWERED = {
     "no_answer": "nobody answered it",
@@ -32,7 +29,7 @@ def sentence(story: CallStory) -> str:
     if latest is None:
         return f"{who} {_uncharged(story)}."
     cost = _cost(latest.receipt.amount_micros, latest.currency)
-    why = _why(story, latest)
+    why = _why(story, latest) + (who_paid(story) if story.is_by_minutes else "")
     if not story.adjustments:
         return f"{who} cost {cost}: {why}."
     changed = f"{len(story.adjustments)} adjustment{'s' if len(story.adjustments) > 1 else ''}"
@@ -69,15 +66,17 @@ def _uncharged(story: CallStory) -> str:
 
 
 def _why(story: CallStory, charge: Charge) -> str:
-    receipt = charge.receipt
+    receipt, minutes = charge.receipt, charge.receipt.minutes
     if not is_counted(receipt):
-        return _why_not_counted(story, receipt)
+        return _why_not_counted(story, receipt) + minutes_given_back(story)
+    if isinstance(minutes, MinutesReceipt):
+        return took_minutes(charge, minutes)
     now = "is" if story.adjustments else "was"
     clauses = [
         f"it {now} call {charge.ordinal} of the period from {day(charge.period_start)}",
-        f"beyond the {receipt.calls_included} included ones"
+        f"beyond the {calls_included(receipt)} included ones"
         if is_extra(charge)
-        else f"one of the {receipt.calls_included} included ones",
+        else f"one of the {calls_included(receipt)} included ones",
     ]
     billed = [_USED[f] for f in FEATURES if f in receipt.features_used and f in receipt.features_active]
     if billed:
@@ -88,7 +87,7 @@ def _why(story: CallStory, charge: Charge) -> str:
     forgiven_micros = -sum(line.amount_micros for line in receipt.lines if line.kind == "cap")
     if forgiven_micros:
         cap, forgiven = (
-            format_money(receipt.cap_micros, charge.currency),
+            format_money(cap_micros(receipt), charge.currency),
             format_money(forgiven_micros, charge.currency),
         )
         clauses.append(f"the cap of {cap} took off {forgiven}")
@@ -111,37 +110,3 @@ def _listed(clauses: list[str]) -> str:
     *others, last = clauses
     # Place and allowance are one thought; everything after them is joined by commas and a last "and".
     return ", ".join(others) + (f", and {last}" if len(clauses) > 2 else f", {last}")
-
-
-def names(features: Iterable[str]) -> str:
-    """Features as people say them: `live agent and appointment booking`."""
-    words = [_NAMES.get(feature, feature) for feature in features]
-    return words[0] if len(words) == 1 else " and ".join([", ".join(words[:-1]), words[-1]]) if words else ""
-
-
-def day(text: str) -> str:
-    """`1 Jan 2026`; with the time where a period begins at another midnight than UTC's."""
-    at = _read(text)
-    if at is None:
-        return text
-    return _day(at) if (at.hour, at.minute, at.second) == (0, 0, 0) else moment(text)
-
-
-def moment(text: str) -> str:
-    """`2 Jan 2026 14:01:05 UTC`, with milliseconds where there are any. What is no time stays as it is."""
-    at = _read(text)
-    if at is None:
-        return text
-    millis = f".{at.microsecond // 1000:03d}" if at.microsecond else ""
-    return f"{_day(at)} {at:%H:%M:%S}{millis} UTC"
-
-
-def _day(at: datetime) -> str:
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
-
-
-def _read(text: str) -> datetime | None:
-    try:
-        return from_millis(parse_instant(text))
-    except ValueError:
-        return None

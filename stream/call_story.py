@@ -1,9 +1,7 @@
-"""What the facts say about one call, and whether it adds up. Rule G11."""
+"""What the facts say about one call. Rule G11."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, cast
 
 import msgspec
@@ -16,17 +14,14 @@ from schemas.facts import (
     Charge,
     ChargeAdjusted,
     LedgerEntryPosted,
-    Line,
+    MinutesReceipt,
     Receipt,
 )
-from schemas.money import format_money, round_half_up
 
 ToldFact = CallAdmitted | CallRedirected | CallCharged | ChargeAdjusted | CallStuck | LedgerEntryPosted
 TOLD = frozenset(str(kind.__struct_config__.tag) for kind in ToldFact.__args__)
 FEATURES = ("live_agent", "appointment_booking")
 _CALL_ENTRIES = ("charge", "adjustment")
-# Lines that carry no price: what is computed from them is told by the receipt's own fields.
-_PRICED_ELSEWHERE = frozenset({"cap", "included", "not_enabled"})
 
 
 class ExplainError(Exception):
@@ -58,6 +53,11 @@ class CallStory:
     def latest(self) -> Charge | None:
         """The fact whose receipt tells what the call costs now."""
         return self.adjustments[-1] if self.adjustments else self.charged
+
+    @property
+    def is_by_minutes(self) -> bool:
+        """Whether it was charged on a minutes plan: a call keeps the plan that it started under (rule G9)."""
+        return self.latest is not None and isinstance(self.latest.receipt.minutes, MinutesReceipt)
 
     def moves(self) -> list[Charge]:
         return [*self.charges, *self.adjustments]
@@ -102,9 +102,21 @@ def _is_about(fact: dict[str, Any], call_id: str, account_id: str | None) -> boo
 
 def _convert(number: int, fact: dict[str, Any]) -> ToldFact:
     try:
-        return cast("ToldFact", msgspec.convert(fact, ToldFact))
+        told = cast("ToldFact", msgspec.convert(fact, ToldFact))
     except msgspec.ValidationError as error:
         raise ExplainError(f"fact {number} is no {fact['type']} of the contract: {error}") from None
+    if isinstance(told, Charge) and not _has_terms(told.receipt):
+        raise ExplainError(f"fact {number} cannot be explained: its receipt lacks the terms that it was charged by")
+    return told
+
+
+def _has_terms(receipt: Receipt) -> bool:
+    """Whether it says by what it was charged: a minutes plan's terms, or a credits plan's."""
+    if receipt.charge_quantum_micros < 1:
+        return False
+    if isinstance(receipt.minutes, MinutesReceipt):
+        return receipt.minutes.increment_first_s > 0 and receipt.minutes.increment_next_s > 0
+    return isinstance(receipt.cap_micros, int) and isinstance(receipt.calls_included, int)
 
 
 def _tell(story: CallStory, fact: ToldFact) -> None:
@@ -143,116 +155,3 @@ def is_counted(receipt: Receipt) -> bool:
         and receipt.answered_at is not None
         and receipt.real
     )
-
-
-def is_extra(charge: Charge) -> bool:
-    """Whether the call was beyond the included ones of its period. Rule C3."""
-    return (charge.ordinal or 0) > charge.receipt.calls_included
-
-
-def not_enabled(charge: Charge) -> list[str]:
-    """What the call used that was off, or inactive at admission, and therefore not billed. Rules C11 and P2."""
-    receipt = charge.receipt
-    if not is_counted(receipt):
-        return []
-    used = [feature for feature in FEATURES if feature in receipt.features_used]
-    if is_extra(charge):
-        used.insert(0, "extra_calls")
-    return [feature for feature in used if feature not in receipt.features_active]
-
-
-def recompute(receipt: Receipt) -> int:
-    """The charge in micros from the receipt alone: quantities times units, capped, rounded once. Rules C6 and G1."""
-    total = sum((_exact(line) for line in receipt.lines if line.kind not in _PRICED_ELSEWHERE), Fraction(0))
-    parts, whole = min(total, Fraction(receipt.cap_micros)).as_integer_ratio()
-    rounded = round_half_up(parts, receipt.charge_quantum_micros * whole) // whole
-    if rounded > receipt.cap_micros:
-        return receipt.cap_micros // receipt.charge_quantum_micros * receipt.charge_quantum_micros
-    return rounded
-
-
-def _exact(line: Line) -> Fraction:
-    """Quantity times unit. A quantity of minutes may have decimals: read as written, never as a float."""
-    return Fraction(str(line.quantity)) * line.unit_amount_micros
-
-
-def faults(story: CallStory) -> list[str]:
-    """What does not add up, a sentence each; empty when everything does."""
-    found: list[str] = []
-    if len(story.charges) > 1:
-        found.append(f"the call was charged {len(story.charges)} times: {', '.join(c.id for c in story.charges)}")
-    if story.adjustments and not story.charges:
-        found.append(f"the charge {story.adjustments[0].adjusts} is not in these facts, only its adjustments are")
-    cost_micros = 0
-    for move in story.moves():
-        cost_micros += move.amount_micros
-        found += _faults_of(move)
-        if story.charges and cost_micros != move.receipt.amount_micros:
-            found.append(
-                f"{move.id}: charge and adjustments make {_money(cost_micros, move)},"
-                f" its receipt says {_money(move.receipt.amount_micros, move)}"
-            )
-        if isinstance(move, ChargeAdjusted) and story.charges and move.adjusts != story.charges[0].id:
-            found.append(f"{move.id} adjusts {move.adjusts}, which is not the charge of this call")
-    return found + (list(_ledger_faults(story)) if story.has_ledger else [])
-
-
-def _faults_of(move: Charge) -> Iterator[str]:
-    receipt, name = move.receipt, move.id
-    recomputed = recompute(receipt)
-    if recomputed != receipt.amount_micros:
-        yield f"{name}: recomputed {_money(recomputed, move)}, the receipt says {_money(receipt.amount_micros, move)}"
-    if _sum(receipt.lines) != receipt.amount_micros:
-        yield f"{name}: the receipt's lines sum to {_money(_sum(receipt.lines), move)}"
-    if sum(map(_exact, receipt.lines)) != receipt.unrounded_micros:
-        yield f"{name}: quantities times units do not make the unrounded {_money(receipt.unrounded_micros, move)}"
-    if sum(line.amount_micros != _exact(line) for line in receipt.lines) > (receipt.unrounded_micros != recomputed):
-        yield f"{name}: a line of the receipt is not its quantity times its unit, and that is not the rounding"
-    if _sum(move.lines) != move.amount_micros:
-        yield f"{name}: the lines sum to {_money(_sum(move.lines), move)}, not {_money(move.amount_micros, move)}"
-    if move.wallet_micros + move.card_micros != move.amount_micros:
-        yield f"{name}: wallet and card paid {_money(move.wallet_micros + move.card_micros, move)}"
-    if move.balance_before_micros - move.wallet_micros != move.balance_after_micros:
-        yield f"{name}: the balance after is not the balance before less what the wallet paid"
-    billed, billable = _billed(receipt), _billable(move)
-    if billed != billable:
-        yield f"{name}: billed are {_names(billed)}, by its own receipt it should be {_names(billable)}"
-
-
-def _billed(receipt: Receipt) -> set[str]:
-    return {line.kind for line in receipt.lines} - _PRICED_ELSEWHERE
-
-
-def _billable(move: Charge) -> set[str]:
-    """The lines that the receipt's own circumstances call for. Rules C2 to C5 and C11."""
-    receipt = move.receipt
-    if not is_counted(receipt):
-        return set()
-    used = {feature for feature in FEATURES if feature in receipt.features_used and feature in receipt.features_active}
-    return used | ({"extra_call"} if is_extra(move) and "extra_calls" in receipt.features_active else set())
-
-
-def _ledger_faults(story: CallStory) -> Iterator[str]:
-    moved = Counter((m.caused_by, -m.wallet_micros, m.balance_after_micros) for m in story.moves() if m.wallet_micros)
-    posted = Counter((e.caused_by, e.amount_micros, e.balance_after_micros) for e in story.entries)
-    for cause, micros, _ in (moved - posted).elements():
-        yield f"the ledger has no entry of {_signed(micros, story)} caused by input {cause}, with the balance after it"
-    for cause, micros, _ in (posted - moved).elements():
-        yield f"the ledger entry of {_signed(micros, story)} caused by input {cause} belongs to no charge or adjustment"
-
-
-def _signed(micros: int, story: CallStory) -> str:
-    currencies = [entry.currency for entry in story.entries] + [move.currency for move in story.moves()]
-    return format_money(micros, currencies[0])
-
-
-def _sum(lines: Iterable[Line]) -> int:
-    return sum(line.amount_micros for line in lines)
-
-
-def _money(micros: int, move: Charge) -> str:
-    return format_money(micros, move.currency)
-
-
-def _names(kinds: set[str]) -> str:
-    return ", ".join(sorted(kinds)) or "nothing"

@@ -8,10 +8,14 @@ from typing import Annotated, Any, BinaryIO
 import orjson
 import typer
 
-from schemas.facts import Charge, ChargeAdjusted, Line
+from schemas.facts import Charge, ChargeAdjusted, MinutesReceipt
 from schemas.money import format_money
-from stream.call_sentence import moment, names, sentence
-from stream.call_story import CallStory, ExplainError, faults, not_enabled, read_story, recompute
+from stream import minutes_story
+from stream.call_check import faults, recompute
+from stream.call_sentence import sentence
+from stream.call_story import CallStory, ExplainError, read_story
+from stream.call_words import duration, flow, line_row, moment, names, signed
+from stream.credits_check import cap_micros, not_enabled
 
 _LABEL_WIDTH = 13
 _GATE_REASONS = {
@@ -92,10 +96,10 @@ def _sections(story: CallStory) -> Iterator[tuple[str, list[str]]]:
         yield "Charge", _charge(charge)
         yield "Paid", _paid(charge)
     if latest is not None:
-        off = not_enabled(latest)
-        yield "Not enabled", [f"{names(off)}: used, and not billed" if off else "nothing that was used"]
-        adjusted = [row for adjustment in story.adjustments for row in _adjustment(adjustment)]
-        yield "Adjustments", adjusted or ["none"]
+        if not story.is_by_minutes:
+            off = not_enabled(latest)
+            yield "Not enabled", [f"{names(off)}: used, and not billed" if off else "nothing that was used"]
+        yield "Adjustments", _adjustments(story)
         yield "Ledger", _ledger(story)
     yield "Inputs", [_inputs(story)]
     yield "Check", _check(story)
@@ -109,7 +113,7 @@ def _call(charge: Charge) -> list[str]:
     when = f"started {moment(receipt.started_at)}, {answered}, ended {moment(receipt.ended_at)}"
     return [
         f"{how}, plan {charge.plan} (version {charge.plan_version} of the catalogue)",
-        f"{when}: {_duration(charge.billable_ms)} billable",
+        f"{when}: {duration(charge.billable_ms)} billable",
     ]
 
 
@@ -123,9 +127,12 @@ def _gate(story: CallStory) -> list[str]:
     elif admitted is not None:
         why = _GATE_REASONS.get(admitted.reason, admitted.reason)
         active = names(admitted.features_enabled) or "none (switched off, or no credits when it started)"
+        held = format_money(admitted.hold_micros, admitted.currency)
         rows = [
             f"admitted at {moment(admitted.occurred_at)}: {why} ({admitted.reason})",
-            f"paid features active on it: {active}; {format_money(admitted.hold_micros, admitted.currency)} held",
+            f"features cost nothing extra on this plan; {held} held"
+            if admitted.reason == "subscription"
+            else f"paid features active on it: {active}; {held} held",
         ]
     elif story.latest is not None and story.latest.receipt.gate == "none":
         rows = ["its end was reported before its start, if that ever was: charged as if admitted at that moment"]
@@ -141,6 +148,9 @@ def _gate(story: CallStory) -> list[str]:
 
 def _charge(charge: Charge) -> list[str]:
     receipt, currency = charge.receipt, charge.currency
+    published = f"at {moment(charge.occurred_at)}, {charge.id}"
+    if isinstance(receipt.minutes, MinutesReceipt):
+        return [published, *minutes_story.charge_rows(charge, receipt.minutes)]
     charged, quantum = (
         format_money(charge.amount_micros, currency),
         format_money(receipt.charge_quantum_micros, currency),
@@ -148,55 +158,56 @@ def _charge(charge: Charge) -> list[str]:
     unrounded = format_money(receipt.unrounded_micros, currency)
     change = f"{unrounded}, nothing to round" if unrounded == charged else f"{unrounded} -> {charged}"
     return [
-        f"at {moment(charge.occurred_at)}, {charge.id}",
-        *(_line(line, currency) for line in charge.lines),
+        published,
+        *(line_row(line, currency) for line in charge.lines),
         f"{'charged':<34} {charged:>12}",
-        f"at most {format_money(receipt.cap_micros, currency)} a call; rounded once to {quantum}, halves up: {change}",
+        f"at most {format_money(cap_micros(receipt), currency)} a call; rounded once to {quantum}, halves up: {change}",
     ]
 
 
-def _line(line: Line, currency: str) -> str:
-    times = f"{line.quantity} x {format_money(line.unit_amount_micros, currency)}"
-    return f"{line.kind.replace('_', ' '):<20} {times:>13} {format_money(line.amount_micros, currency):>12}"
-
-
 def _paid(charge: Charge) -> list[str]:
+    if isinstance(charge.receipt.minutes, MinutesReceipt):
+        return minutes_story.paid_rows(charge)
     before = format_money(charge.balance_before_micros, charge.currency)
     after = format_money(charge.balance_after_micros, charge.currency)
-    wallet = _flow(charge.wallet_micros, charge.currency, "from the wallet", "back to the wallet")
-    card = _flow(charge.card_micros, charge.currency, "by card", "back to the card")
+    wallet = flow(charge.wallet_micros, charge.currency, "from the wallet", "back to the wallet")
+    card = flow(charge.card_micros, charge.currency, "by card", "back to the card")
     return [f"{wallet}, {card}", f"balance {before} before, {after} after"]
 
 
-def _flow(micros: int, currency: str, taken: str, given_back: str) -> str:
-    return f"{format_money(abs(micros), currency)} {given_back if micros < 0 else taken}"
+def _adjustments(story: CallStory) -> list[str]:
+    rows: list[str] = []
+    before: Charge | None = story.charged
+    for adjustment in story.adjustments:
+        rows += _adjustment(before, adjustment)
+        before = adjustment
+    return rows or [minutes_story.NO_ADJUSTMENT if story.is_by_minutes else "none"]
 
 
-def _adjustment(adjustment: ChargeAdjusted) -> list[str]:
+def _adjustment(before: Charge | None, adjustment: ChargeAdjusted) -> list[str]:
     """One later correction: by how much, why, line by line, and what it did to the balance. Rules G6 and C18."""
     why = _CORRECTIONS.get(adjustment.reason, adjustment.reason).format(
         real="real" if adjustment.receipt.real else "not real", ordinal=adjustment.ordinal or "out of the count"
     )
-    amount = _signed(adjustment.amount_micros, adjustment.currency)
+    amount, minutes = signed(adjustment.amount_micros, adjustment.currency), adjustment.receipt.minutes
+    if isinstance(minutes, MinutesReceipt):
+        changes = minutes_story.adjustment_rows(before, adjustment, minutes)
+    else:
+        changes = [line_row(line, adjustment.currency) for line in adjustment.lines]
     return [
         f"{amount} at {moment(adjustment.occurred_at)}: {why} ({adjustment.reason}, input {adjustment.caused_by})",
-        *(f"  {_line(line, adjustment.currency)}" for line in adjustment.lines),
-        *(f"  {row}" for row in _paid(adjustment)),
+        *(f"  {row}" for row in (*changes, *_paid(adjustment))),
     ]
-
-
-def _signed(micros: int, currency: str) -> str:
-    return f"{'+' if micros > 0 else ''}{format_money(micros, currency)}"
 
 
 def _ledger(story: CallStory) -> list[str]:
     if not story.has_ledger:
         return ["no ledger entry of the account is in these facts"]
     return [
-        f"{entry.entry_id}: {entry.kind} {_signed(entry.amount_micros, entry.currency)},"
+        f"{entry.entry_id}: {entry.kind} {signed(entry.amount_micros, entry.currency)},"
         f" balance {format_money(entry.balance_after_micros, entry.currency)} after"
         for entry in story.entries
-    ] or ["no entry: nothing moved"]
+    ] or ["no entry: the wallet did not move" if story.is_by_minutes else "no entry: nothing moved"]
 
 
 def _inputs(story: CallStory) -> str:
@@ -215,14 +226,11 @@ def _check(story: CallStory) -> list[str]:
     recomputed = format_money(recompute(latest.receipt), latest.currency)
     charged = format_money(latest.receipt.amount_micros, latest.currency)
     rows = [f"recomputed: {recomputed}, " + ("the same" if recomputed == charged else f"NOT the {charged} charged")]
+    if isinstance(latest.receipt.minutes, MinutesReceipt):
+        rows.insert(0, minutes_story.recomputed_row(latest.receipt, latest.receipt.minutes))
     if found:
         return [*rows, *(f"DIFFERS: {fault}" for fault in found)]
     if story.adjustments:
         rows.append("charge and adjustments make what the call costs now")
-    return [*rows, "the ledger moved by the same amounts"] if story.has_ledger else rows
-
-
-def _duration(millis: int) -> str:
-    minutes, rest = divmod(millis, 60_000)
-    seconds, fraction = divmod(rest, 1000)
-    return f"{minutes} min {seconds}{f'.{fraction:03d}' if fraction else ''} s"
+    moved = "what the wallet paid and got back" if story.is_by_minutes else "the same amounts"
+    return [*rows, f"the ledger moved by {moved}"] if story.has_ledger else rows
