@@ -1,0 +1,47 @@
+"""P12: the invoices of a credits plan, and of a subscription that costs nothing. Money in dollars."""
+
+from tests.rules.story import only, opened, usd
+from tests.rules.subscriber import FEBRUARY, MARCH, Subscriber, billed, dollars, minutes_plans, subscriber
+
+
+# P12: none for a free period whose lines are all 0; one with extra calls has one, they are its overage.
+def test_p12_c03_a_free_period_with_extra_calls_has_an_invoice() -> None:
+    story = opened("extra_calls", credit=20).calls(26)
+    story.ticks(FEBRUARY)
+    assert story.answer_types() == ["invoice-issued"]
+    invoice = story.answer()[0]
+    assert billed(invoice) == dollars(("overage inbound", 3))
+    assert (invoice["number"], invoice["plan"], invoice["status"], invoice["total_micros"]) == (
+        1,
+        "free",
+        "paid",
+        usd(3),
+    )
+    assert story.ticks(MARCH).answer() == []
+
+
+def test_p12_c02_a_free_period_of_zeros_has_none() -> None:
+    story = opened("extra_calls", credit=20).calls(25)
+    assert story.ticks("2026-06-15T00:00:00Z").answer() == []
+
+
+def test_p12_a_free_period_with_a_top_up_has_one() -> None:
+    story = Subscriber().opens("free").adds_card().buys("p1", 20).settles("purchase").ticks(FEBRUARY)
+    assert billed(only(story.invoices())) == dollars(("top_up", 20))
+    assert only(story.invoices())["status"] == "paid"
+
+
+def test_p12_m13_a_free_period_with_numbers_and_tax() -> None:
+    story = Subscriber().opens("free").switches("extra_calls").is_granted(20).is_taxed(100_000).adds_number()
+    story.adds_card().calls(26).ticks(FEBRUARY)
+    assert billed(only(story.invoices())) == dollars(("overage inbound", 3), ("phone_number", 2), ("tax", "0.50"))
+    assert story.asks() == dollars(("invoice", "2.50"))
+    assert sorted(story.pays().answer_types()) == ["invoice-paid", "receipt-issued"]
+
+
+# A subscription of no price is one: it has an invoice, of nothing.
+def test_p12_a_subscription_of_no_price_has_an_invoice() -> None:
+    story = subscriber(catalogue=minutes_plans(professional={"monthly_price_micros": 0})).ticks(FEBRUARY)
+    invoice = only(story.answer())
+    assert [(line["kind"], line["amount_micros"]) for line in invoice["lines"]] == [("subscription", 0)]
+    assert (invoice["total_micros"], invoice["open_micros"], invoice["status"]) == (0, 0, "paid")
