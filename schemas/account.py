@@ -99,13 +99,15 @@ class Hole(Row, frozen=True, array_like=True):
 
 
 class Subscription(Row, frozen=True, array_like=True):
-    """The term that is paid for, half-open: a month or a year (rules M1 and M13). `next_plan` takes effect when it is
-    renewed (rule M7).
+    """The term that is paid for, half-open, of `months` (rules M1 and M13), and its price for the whole of it when it
+    began: a changed catalogue changes neither. `next_plan` takes effect when it is renewed (rule M7).
     """
 
     status: str
     term_start_ms: int
     term_end_ms: int
+    months: int
+    fee_micros: int
     next_plan: str | None = None
 
 

@@ -75,11 +75,14 @@ class Payment(Row, frozen=True, array_like=True):
 
 
 class FeeLine(Row, frozen=True, array_like=True):
-    """A line that the next invoice will carry: a term's fee, or one side of a proration (rules M6 and M7)."""
+    """A line for the invoice of the period that holds `at_ms`: a term's fee, or one side of a proration (rules M6 and
+    M7).
+    """
 
     kind: str
     description: str
     amount_micros: int
+    at_ms: int
 
 
 class PhoneNumber(Row, frozen=True, array_like=True):
@@ -94,11 +97,12 @@ class PhoneNumber(Row, frozen=True, array_like=True):
 class Billing(Row, frozen=True, array_like=True):
     """What an account is billed for besides its calls. Money in micros.
 
-    `lines` go on the next invoice and `bills` name what was asked of the card for them, or is to be. `overages` and
+    `lines` are to be invoiced and `bills` name what was asked of the card for them, or is to be. `overages` and
     `invoices` count those there were, `fees` the bills; invoices below `open_from` are paid. Overage on the card: what
     was asked for and not answered is `card_in_flight_micros`, what was paid or given back `card_settled_micros`, all up
     to the last invoice `card_invoiced_micros`; `overage_wanted` when it was to be asked for and there was no card.
-    `credit_micros` is a negative rest of earlier invoices.
+    `credit_micros` is a negative rest of earlier invoices. `plan_before` is the plan of a period that is over and waits
+    for its tick, when the account has changed since.
     """
 
     lines: tuple[FeeLine, ...] = ()
@@ -114,18 +118,21 @@ class Billing(Row, frozen=True, array_like=True):
     open_from: int = 1
     card_invoiced_micros: int = 0
     credit_micros: int = 0
+    plan_before: str = ""
 
 
 class Bill(Row, frozen=True, array_like=True):
     """An amount that the default card is asked for until it pays (rules M6, P11 and P12). Gone once it is paid.
 
     `attempts` counts the payments asked for, `declines` those of them declined since a card came. `invoice` is the
-    number of the invoice that carries it, 0 before that is issued. `due_ms` is when a declined one is asked for again.
+    number of the invoice that carries it, 0 before that is issued: that of the period that holds `at_ms`. `due_ms` is
+    when a declined one is asked for again.
     """
 
     purpose: str
     amount_micros: int
     status: str
+    at_ms: int
     invoice: int = 0
     attempts: int = 0
     declines: int = 0

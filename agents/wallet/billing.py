@@ -17,9 +17,12 @@ NUMBERS_MAX = 64
 
 def end_period(turn: Turn) -> None:
     """End the billing period that is due: overage, invoice, renewal, in this order; one period a turn. Rule G2."""
-    boundary_ms = turn.account.billing_due_ms
+    boundary_ms, plan = turn.account.billing_due_ms, turn.account.plan
+    if turn.billing.plan_before:
+        plan = turn.billing.plan_before
+        turn.billing = replace(turn.billing, plan_before="")
     ask_overage(turn)
-    issue_invoice(turn, turn.period(boundary_ms - 1))
+    issue_invoice(turn, turn.period(boundary_ms - 1), plan)
     renew(turn, boundary_ms)
     turn.account = replace(turn.account, billing_due_ms=_next_due_ms(turn, boundary_ms))
 

@@ -21,19 +21,19 @@ WAITING = "waiting"
 NO_CARD = "no_payment_method"
 
 
-def bill_fee(turn: Turn, amount_micros: int) -> str:
-    """A bill for a fee or a proration, to be asked for with `ask`. Its name."""
+def bill_fee(turn: Turn, amount_micros: int, at_ms: int) -> str:
+    """A bill for a fee or a proration of the period that holds `at_ms`, to be asked for with `ask`. Its name."""
     billing = turn.billing
     name = f"subscription/{billing.fees + 1}"
     turn.billing = replace(billing, fees=billing.fees + 1, bills=(*billing.bills, name))
-    turn.rows[bill_key(turn.account_id, name)] = Bill("subscription", amount_micros, WAITING)
+    turn.rows[bill_key(turn.account_id, name)] = Bill("subscription", amount_micros, WAITING, at_ms)
     return name
 
 
 def bill_invoice(turn: Turn, number: int, amount_micros: int) -> None:
     """Ask for what an invoice leaves to pay."""
     name = f"invoice/{number}"
-    turn.rows[bill_key(turn.account_id, name)] = Bill("invoice", amount_micros, WAITING, invoice=number)
+    turn.rows[bill_key(turn.account_id, name)] = Bill("invoice", amount_micros, WAITING, turn.at_ms, number)
     ask(turn, name)
 
 

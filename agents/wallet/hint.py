@@ -2,14 +2,12 @@
 
 from msgspec.structs import replace
 
-from agents.wallet.price import price_call
-from agents.wallet.rating import billable_ms, rate_time
+from agents.wallet.compare import cost_period
 from agents.wallet.turn import Turn
 from schemas.account import Period
 from schemas.call import Call
 from schemas.facts import PlanCost, UpgradeSuggested
 from schemas.instant import format_instant
-from schemas.plan import CreditsPlan, MinutesPlan
 
 
 def judge_upgrade(turn: Turn) -> None:
@@ -30,7 +28,7 @@ def _suggest(turn: Turn, period: Period) -> None:
     turn.put_period(replace(period, upgrade_hinted=True))
     calls = _calls_of(turn, period)
     costs = [
-        PlanCost(name, _minutes_cost(plan, calls) if isinstance(plan, MinutesPlan) else _credits_cost(plan, calls))
+        PlanCost(name, cost_period(plan, calls).total_micros)
         for name, plan in sorted(turn.view.catalogue.plans.items())
         if name != turn.account.plan
     ]
@@ -69,20 +67,3 @@ def _calls_of(turn: Turn, period: Period) -> list[Call]:
     calls = (turn.call(call_id) for call_id in dict.fromkeys([*ranked, *changed]))
     counted = [c for c in calls if c is not None and c.ordinal and c.period_start_ms == period.start_ms]
     return sorted(counted, key=lambda call: call.started_at_ms)
-
-
-def _credits_cost(plan: CreditsPlan, calls: list[Call]) -> int:
-    """What these calls would have cost with the features they had, in one period of another credits plan."""
-    charges = (price_call(plan, call, ordinal)[0] for ordinal, call in enumerate(calls, start=1))
-    return plan.monthly_price_micros + sum(line.amount_micros for lines in charges for line in lines)
-
-
-def _minutes_cost(plan: MinutesPlan, calls: list[Call]) -> int:
-    """What these calls would have cost in one period of a minutes plan, its monthly price included. Rules M2 to M4."""
-    cost_micros, used_ms = plan.monthly_price_micros, 0
-    for call in calls:
-        assert call.end is not None
-        rating = rate_time(plan, call.end.direction, billable_ms(call.end), used_ms)
-        cost_micros += rating.amount_micros
-        used_ms += rating.used_ms
-    return cost_micros

@@ -19,8 +19,8 @@ from schemas.rows import Bill, Billing, Invoice, PhoneNumber, bill_key, invoice_
 _PPM = 1_000_000
 
 
-def issue_invoice(turn: Turn, period: Period) -> None:
-    """Issue the invoice of a period that has ended, and ask for what nothing else pays. Rule P12.
+def issue_invoice(turn: Turn, period: Period, plan: str) -> None:
+    """Issue the invoice of a period that has ended under `plan`, and ask for what nothing else pays. Rule P12.
 
     The lines of fees and prorations are used up; without a subscription and anything to pay there is no invoice.
     """
@@ -29,7 +29,7 @@ def issue_invoice(turn: Turn, period: Period) -> None:
     if not any(line.amount_micros or line.kind == "subscription" for line in lines):
         return
     number = billing.invoices + 1
-    in_flight_micros, folded_micros, bills = _take_bills(turn, billing, number)
+    in_flight_micros, folded_micros, bills = _take_bills(turn, billing, number, period.end_ms)
     asked_here = {"phone_number", "tax"}
     rest_micros = folded_micros - billing.credit_micros
     rest_micros += sum(line.amount_micros for line in lines if line.kind in asked_here)
@@ -39,7 +39,7 @@ def issue_invoice(turn: Turn, period: Period) -> None:
     open_micros = bills_micros + overage_open_micros
     turn.billing = replace(
         billing,
-        lines=(),
+        lines=tuple(line for line in billing.lines if line.at_ms >= period.end_ms),
         bills=bills,
         invoices=number,
         credit_micros=max(0, -rest_micros),
@@ -49,7 +49,7 @@ def issue_invoice(turn: Turn, period: Period) -> None:
     if open_micros:
         mark_micros = accrued if overage_open_micros else 0
         turn.rows[invoice_key(turn.account_id, number)] = Invoice(bills_micros, mark_micros)
-    _say(turn, period, number, lines, open_micros)
+    _say(turn, period, plan, number, lines, open_micros)
     if rest_micros > 0:
         bill_invoice(turn, number, rest_micros)
 
@@ -58,6 +58,7 @@ def _lines(turn: Turn, billing: Billing, period: Period) -> list[InvoiceLine]:
     lines = [
         InvoiceLine(kind=line.kind, description=line.description, amount_micros=line.amount_micros)
         for line in billing.lines
+        if line.at_ms < period.end_ms
     ]
     lines += _overage_lines(period)
     taxed_micros = sum(line.amount_micros for line in lines)
@@ -100,10 +101,11 @@ def _percent(rate_ppm: int) -> str:
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
 
 
-def _take_bills(turn: Turn, billing: Billing, number: int) -> tuple[int, int, tuple[str, ...]]:
+def _take_bills(turn: Turn, billing: Billing, number: int, end_ms: int) -> tuple[int, int, tuple[str, ...]]:
     """What is being asked for of the fees, what the invoice asks for in their place, and the names still open.
 
-    A bill that is gone is paid; one that waits or is to be retried is the invoice's from now on.
+    A bill that is gone is paid; one that waits or is to be retried is the invoice's from now on. Those from `end_ms`
+    on are a later invoice's.
     """
     in_flight_micros, folded_micros, kept = 0, 0, []
     for name in billing.bills:
@@ -111,7 +113,7 @@ def _take_bills(turn: Turn, billing: Billing, number: int) -> tuple[int, int, tu
         bill = turn.get(key, Bill)
         if bill is None:
             continue
-        if bill.invoice:
+        if bill.invoice or bill.at_ms >= end_ms:
             kept.append(name)
         elif bill.status == REQUESTED:
             in_flight_micros += bill.amount_micros
@@ -123,7 +125,7 @@ def _take_bills(turn: Turn, billing: Billing, number: int) -> tuple[int, int, tu
     return in_flight_micros, folded_micros, tuple(kept)
 
 
-def _say(turn: Turn, period: Period, number: int, lines: list[InvoiceLine], open_micros: int) -> None:
+def _say(turn: Turn, period: Period, plan: str, number: int, lines: list[InvoiceLine], open_micros: int) -> None:
     name = invoice_id(turn.account_id, number)
     account = turn.account
     turn.say(
@@ -137,7 +139,7 @@ def _say(turn: Turn, period: Period, number: int, lines: list[InvoiceLine], open
             period_start=format_instant(period.start_ms),
             period_end=format_instant(period.end_ms),
             time_zone=account.time_zone,
-            plan=account.plan,
+            plan=plan,
             currency=account.currency,
             lines=tuple(lines),
             total_micros=sum(line.amount_micros for line in lines),

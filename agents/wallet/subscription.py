@@ -31,11 +31,11 @@ def is_active(subscription: Subscription | None, at_ms: int) -> bool:
 
 def open_subscription(turn: Turn) -> None:
     """The first term of an account opened on a minutes plan: its fee waits for the first card. Rule P11."""
-    plan = turn.plan
+    plan, opened_at_ms = turn.plan, turn.account.opened_at_ms
     if isinstance(plan, MinutesPlan):
-        _start_term(turn, plan, turn.account.opened_at_ms, ACTIVE)
-        _bill_term(turn, plan)
-        mark_billing(turn, turn.period(turn.account.opened_at_ms))
+        _start_term(turn, plan, opened_at_ms, ACTIVE)
+        _bill_term(turn, plan, opened_at_ms)
+        mark_billing(turn, turn.period(opened_at_ms))
 
 
 def change_plan(turn: Turn, event: PlanChangeRequested) -> bool | Refusal:
@@ -54,82 +54,98 @@ def change_plan(turn: Turn, event: PlanChangeRequested) -> bool | Refusal:
         if subscription.next_plan is None:
             return False
         turn.account = replace(account, subscription=replace(subscription, next_plan=None))
-    elif _is_upgrade(turn.plan, wanted):
+    elif _is_upgrade(subscription, wanted):
         _move(turn, event.plan, wanted, subscription.status)
     else:
         turn.account = replace(account, subscription=replace(subscription, next_plan=event.plan))
     return True
 
 
-def _is_upgrade(plan: AnyPlan, wanted: AnyPlan) -> bool:
+def _is_upgrade(term: Subscription, wanted: AnyPlan) -> bool:
     """A higher or equal price, for as long a term."""
-    if not isinstance(wanted, MinutesPlan) or wanted.interval != plan.interval:
-        return False
-    return wanted.monthly_price_micros >= plan.monthly_price_micros
+    return (
+        isinstance(wanted, MinutesPlan)
+        and _MONTHS[wanted.interval] == term.months
+        and _fee_micros(wanted) >= term.fee_micros
+    )
 
 
 def _move(turn: Turn, name: str, wanted: AnyPlan, status: str) -> None:
     """Change the plan at once, prorated by days: what is left of the old term back, what is left of the new one due."""
-    was, plan = turn.account.subscription, turn.plan
-    back = None
-    if was is not None and is_active(was, turn.at_ms):
-        assert isinstance(plan, MinutesPlan)
-        back = _proration(turn, plan, was, -1, "unused part")
-    turn.account = replace(turn.account, plan=name, subscription=None)
+    account, was, plan = turn.account, turn.account.subscription, turn.plan
+    now = open_period(turn, turn.at_ms)
+    at_ms = max(turn.at_ms, now.start_ms)
+    lines = []
+    if 0 < account.billing_due_ms <= turn.at_ms and not turn.billing.plan_before:
+        turn.billing = replace(turn.billing, plan_before=account.plan)
+    turn.account = replace(account, plan=name, subscription=None)
     if not isinstance(wanted, MinutesPlan):
         return
-    now = open_period(turn, turn.at_ms)
-    if back is None:
-        _start_term(turn, wanted, max(turn.at_ms, now.start_ms), status)
+    if was is not None and is_active(was, turn.at_ms):
+        lines.append(_proration(turn, plan, was, at_ms, -1))
+        term = replace(was, fee_micros=_fee_micros(wanted), next_plan=None)
+        turn.account = replace(turn.account, subscription=term)
     else:
-        assert was is not None
-        turn.account = replace(turn.account, subscription=replace(was, next_plan=None))
-    assert turn.account.subscription is not None
-    due = _proration(turn, wanted, turn.account.subscription, 1, "rest of the term")
-    lines = tuple(line for line in (back, due) if line is not None)
-    change_micros = sum(line.amount_micros for line in lines)
-    billing = turn.billing
-    if change_micros:
-        turn.billing = replace(billing, lines=(*billing.lines, *(line for line in lines if line.amount_micros)))
-        ask(turn, bill_fee(turn, change_micros))
+        term = _start_term(turn, wanted, at_ms, status)
+    lines.append(_proration(turn, wanted, term, at_ms, 1))
+    bill = _bill(turn, lines)
+    if bill is not None:
+        ask(turn, bill)
     mark_billing(turn, now)
 
 
-def _proration(turn: Turn, plan: MinutesPlan, term: Subscription, sign: int, what: str) -> FeeLine:
-    """The fee of the days that are left of a term, from today on, rounded by itself. Rules M7 and P11."""
+def _proration(turn: Turn, plan: AnyPlan, term: Subscription, at_ms: int, sign: int) -> FeeLine:
+    """The fee of the days that are left of a term, that of `at_ms` included, rounded by itself. Rules M7 and P11."""
     zone = turn.account.time_zone
     first, end = local_date(term.term_start_ms, zone), local_date(term.term_end_ms, zone)
-    today = min(max(local_date(turn.at_ms, zone), first), end)
+    today = min(max(local_date(at_ms, zone), first), end)
     left, days = (end - today).days, (end - first).days
-    fee_micros = _fee_micros(plan) * left
-    micros = round_half_up(fee_micros, plan.charge_quantum_micros * days) // days
-    described = f"{plan.display_name or plan.tier}, {what}: {left} of {days} days"
-    return FeeLine("proration", described, sign * micros)
+    micros = round_half_up(term.fee_micros * left, plan.charge_quantum_micros * days) // days
+    what = "unused part" if sign < 0 else "rest of the term"
+    return FeeLine("proration", f"{_name(plan)}, {what}: {left} of {days} days", sign * micros, at_ms)
+
+
+def _name(plan: AnyPlan) -> str:
+    return plan.display_name or plan.tier
 
 
 def _fee_micros(plan: MinutesPlan) -> int:
     return plan.monthly_price_micros * _MONTHS[plan.interval]
 
 
-def _start_term(turn: Turn, plan: MinutesPlan, at_ms: int, status: str) -> None:
+def _start_term(turn: Turn, plan: MinutesPlan, at_ms: int, status: str) -> Subscription:
     """The term that holds `at_ms`, from the signup's anchor, which stays. Rules G3 and P11."""
-    account = turn.account
-    start_ms, end_ms = period_at(account.opened_at_ms, account.time_zone, at_ms, _MONTHS[plan.interval])
-    turn.account = replace(account, subscription=Subscription(status, start_ms, end_ms))
+    account, months = turn.account, _MONTHS[plan.interval]
+    start_ms, end_ms = period_at(account.opened_at_ms, account.time_zone, at_ms, months)
+    term = Subscription(status, start_ms, end_ms, months, _fee_micros(plan))
+    turn.account = replace(account, subscription=term)
+    return term
 
 
-def _bill_term(turn: Turn, plan: MinutesPlan) -> str | None:
-    """A whole term's fee on the next invoice, and its bill; none for a price of 0."""
-    fee_micros, billing = _fee_micros(plan), turn.billing
-    per = "monthly" if plan.interval == "month" else "yearly"
-    line = FeeLine("subscription", f"{plan.display_name or plan.tier}, {per} fee", fee_micros)
-    turn.billing = replace(billing, lines=(*billing.lines, line))
-    return bill_fee(turn, fee_micros) if fee_micros else None
+def _bill_term(turn: Turn, plan: MinutesPlan, at_ms: int) -> str | None:
+    """The fee of the whole term that begins, and its bill; none for a price of 0."""
+    term = turn.account.subscription
+    assert term is not None
+    per = "monthly" if term.months == 1 else "yearly"
+    return _bill(turn, [FeeLine("subscription", f"{_name(plan)}, {per} fee", term.fee_micros, at_ms)])
+
+
+def _bill(turn: Turn, lines: list[FeeLine]) -> str | None:
+    """Put lines on the invoice to come. The name of the bill for their sum, None when that is 0.
+
+    The two sides of a proration are left out when they are equal: an owner may go to and fro.
+    """
+    amount_micros = sum(line.amount_micros for line in lines)
+    if amount_micros or any(line.kind == "subscription" for line in lines):
+        billing = turn.billing
+        kept = [line for line in lines if line.amount_micros or line.kind == "subscription"]
+        turn.billing = replace(billing, lines=(*billing.lines, *kept))
+    return bill_fee(turn, amount_micros, lines[0].at_ms) if amount_micros else None
 
 
 def renew(turn: Turn, boundary_ms: int) -> None:
     """What a tick does to a subscription whose term ends: the end of a cancelled one, the change that waited, the next
-    fee. Rules M6 to M8.
+    fee. A yearly term that begins between two anniversaries costs the rest of its days. Rules M6 to M8.
     """
     account, subscription = turn.account, turn.account.subscription
     if subscription is None or subscription.status == ENDED or subscription.term_end_ms > boundary_ms:
@@ -142,8 +158,11 @@ def renew(turn: Turn, boundary_ms: int) -> None:
     plan = turn.plan
     if not isinstance(plan, MinutesPlan):
         return
-    _start_term(turn, plan, boundary_ms, ACTIVE)
-    bill = _bill_term(turn, plan)
+    term = _start_term(turn, plan, boundary_ms, ACTIVE)
+    if term.term_start_ms == boundary_ms:
+        bill = _bill_term(turn, plan, boundary_ms)
+    else:
+        bill = _bill(turn, [_proration(turn, plan, term, boundary_ms, 1)])
     if bill is not None:
         ask_or_tell(turn, bill)
 

@@ -123,7 +123,7 @@ WITH_MINUTES: dict[str, tuple[str, Row]] = {
             ACCOUNT,
             plan="professional",
             periods=(replace(ACCOUNT.periods[0], minutes_calls=4, used_ms=6_120_000, late_web_micros=-80_000),),
-            subscription=Subscription("active", 1_767_225_600_000, FEBRUARY_MS, "free"),
+            subscription=Subscription("active", 1_767_225_600_000, FEBRUARY_MS, 1, 49_000_000, "free"),
             card_due_micros=120_000,
             billing_due_ms=FEBRUARY_MS,
         ),
@@ -135,7 +135,7 @@ WITH_MINUTES: dict[str, tuple[str, Row]] = {
     "billing": (
         billing_key("acme"),
         Billing(
-            lines=(FeeLine("subscription", "Professional, monthly fee", 49_000_000),),
+            lines=(FeeLine("subscription", "Professional, monthly fee", 49_000_000, 1_767_225_600_000),),
             bills=("subscription/2",),
             numbers=(PhoneNumber("+15550100", 2_000_000, 1_767_225_600_000, FEBRUARY_MS),),
             tax_rate_ppm=82_500,
@@ -149,7 +149,10 @@ WITH_MINUTES: dict[str, tuple[str, Row]] = {
             credit_micros=10_000,
         ),
     ),
-    "bill": (bill_key("acme", "subscription/2"), Bill("subscription", 49_000_000, "retrying", 1, 2, 1, FEBRUARY_MS)),
+    "bill": (
+        bill_key("acme", "subscription/2"),
+        Bill("subscription", 49_000_000, "retrying", 1_767_225_600_000, 1, 2, 1, FEBRUARY_MS),
+    ),
     "invoice": (invoice_key("acme", 1), Invoice(49_000_000, 230_000)),
     "terms-minutes": (terms_key("dental", 1), Terms(MinutesPlan(display_name="Dental", included_minutes=300))),
 }
