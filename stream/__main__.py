@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from stream import dev_broker, explain, replay, topics
+from stream import dev_broker, explain, replay, topics, whatif
 from stream.documents import command as documents
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ def settings() -> None:
 app.command("topics")(topics.command)
 app.command("replay")(replay.command)
 app.command("explain")(explain.command)
+app.command("whatif")(whatif.command)
 app.add_typer(documents.app)
 app.command("dev-broker")(dev_broker.command)
 

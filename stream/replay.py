@@ -14,6 +14,7 @@ from agents.wallet.turn import Refusal, Turn
 from schemas.account import Account
 from schemas.codec import Unreadable, decode_input
 from schemas.facts import encode_fact
+from schemas.inputs import AnyInput
 from schemas.plan import Catalogue, PlanError, load_catalogue
 
 
@@ -33,7 +34,7 @@ def command(
     """
     try:
         catalogue = load_catalogue(plans)
-        with _open(events) as lines:
+        with open_inputs(events) as lines:
             book = Book(catalogue, {})
             written = _replay(book, lines)
             for line in _after(written, book) if snapshots else written:
@@ -56,16 +57,20 @@ def snapshot_lines(lines: Iterable[bytes], catalogue: Catalogue | None = None) -
     return [orjson.loads(line) for line in _after(_replay(book, lines), book)]
 
 
-def _open(events: str) -> BinaryIO:
+def open_inputs(events: str) -> BinaryIO:
     return sys.stdin.buffer if events == "-" else Path(events).open("rb")
 
 
-def _replay(book: Book, lines: Iterable[bytes]) -> Iterator[bytes]:
+def read_inputs(lines: Iterable[bytes]) -> Iterator[tuple[int, AnyInput | Unreadable]]:
+    """The inputs with their line numbers, from 1. Blank lines are skipped."""
     for number, raw in enumerate(lines, start=1):
         line = raw.strip()
-        if not line:
-            continue
-        event = decode_input(line)
+        if line:
+            yield number, decode_input(line)
+
+
+def _replay(book: Book, lines: Iterable[bytes]) -> Iterator[bytes]:
+    for number, event in read_inputs(lines):
         if isinstance(event, Unreadable):
             yield _dead_letter(event, number)
             continue
