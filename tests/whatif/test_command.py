@@ -79,28 +79,29 @@ def test_a_total_over_several_accounts_currencies_apart() -> None:
     assert not any("in EUR" in line for line in shown)
 
 
+# FORTY on professional: 120 minutes, 20 of them beyond the pool.
+ON_PROFESSIONAL = {
+    "calls": 40,
+    "included_calls": 0,
+    "rated_ms": 7_200_000,
+    "included_ms": 6_000_000,
+    "subscription_micros": 49_000_000,
+    "calls_micros": 2_200_000,
+    "total_micros": 51_200_000,
+}
+
+
 def test_one_json_object_a_line() -> None:
-    lines = rows(log(FORTY, talk(account("b", "professional"), 60)), "--plans", "professional")
-    assert [(line["type"], line.get("account_id")) for line in lines] == [
-        ("account", "acme"),
-        ("account", "b"),
-        ("total", None),
-    ]
-    assert lines[0] == {
+    (line,) = rows(log(FORTY), "--plans", "professional")
+    assert line == {
         "type": "account",
         "account_id": "acme",
         "time_zone": "UTC",
         "now": False,
         "plan": "professional",
         "currency": "USD",
-        "calls": 40,
         "billable_ms": 7_200_000,
-        "included_calls": 0,
-        "rated_ms": 7_200_000,
-        "included_ms": 6_000_000,
-        "subscription_micros": 49_000_000,
-        "calls_micros": 2_200_000,
-        "total_micros": 51_200_000,
+        **ON_PROFESSIONAL,
         "difference_micros": 6_200_000,
         "cheapest": True,
         "interval": "month",
@@ -108,22 +109,21 @@ def test_one_json_object_a_line() -> None:
         "charged_micros": 45_000_000,
         "redirected_calls": 0,
         "periods": [
-            {
-                "period_start": "2026-01-01T00:00:00Z",
-                "period_end": "2026-02-01T00:00:00Z",
-                "calls": 40,
-                "included_calls": 0,
-                "rated_ms": 7_200_000,
-                "included_ms": 6_000_000,
-                "subscription_micros": 49_000_000,
-                "calls_micros": 2_200_000,
-                "total_micros": 51_200_000,
-            }
+            {"period_start": "2026-01-01T00:00:00Z", "period_end": "2026-02-01T00:00:00Z", **ON_PROFESSIONAL},
         ],
     }
-    assert lines[2]["accounts"] == 2
-    assert lines[2]["total_micros"] == 100_200_000
-    assert lines[2]["difference_micros"] == 6_200_000  # 45 + 49 now
+
+
+def test_a_total_is_a_line_too() -> None:
+    lines = rows(log(FORTY, talk(account("b", "professional"), 60)), "--plans", "professional")
+    assert [(line["type"], line.get("account_id")) for line in lines] == [
+        ("account", "acme"),
+        ("account", "b"),
+        ("total", None),
+    ]
+    total = lines[2]
+    assert (total["accounts"], total["total_micros"]) == (2, 100_200_000)
+    assert total["difference_micros"] == 6_200_000  # 45 + 49 now
 
 
 def test_what_is_assumed_is_said_in_each_line() -> None:
