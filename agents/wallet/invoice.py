@@ -11,8 +11,8 @@ from agents.wallet.settlement import invoice_id
 from agents.wallet.turn import Turn
 from agents.wallet.usage import overage_micros
 from schemas.account import Period
-from schemas.facts import InvoiceIssued, InvoiceLine
 from schemas.instant import format_instant
+from schemas.invoices import InvoiceIssued, InvoiceLine
 from schemas.money import round_half_up
 from schemas.rows import Bill, Billing, Invoice, PhoneNumber, bill_key, invoice_key
 

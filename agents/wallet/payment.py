@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from agents.wallet.turn import Turn
 from schemas.account import Account, Card
-from schemas.facts import PaymentRequested, ReceiptIssued
+from schemas.facts import PaymentRequested
+from schemas.invoices import ReceiptIssued
 from schemas.rows import Payment, payment_key
 
 SUCCEEDED = "succeeded"

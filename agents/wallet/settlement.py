@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from agents.wallet.turn import Turn
-from schemas.facts import InvoicePaid
+from schemas.invoices import InvoicePaid
 from schemas.rows import Invoice, invoice_key
 
 

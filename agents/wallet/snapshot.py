@@ -6,9 +6,9 @@ from agents.wallet.rating import minutes, pool_ms
 from agents.wallet.subscription import CANCELLING, ENDED
 from agents.wallet.turn import Turn
 from schemas.account import Account, Period
-from schemas.facts import AccountSnapshot, AutoRefillView, Subscription, Usage
 from schemas.instant import format_instant
 from schemas.plan import CreditsPlan, MinutesPlan
+from schemas.snapshots import AccountSnapshot, AutoRefillView, Subscription, Usage
 
 # Before one part in so many of a period has passed, what it has used says nothing about the rest (rule M12).
 _PROJECTED_FROM_PART = 20

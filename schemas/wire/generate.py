@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
+from schemas import invoices, snapshots
 from schemas.facts import Fact
 from schemas.inputs import AnyInput, Id
 from schemas.instant import Instant
@@ -34,6 +35,10 @@ INSTANT: Schema = {
 def input_types() -> dict[str, type[msgspec.Struct]]:
     """The types of inputs by their name on the wire."""
     return {_tag(kind): kind for kind in AnyInput.__args__}
+
+
+# Every module that declares types of facts: they are found by what they are made of.
+DECLARED = (invoices, snapshots)
 
 
 def fact_types() -> dict[str, type[Fact]]:

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from schemas.facts import InvoiceIssued, InvoicePaid, ReceiptIssued
+from schemas.invoices import InvoiceIssued, InvoicePaid, ReceiptIssued
 from stream.documents.issued import DocumentError, Issued, document_id
 from stream.documents.issuer import Issuer, Logo
 from stream.documents.page import InvoicePage, Line, Page, ReceiptPage, Sender, Status, Total

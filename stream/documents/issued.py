@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from schemas.facts import InvoiceIssued, InvoicePaid, ReceiptIssued, fact_type
+from schemas.facts import fact_type
 from schemas.instant import parse_instant
+from schemas.invoices import InvoiceIssued, InvoicePaid, ReceiptIssued
 from schemas.zones import is_zone
 
 Document = InvoiceIssued | ReceiptIssued

@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from schemas.facts import InvoiceLine
 from schemas.instant import from_millis, parse_instant
+from schemas.invoices import InvoiceLine
 from schemas.money import format_money
 from schemas.zones import zone
 from stream.documents.page import Amount

@@ -4,7 +4,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from schemas.facts import InvoiceIssued, InvoiceLine, InvoicePaid, ReceiptIssued, encode_fact
+from schemas.facts import encode_fact
+from schemas.invoices import InvoiceIssued, InvoiceLine, InvoicePaid, ReceiptIssued
 
 DOLLAR = 1_000_000
 CENT = 10_000

@@ -6,8 +6,9 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from schemas.facts import InvoiceIssued, ReceiptIssued, encode_fact
+from schemas.facts import encode_fact
 from schemas.instant import parse_instant
+from schemas.invoices import InvoiceIssued, ReceiptIssued
 from stream.documents.compose import page_of
 from stream.documents.issued import DocumentError, read_issued
 from stream.documents.issuer import Issuer
