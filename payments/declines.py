@@ -4,6 +4,7 @@
 # fines who repeats what cannot succeed, while a customer whose refill pauses is told so and can act.
 RETRYABLE = frozenset(
     {
+        "api_error",  # the provider's own trouble, not the card's
         "approve_with_id",  # "should be attempted again"
         "card_velocity_exceeded",  # a limit of the card for a day or a week
         "duplicate_transaction",  # the same amount moments before
@@ -22,12 +23,13 @@ AUTHENTICATION_REQUIRED = "authentication_required"
 _CUSTOMER_MUST_ACT = f"{AUTHENTICATION_REQUIRED}: the customer must confirm this card before it can be charged again"
 
 
-def judge_decline(code: str | None, decline_code: str | None, advice_code: str | None) -> tuple[str, bool]:
+def judge_decline(kind: str, code: str | None, decline_code: str | None, advice_code: str | None) -> tuple[str, bool]:
     """Reason and whether trying the same card again later may succeed.
 
-    `code` is the error's (`card_declined`, `expired_card`), `decline_code` the issuer's, more exact when there is one.
+    `kind` is the error's type (`card_error`), `code` its code (`card_declined`, `expired_card`), `decline_code` the
+    issuer's: each more exact than the one before, when there is one.
     """
-    said = decline_code or code or "card_declined"
+    said = decline_code or code or kind
     if AUTHENTICATION_REQUIRED in {code, decline_code}:
         # Off session nobody is there to confirm it, however often it is tried.
         return _CUSTOMER_MUST_ACT, False

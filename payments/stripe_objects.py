@@ -17,6 +17,7 @@ class Charge(msgspec.Struct, frozen=True):
 class CardFault(msgspec.Struct, frozen=True):
     """An error about a card. Codes are Stripe's; its message may name what is nobody's business."""
 
+    type: str = "card_error"
     code: str | None = None
     decline_code: str | None = None
     advice_code: str | None = None
@@ -55,7 +56,7 @@ class Refund(msgspec.Struct, frozen=True):
 
 def judge_error(error: CardError) -> Declined:
     """What a declined card means for the payment."""
-    reason, retryable = judge_decline(error.code, error.decline_code, error.advice_code)
+    reason, retryable = judge_decline(error.type, error.code, error.decline_code, error.advice_code)
     intent = error.payment_intent
     return Declined(reason, retryable) if intent is None else Declined(reason, retryable, intent.id, intent.at_ms)
 
@@ -70,7 +71,7 @@ def judge_intent(intent: Intent) -> Outcome | None:
             return Declined(f"canceled: {reason}", retryable=False, reference=intent.id, at_ms=intent.at_ms)
         case "requires_payment_method" if intent.last_payment_error is not None:
             fault = intent.last_payment_error
-            reason, retryable = judge_decline(fault.code, fault.decline_code, fault.advice_code)
+            reason, retryable = judge_decline(fault.type, fault.code, fault.decline_code, fault.advice_code)
             return Declined(reason, retryable, intent.id, intent.at_ms)
         case "requires_payment_method" | "requires_confirmation":
             return None

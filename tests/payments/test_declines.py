@@ -20,37 +20,38 @@ HARD = (
 
 @pytest.mark.parametrize("decline_code", SOFT)
 def test_c14_a_soft_decline_may_be_tried_again(decline_code: str) -> None:
-    assert judge_decline("card_declined", decline_code, None) == (decline_code, True)
+    assert judge_decline("card_error", "card_declined", decline_code, None) == (decline_code, True)
 
 
 @pytest.mark.parametrize("decline_code", HARD)
 def test_c14_a_hard_decline_and_an_unknown_one_may_not(decline_code: str) -> None:
-    assert judge_decline("card_declined", decline_code, None) == (decline_code, False)
+    assert judge_decline("card_error", "card_declined", decline_code, None) == (decline_code, False)
 
 
 @pytest.mark.parametrize(
-    ("code", "decline_code", "advice_code", "expected"),
+    ("kind", "code", "decline_code", "advice_code", "expected"),
     [
-        # code, issuer's code, network's advice: reason, retryable
-        ("expired_card", None, None, ("expired_card", False)),
-        ("processing_error", None, None, ("processing_error", True)),
-        ("card_declined", None, None, ("card_declined", False)),
-        (None, None, None, ("card_declined", False)),
-        ("card_declined", "generic_decline", "try_again_later", ("generic_decline", True)),
-        ("card_declined", "insufficient_funds", "do_not_try_again", ("insufficient_funds", False)),
-        ("card_declined", "do_not_honor", "advice_of_next_year", ("do_not_honor", False)),
+        # type of the error, its code, issuer's code, network's advice: reason, retryable
+        ("card_error", "expired_card", None, None, ("expired_card", False)),
+        ("card_error", "processing_error", None, None, ("processing_error", True)),
+        ("card_error", "card_declined", None, None, ("card_declined", False)),
+        ("card_error", None, None, None, ("card_error", False)),
+        ("api_error", None, None, None, ("api_error", True)),
+        ("card_error", "card_declined", "generic_decline", "try_again_later", ("generic_decline", True)),
+        ("card_error", "card_declined", "insufficient_funds", "do_not_try_again", ("insufficient_funds", False)),
+        ("card_error", "card_declined", "do_not_honor", "advice_of_next_year", ("do_not_honor", False)),
     ],
 )
 def test_c14_the_issuer_is_more_exact_than_the_error_and_the_network_than_both(
-    code: str | None, decline_code: str | None, advice_code: str | None, expected: tuple[str, bool]
+    kind: str, code: str | None, decline_code: str | None, advice_code: str | None, expected: tuple[str, bool]
 ) -> None:
-    assert judge_decline(code, decline_code, advice_code) == expected
+    assert judge_decline(kind, code, decline_code, advice_code) == expected
 
 
 @pytest.mark.parametrize("codes", [("authentication_required", None), ("card_declined", "authentication_required")])
 def test_c14_a_card_that_must_be_confirmed_is_not_tried_again_and_the_customer_is_told(
     codes: tuple[str, str | None],
 ) -> None:
-    reason, retryable = judge_decline(*codes, "try_again_later")
+    reason, retryable = judge_decline("card_error", *codes, "try_again_later")
     assert not retryable
     assert "the customer must confirm" in reason

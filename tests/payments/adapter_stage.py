@@ -1,0 +1,175 @@
+"""Adapters as child processes, payment requests for them, and what a reader of `account-events` finds."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from agents.wallet.signature import is_signed
+from payments import topics
+from payments.settings import Settings
+from schemas.partitioning import partition_of
+from stream.topics import ensure
+from tests.broker.stage import ROOT, wait_until
+from tests.payments.requests import PARTITIONS
+from tests.payments.stripe_server import API_KEY, StripeServer
+
+KEY = "the key of the tests"
+WEBHOOK_SECRET = "whsec_of_the_tests"
+READ_DEADLINE_S = 60
+
+
+class AdapterProcess:
+    """One adapter; its log is a file of JSON lines."""
+
+    def __init__(self, env: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "payments", "run"], cwd=ROOT, env={**os.environ, **env}, stdout=out, stderr=out
+            )
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        said = f'"event": "{name}"'
+        return [json.loads(line) for line in self.log().splitlines() if said in line]
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_ready(self) -> None:
+        def ready() -> bool:
+            assert self.process.poll() is None, self.log()[-2_000:]
+            return len(self.events("partition taken over")) == PARTITIONS and self.status("/readyz") == 200
+
+        wait_until(ready, "an adapter with all partitions")
+
+    def port(self, name: str) -> int:
+        return int(self.events("adapter starts")[0][name])
+
+    def status(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port('health_port')}{path}", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def sample(self, name: str) -> float:
+        """A metric's value, with its labels as they are scraped."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port('health_port')}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name)
+
+    def stop(self) -> None:
+        """SIGTERM: it must end by itself, with status 0."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(20) == 0, self.log()[-2_000:]
+
+    def wait_ended(self) -> tuple[int, dict[str, Any]]:
+        """Exit status and last line."""
+        status = self.process.wait(30)
+        return status, json.loads(self.log().splitlines()[-1])
+
+
+class AdapterStage:
+    """Topics, adapters and requests of one test, under names of its own."""
+
+    def __init__(self, bootstrap: str, name: str, directory: Path) -> None:
+        self.adapters: list[AdapterProcess] = []
+        self._directory = directory
+        self.settings = Settings(
+            bootstrap_servers=bootstrap,
+            app_id=name,
+            topic_prefix=f"{name}.",
+            partitions=PARTITIONS,
+        )
+        asyncio.run(ensure(self.settings, topics.needed(self.settings)))
+
+    def stripe(self, server: StripeServer, **changed: object) -> AdapterProcess:
+        """One more adapter, for Stripe as `server` plays it."""
+        return self.start(
+            payments_provider="stripe",
+            payments_stripe_api_base=server.url,
+            **{"payments_stripe_api_key": API_KEY, "payments_stripe_webhook_secrets": WEBHOOK_SECRET, **changed},
+        )
+
+    def start(self, **changed: object) -> AdapterProcess:
+        """One more adapter; keyword arguments are settings."""
+        values = {
+            **self.settings.model_dump(include={"bootstrap_servers", "app_id", "topic_prefix", "partitions"}),
+            "signing_keys": f"{KEY},an older key",
+            "payments_health_port": 0,
+            "payments_webhook_port": 0,
+            "payments_stripe_timeout_s": 5,
+            "log_level": "debug",
+            **changed,
+        }
+        env = {f"TOLLGATE_{name.upper()}": str(value) for name, value in values.items()}
+        self.adapters.append(AdapterProcess(env, self._directory / f"adapter-{len(self.adapters)}.log"))
+        return self.adapters[-1]
+
+    def close(self) -> None:
+        for adapter in self.adapters:
+            if adapter.process.poll() is None:
+                adapter.process.kill()
+                adapter.process.wait()
+
+    def send(self, values: Iterable[bytes]) -> None:
+        """Payment requests, each under its account's key."""
+        self.write(topics.REQUESTS, ((json.loads(value)["account_id"].encode(), value) for value in values))
+
+    def write(self, topic: str, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Records as they are, in the partition of their key."""
+        asyncio.run(self._write(self.settings.topic(topic), list(records)))
+
+    async def _write(self, topic: str, records: list[tuple[bytes, bytes | None]]) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=self.settings.bootstrap_servers) as producer:
+            for key, value in records:
+                partition = partition_of(key, PARTITIONS)
+                await producer.send_and_wait(topic, value, key=key, partition=partition)
+
+    def answers(self, count: int, while_waiting: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
+        """The committed answers once there are `count`, and no more; each signed and where its account lives."""
+        records = asyncio.run(self._read(self.settings.topic(topics.ANSWERS), count, while_waiting))
+        for record in records:
+            assert is_signed(record.value, record.headers, [KEY.encode()])
+            assert record.partition == partition_of(record.key, PARTITIONS)
+        values = [json.loads(record.value) for record in records]
+        assert [value["account_id"].encode() for value in values] == [record.key for record in records]
+        repeated = [name for name, times in Counter(value["payment_id"] for value in values).items() if times > 1]
+        assert repeated == []
+        assert len(values) == count
+        return values
+
+    async def _read(self, topic: str, count: int, while_waiting: Callable[[], None]) -> list[ConsumerRecord]:
+        places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.bootstrap_servers,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+        )
+        records: list[ConsumerRecord] = []
+        async with consumer:
+            consumer.assign(places)
+            await consumer.seek_to_beginning(*places)
+            deadline = time.monotonic() + READ_DEADLINE_S
+            while len(records) < count:
+                while_waiting()
+                for some in (await consumer.getmany(timeout_ms=100)).values():
+                    records += some
+                assert time.monotonic() < deadline, f"{len(records)} of {count}\n{self.adapters[-1].log()[-2_000:]}"
+            ends = await consumer.end_offsets(places)
+            while not all([await consumer.position(place) >= ends[place] for place in places]):
+                for some in (await consumer.getmany(timeout_ms=100)).values():
+                    records += some
+        return records

@@ -1,0 +1,187 @@
+"""The adapter on a real Kafka: one charge and one answer for each payment, whatever happens in between."""
+
+import threading
+import urllib.request
+from collections import Counter
+
+import pytest
+
+from payments import topics
+from payments.run import REFUSED
+from stream.fail_stop import EXIT_STATUS
+from tests.broker.stage import wait_until
+from tests.payments.adapter_stage import WEBHOOK_SECRET, AdapterProcess, AdapterStage
+from tests.payments.requests import refund, request
+from tests.payments.stripe_server import StripeServer
+from tests.payments.test_webhook import event, signature
+
+
+def many(count: int, token: str = "pm_card_visa") -> list[bytes]:
+    """Payments of several accounts, so that every partition has some."""
+    return [request(f"a-{n % 5}/buy/{n}", f"a-{n % 5}", token=token) for n in range(count)]
+
+
+def notify(adapter: AdapterProcess, payment_id: str, account_id: str) -> None:
+    """As Stripe would when it has news of the payment."""
+    body = event({"payment_id": payment_id, "account_id": account_id})
+    url = f"http://127.0.0.1:{adapter.port('webhook_port')}/webhooks/stripe"
+    headers = {"Stripe-Signature": signature(body, WEBHOOK_SECRET)}
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10) as answer:
+        assert answer.status == 200
+
+
+class Killer:
+    """Kills each adapter, the n-th of them while its `at[n]`-th payment is charged and the answer is not yet sent."""
+
+    def __init__(self, stage: AdapterStage, at: list[int]) -> None:
+        self._stage, self._at, self._lock = stage, at, threading.Lock()
+        self._asked: Counter[int] = Counter()
+
+    def __call__(self, _: str) -> None:
+        with self._lock:
+            number = len(self._stage.adapters) - 1
+            self._asked[number] += 1
+            if number < len(self._at) and self._asked[number] == self._at[number]:
+                self._stage.adapters[number].process.kill()
+                self._stage.adapters[number].process.wait()
+
+
+def test_killed_between_provider_and_kafka_each_payment_is_charged_once_and_answered_once(
+    stage: AdapterStage, server: StripeServer
+) -> None:
+    server.before_answer = Killer(stage, [3, 1, 18])
+    stage.send(many(30))
+    stage.stripe(server)
+
+    def start_again() -> None:
+        if stage.adapters[-1].process.poll() is not None:
+            stage.stripe(server)
+
+    answers = stage.answers(30, start_again)
+    assert len(stage.adapters) == 4
+    assert {answer["type"] for answer in answers} == {"payment-succeeded"}
+    assert server.charges() == {f"a-{n % 5}/buy/{n}": 1 for n in range(30)}
+    assert len(server.intents) == 30
+
+
+def test_declines_redelivery_refunds_and_bad_records(stage: AdapterStage, server: StripeServer) -> None:
+    adapter = stage.stripe(server)
+    stage.send(
+        [
+            request("a-1/buy/1", "a-1"),
+            request("a-1/buy/2", "a-1", token="cus_1/pm_poor"),
+            request("a-2/buy/1", "a-2", token="pm_stolen"),
+            request("a-2/buy/2", "a-2", token="pm_gone"),
+            request("a-2/buy/3", "a-2", amount_micros=1),
+        ]
+    )
+    stage.answers(5)
+    stage.write(topics.REQUESTS, [(b"a-1", b"{"), (b"a-2", None), (b"a-2", request("a-1/buy/9", "a-1"))])
+    again = [request("a-1/buy/1", "a-1"), request("a-1/buy/1", "a-1", amount_micros=50_000_000)]
+    stage.send([*again, refund("a-1/refund/1", "a-1/buy/1", amount_micros=5_000_000)])
+    answers = {answer["payment_id"]: answer for answer in stage.answers(6)}
+    assert {name: answer.get("retryable", "paid") for name, answer in answers.items()} == {
+        "a-1/buy/1": "paid",
+        "a-1/buy/2": True,
+        "a-2/buy/1": False,
+        "a-2/buy/2": False,
+        "a-2/buy/3": False,
+        "a-1/refund/1": "paid",
+    }
+    assert answers["a-1/refund/1"]["provider_reference"] == "re_1"
+    assert ("GET", "/v1/payment_intents/search") not in server.requests  # The row knew what to give back.
+    assert server.charges() == {"a-1/buy/1": 1}
+    assert adapter.sample('tollgate_payments_requests_total{outcome="unreadable"}') == 3
+    assert adapter.sample('tollgate_payments_requests_total{outcome="repeat"}') == 2
+    assert adapter.sample('tollgate_payments_answers_total{outcome="declined_for_now"}') == 1
+    assert adapter.sample("tollgate_payments_open") == 0
+    assert {line["offset"] for line in adapter.events("payment request not taken")} != set()
+    assert "pm_" not in adapter.log()
+    assert "sk_test" not in adapter.log()
+    adapter.stop()
+
+
+def test_a_pending_payment_outlives_its_adapter_and_webhooks_bring_one_answer(
+    stage: AdapterStage, server: StripeServer
+) -> None:
+    first = stage.stripe(server)
+    stage.send([request("a-1/buy/1", "a-1", token="pm_slow"), request("a-2/buy/1", "a-2", token="pm_slow")])
+    wait_until(lambda: len(server.intents) == 2, "both asked for")
+    first.stop()
+    second = stage.stripe(server)
+    second.wait_ready()
+    assert second.sample("tollgate_payments_open") == 2
+    server.intent_of("a-1/buy/1")["status"] = "succeeded"
+    server.intent_of("a-2/buy/1")["status"] = "succeeded"
+    for _ in range(3):
+        notify(second, "a-1/buy/1", "a-1")
+        notify(second, "a-2/buy/1", "a-2")
+    stage.answers(2)
+    looked = server.requests.count(("GET", "/v1/payment_intents/pi_1"))
+    notify(second, "a-1/buy/1", "a-1")
+    notify(second, "never/asked/for", "a-1")
+    # Behind those notes come payments whose webhook is faster than the answer to who asked for them.
+    server.before_answer = lambda payment_id: notify(second, payment_id, payment_id.split("/")[0])
+    stage.send([request(f"a-{n % 3}/buy/more/{n}", f"a-{n % 3}") for n in range(10)])
+    stage.answers(12)
+    assert server.requests.count(("GET", "/v1/payment_intents/pi_1")) == looked
+    assert server.charges().total() == 12
+    assert second.sample('tollgate_payments_webhooks_total{outcome="taken"}') == 18
+    second.stop()
+
+
+def test_what_stripe_lost_is_asked_again_and_what_is_pending_is_looked_up(
+    stage: AdapterStage, server: StripeServer
+) -> None:
+    """No webhook comes: the schedule looks."""
+    adapter = stage.stripe(server, payments_stripe_webhook_secrets="")
+    stage.send([request("a-9/buy/slow", "a-9", token="pm_slow")])
+    wait_until(lambda: len(server.intents) == 1, "the slow one asked for")
+    server.intent_of("a-9/buy/slow")["status"] = "succeeded"
+    server.failures += [(500, True), (503, False), (429, False)]
+    stage.send(many(6))
+    assert {answer["type"] for answer in stage.answers(7)} == {"payment-succeeded"}
+    assert server.charges().total() == 7
+    assert adapter.sample('tollgate_payments_retries_total{why="unknown"}') == 3
+
+
+def test_a_wrong_key_ends_the_adapter_and_declines_nobody(stage: AdapterStage, server: StripeServer) -> None:
+    stage.send(many(3))
+    status, last = stage.stripe(server, payments_stripe_api_key="sk_wrong").wait_ended()
+    assert status == EXIT_STATUS
+    assert last["reason"].startswith("the provider refuses us")
+    assert last["error"] == "AuthenticationError, status 401"
+    stage.answers(0)
+
+
+def test_the_fake_provider_answers_in_its_own_time(stage: AdapterStage) -> None:
+    stage.start(payments_provider="fake", payments_fake_speed_up=10_000)
+    stage.send(many(40))
+    answers = stage.answers(40)
+    assert {answer["type"] for answer in answers} == {"payment-succeeded", "payment-declined"}
+    stage.send(many(40))
+    stage.send([request("a-1/buy/last", "a-1")])
+    stage.answers(41)
+
+
+def test_a_row_that_cannot_be_trusted_is_refused_by_its_address(stage: AdapterStage, server: StripeServer) -> None:
+    rows = topics.rows(stage.settings).removeprefix(stage.settings.topic_prefix)
+    stage.write(rows, [(b"a-1/buy/1", b"\x01 not a row")])
+    status, last = stage.stripe(server).wait_ended()
+    assert status == EXIT_STATUS
+    assert last["reason"] == "a row of the payments cannot be trusted"
+    assert (last["topic"], last["offset"], last["error"]) == (topics.rows(stage.settings), 0, "wrong checksum")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"payments_provider": ""}, "TOLLGATE_PAYMENTS_PROVIDER: choose"),
+        ({"payments_provider": "stripe"}, "TOLLGATE_PAYMENTS_STRIPE_API_KEY: missing"),
+        ({"payments_provider": "paypal"}, "TOLLGATE_PAYMENTS_PROVIDER: Input should be"),
+    ],
+)
+def test_it_does_not_start_without_what_it_needs(stage: AdapterStage, changed: dict[str, object], said: str) -> None:
+    status, last = stage.start(**changed).wait_ended()
+    assert status == REFUSED
+    assert last["reason"].startswith(said)
