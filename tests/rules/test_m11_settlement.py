@@ -7,6 +7,7 @@ import pytest
 from tests.agents.partition import Partition, facts_of
 from tests.rules.story import SIGNUP, later, only, usd
 from tests.rules.subscriber import (
+    APRIL,
     FEBRUARY,
     MARCH,
     Subscriber,
@@ -216,6 +217,18 @@ def test_m01_m06_a_new_price_holds_from_the_next_renewal() -> None:
     assert [billed(f) for f in facts if f["type"] == "invoice-issued"] == [dollars(FEE)]
 
 
+# 0014: the old side of a proration is the price that its term began with.
+def test_m01_m07_a_new_price_does_not_change_the_term_that_runs() -> None:
+    old, new = (minutes_plans(n, professional={"monthly_price_micros": usd(p)}) for n, p in ((1, 49), (2, 59)))
+    partition = Partition(catalogue=old)
+    story = subscriber(signup=APRIL).adds_card().pays()
+    partition.take(*story.inputs)
+    done = len(story.inputs)
+    story.waits("2026-04-16T00:00:00Z").changes_plan("dental")
+    # Half of 99 less half of 49.
+    assert asked(facts_of(partition.restarted(new).take(*story.inputs[done:]))) == dollars(("subscription", 25))
+
+
 # Every currency is the account's.
 def test_m11_m05_the_currency_is_the_accounts() -> None:
     story = paying(currency="EUR").adds_number().uses(110).ticks(FEBRUARY).declines().settles_all()
@@ -256,3 +269,18 @@ def test_g02_m06_an_account_that_is_told_late() -> None:
     assert [i["period_start"] for i in story.invoices()] == [SIGNUP, FEBRUARY]
     assert story.asks() == dollars(FEE, FEE)
     assert story.subscription()["renews_at"] == "2026-04-01T00:00:00Z"
+
+
+# P12: an invoice holds its own period's prorations: one of 2 February is not of January, whenever the tick comes.
+def test_p12_m07_a_proration_is_of_the_period_of_its_change() -> None:
+    story = Subscriber().opens("free").switches("extra_calls").is_granted(20).adds_card().calls(26)
+    story.waits("2026-02-02T00:00:00Z").changes_plan("professional").settles_all().ticks(hours=1).ticks(MARCH)
+    assert [(i["plan"], billed(i)) for i in story.invoices()] == [
+        ("free", dollars(("overage inbound", 3))),
+        ("professional", dollars(("proration", "47.25"))),
+    ]
+
+
+def test_p12_m07_an_upgrade_before_the_boundarys_tick_does_not_rename_the_period_before() -> None:
+    story = paying().waits("2026-02-02T00:00:00Z").changes_plan("dental").ticks(hours=1)
+    assert [(i["plan"], billed(i)) for i in story.invoices()] == [("professional", dollars(FEE))]

@@ -46,7 +46,11 @@ def test_m13_m07_a_change_of_interval_waits_for_the_renewal() -> None:
         "dental",
         "professional",
     )
-    assert story.ticks(FEBRUARY).asks() == dollars(("subscription", 1188))
+    # Twelve times $99 by the days until the next anniversary of the signup: 334 of 365, 1087.1014.
+    assert story.ticks(FEBRUARY).asks() == dollars(("subscription", "1087.10"))
+    assert (story.snapshot()["plan"], story.subscription()["renews_at"]) == ("dental", "2027-01-01T00:00:00Z")
+    assert billed(story.settles_all().ticks(MARCH).invoices()[-1]) == dollars(("proration", "1087.10"))
+    assert story.ticks("2027-01-01T00:00:00Z").asks() == dollars(("subscription", 1188))
 
 
 # From the yearly one to a monthly one, too.
@@ -72,3 +76,22 @@ def test_m13_m12_a_yearly_plans_minutes_are_monthly() -> None:
     story = subscriber(catalogue=YEARLY).uses(30).ticks(FEBRUARY).uses(20)
     assert (story.usage()["minutes_used"], story.usage()["minutes_remaining"]) == (20, 80)
     assert story.usage()["cost_by_call_type_micros"]["inbound"] == 0
+
+
+# 0016: a month inside a yearly term has an invoice only when something else is on it; numbers without gaps.
+def test_m13_p12_months_inside_a_yearly_term() -> None:
+    story = subscriber(catalogue=YEARLY).adds_card().settles_all().ticks("2026-05-10T00:00:00Z").adds_number()
+    story.removes_number().ticks("2027-02-01T00:00:00Z")
+    assert [(i["number"], i["period_start"], billed(i)) for i in story.invoices()] == [
+        (1, "2026-01-01T00:00:00Z", dollars(("subscription", 588))),
+        (2, "2026-05-01T00:00:00Z", dollars(("phone_number", 2))),
+        (3, "2027-01-01T00:00:00Z", dollars(("subscription", 588))),
+    ]
+
+
+# From the credits plan in the middle of a month: the rest of the year of the anchor, 351 of 365 days.
+def test_m13_p11_from_the_credits_plan_to_a_year() -> None:
+    story = subscriber(plan="free", catalogue=YEARLY).adds_card().waits("2026-01-15T00:00:00Z")
+    # 588 x 351/365 = 565.4466
+    assert story.changes_plan("professional").asks() == dollars(("subscription", "565.45"))
+    assert story.subscription()["renews_at"] == "2027-01-01T00:00:00Z"
