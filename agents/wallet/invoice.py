@@ -14,6 +14,7 @@ from schemas.account import Period
 from schemas.instant import format_instant
 from schemas.invoices import InvoiceIssued, InvoiceLine
 from schemas.money import round_half_up
+from schemas.plan import AnyPlan, MinutesPlan
 from schemas.rows import Bill, Billing, Invoice, PhoneNumber, bill_key, invoice_key
 
 _PPM = 1_000_000
@@ -60,7 +61,7 @@ def _lines(turn: Turn, billing: Billing, period: Period) -> list[InvoiceLine]:
         for line in billing.lines
         if line.at_ms < period.end_ms
     ]
-    lines += _overage_lines(period)
+    lines += _overage_lines(turn.plan, period)
     taxed_micros = sum(line.amount_micros for line in lines)
     if period.top_up_micros:
         lines.append(InvoiceLine(kind="top_up", description="Wallet top-ups", amount_micros=period.top_up_micros))
@@ -75,10 +76,11 @@ def _lines(turn: Turn, billing: Billing, period: Period) -> list[InvoiceLine]:
     return lines
 
 
-def _overage_lines(period: Period) -> Iterator[InvoiceLine]:
+def _overage_lines(plan: AnyPlan, period: Period) -> Iterator[InvoiceLine]:
+    what = "beyond the included minutes" if isinstance(plan, MinutesPlan) else "beyond those included and paid features"
     for direction, micros in overage_micros(period).items():
         if micros:
-            described = f"{direction.capitalize()} calls beyond those included"
+            described = f"{direction.capitalize()} calls {what}"
             yield InvoiceLine(kind="overage", description=described, amount_micros=micros, direction=direction)
 
 
