@@ -25,6 +25,8 @@ logger = log.get("payments")
 # The broker knows a request to be lost before it aborts the transaction the request belongs to.
 GIVE_UP_SHARE = 0.6
 FETCH_BYTES = 1 << 20
+# How long the others wait for one that has a partition to give up: a commit and the grace of what is under way.
+REBALANCE_TIMEOUT_MS = 30_000
 
 
 class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -48,6 +50,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             heartbeat_interval_ms=settings.session_timeout_ms // 3,
             # It fetches nothing itself, so it never polls; a loop that is stuck sends no heartbeats either.
             max_poll_interval_ms=10**9,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
         )
         self._notes = AIOKafkaProducer(
             bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True
@@ -81,7 +84,9 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         if self._stopping:
             return
         self._member.pause(*assigned)
-        for number in sorted({place.partition for place in assigned}):
+        numbers = sorted({place.partition for place in assigned})
+        logger.info("partitions assigned", partitions=numbers)
+        for number in numbers:
             partition = Partition(number, self._settings, self._provider, self.metrics, self._slots, self._remember)
             self._ours[number] = partition
             self._tasks[number] = asyncio.create_task(self._serve(partition), name=f"partition {number}")

@@ -33,7 +33,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the provider cannot have heard of the payment before.
 
     `due_ms` is when an open payment is asked for (again), and when an answered one is forgotten. `reference` is the
-    provider's id. An answered payment keeps no token.
+    provider's id, `answered_at_ms` its time. An answered payment keeps no token.
     """
 
     payment_id: str

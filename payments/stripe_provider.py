@@ -34,6 +34,8 @@ KEY_LIFE_MS = 23 * HOUR_MS
 # A refund whose payment is not found is looked for again for about four minutes: Stripe's index may be a minute late.
 REFUND_LOOKS_MAX = 8
 REFUNDS_OF_A_PAYMENT_MAX = 100
+# The object is not as we saw it a moment ago: it may have been paid meanwhile, so this is no decline.
+OUT_OF_STEP = frozenset({"payment_intent_unexpected_state", "lock_timeout", "idempotency_key_in_use"})
 _PLAIN_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -199,7 +201,9 @@ def _body(error: stripe.CardError) -> CardError:
     return convert(body.get("error") if isinstance(body, dict) else None, CardError)
 
 
-def _refused(error: stripe.InvalidRequestError) -> Declined:
+def _refused(error: stripe.InvalidRequestError) -> Outcome:
     """A request that Stripe will never take. Its message may hold the token: only the code is passed on."""
     what = ", ".join(part for part in (error.code, error.param) if part) or f"status {error.http_status}"
+    if error.code in OUT_OF_STEP:
+        return Unknown(what)
     return Declined(f"invalid_request: {what}", retryable=False)

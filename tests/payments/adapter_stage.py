@@ -47,12 +47,13 @@ class AdapterProcess:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, partitions: int = PARTITIONS) -> None:
         def ready() -> bool:
             assert self.process.poll() is None, self.log()[-2_000:]
-            return len(self.events("partition taken over")) == PARTITIONS and self.status("/readyz") == 200
+            assigned = self.events("partitions assigned")
+            return bool(assigned) and len(assigned[-1]["partitions"]) == partitions and self.status("/readyz") == 200
 
-        wait_until(ready, "an adapter with all partitions")
+        wait_until(ready, f"an adapter with {partitions} partitions")
 
     def port(self, name: str) -> int:
         return int(self.events("adapter starts")[0][name])

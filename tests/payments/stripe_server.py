@@ -35,6 +35,7 @@ class StripeServer:
     requests: list[tuple[str, str]] = field(default_factory=list)
     # Status given to so many creations from now on, before (False) or after (True) the card was charged.
     failures: list[tuple[int, bool]] = field(default_factory=list)
+    refuse_confirmation: str | None = None
     before_answer: Callable[[str], None] = lambda _: None
     created_at: int = field(default_factory=lambda: int(time.time()))
 
@@ -96,6 +97,8 @@ class StripeServer:
             case ("POST", "payment_intents", name, "cancel"):
                 self.intents[name] |= {"status": "canceled", "cancellation_reason": None}
                 return 200, self.intents[name]
+            case ("POST", "payment_intents", name, "confirm") if self.refuse_confirmation is not None:
+                return error(400, "invalid_request_error", self.refuse_confirmation)
             case ("POST", "payment_intents", name, "confirm"):
                 self.intents[name]["status"] = "succeeded"
                 return 200, self.intents[name]

@@ -107,8 +107,10 @@ def test_a_pending_payment_outlives_its_adapter_and_webhooks_bring_one_answer(
     first = stage.stripe(server)
     stage.send([request("a-1/buy/1", "a-1", token="pm_slow"), request("a-2/buy/1", "a-2", token="pm_slow")])
     wait_until(lambda: len(server.intents) == 2, "both asked for")
-    first.stop()
     second = stage.stripe(server)
+    second.wait_ready(1)
+    first.wait_ready(1)
+    first.stop()
     second.wait_ready()
     assert second.sample("tollgate_payments_open") == 2
     server.intent_of("a-1/buy/1")["status"] = "succeeded"

@@ -8,6 +8,7 @@ from payments.outcome import Declined, Outcome, Succeeded
 from payments.settle import settle
 from schemas.codec import decode_input
 from schemas.inputs import PaymentDeclined, PaymentSucceeded
+from schemas.instant import DAY_MS, MINUTE_MS
 from tests.payments.requests import REQUESTED_MS, opened, request
 
 PAYMENT = opened(request("a-1/purchase/b-7"))
@@ -28,8 +29,17 @@ DECLINED = b'{"type":"payment-declined",' + HEAD + b'"reason":"lost_card","retry
 def test_the_bytes_are_a_function_of_payment_and_outcome(outcome: Outcome, expected: bytes) -> None:
     """Whenever it is answered, and however often it was asked for before."""
     name = answer_id(PAYMENT.payment_id).removeprefix("pay:").encode()
-    for now_ms in (AT_MS, AT_MS + 86_400_000):
+    for now_ms in (AT_MS, AT_MS + DAY_MS):
         assert answer_bytes(settle(PAYMENT, outcome, now_ms)) == expected.replace(b"ID", name)
+
+
+def test_p17_a_late_answer_is_not_ahead_of_a_clock_that_stood_still() -> None:
+    """The worker refuses what is more than five minutes ahead of its own ticks."""
+    late = settle(PAYMENT, Succeeded("pi_1", REQUESTED_MS + DAY_MS), REQUESTED_MS + DAY_MS)
+    assert late.answered_at_ms == REQUESTED_MS + DAY_MS
+    answer = decode_input(answer_bytes(late))
+    assert isinstance(answer, PaymentSucceeded)
+    assert answer.occurred_at_ms == REQUESTED_MS + MINUTE_MS
 
 
 def test_the_wallet_reads_it_and_its_signature() -> None:

@@ -1,7 +1,7 @@
 """The Stripe provider against a server that remembers keys, loses answers and counts what it charged."""
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -16,12 +16,6 @@ from tests.payments.requests import opened, refund, request
 from tests.payments.stripe_server import API_KEY, StripeServer
 
 NOW_MS = to_millis(datetime.now(UTC))
-
-
-@pytest.fixture
-def server() -> Iterator[StripeServer]:
-    with StripeServer() as running:
-        yield running
 
 
 @pytest.fixture
@@ -215,3 +209,16 @@ def test_any_payment_id_gives_a_key_of_its_own(payment_id: str, expected: str) -
     assert key.startswith(expected)
     assert len(key) <= 255
     assert key.isascii()
+
+
+async def test_a_payment_that_changed_under_our_hands_is_no_decline(
+    stripe: StripeProvider, server: StripeServer
+) -> None:
+    """Found untried, and paid before it could be confirmed."""
+    row = payment(token="pm_untried")
+    server.failures.append((500, True))
+    waiting = settle(row, await asked(stripe, row), NOW_MS)
+    server.refuse_confirmation = "payment_intent_unexpected_state"
+    assert isinstance(await asked(stripe, waiting), Unknown)
+    server.intents["pi_1"]["status"] = "succeeded"
+    assert isinstance(await asked(stripe, waiting), Succeeded)
