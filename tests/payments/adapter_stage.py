@@ -16,7 +16,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from agents.wallet.signature import is_signed
+from agents.wallet.signature import HEADER, is_signed, sign
 from payments import topics
 from payments.settings import Settings
 from schemas.partitioning import partition_of
@@ -30,15 +30,21 @@ WEBHOOK_SECRET = "whsec_of_the_tests"
 READ_DEADLINE_S = 60
 
 
-class AdapterProcess:
-    """One adapter; its log is a file of JSON lines."""
+class PythonProcess:
+    """`python -m …` as a child; its log is a file of JSON lines."""
 
-    def __init__(self, env: dict[str, str], log: Path) -> None:
+    def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
         self._log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "payments", "run"], cwd=ROOT, env={**os.environ, **env}, stdout=out, stderr=out
+                [sys.executable, "-m", *arguments], cwd=ROOT, env={**os.environ, **env}, stdout=out, stderr=out
             )
+
+    def kill(self) -> None:
+        """SIGKILL, if it has not ended."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def events(self, name: str) -> list[dict[str, Any]]:
         said = f'"event": "{name}"'
@@ -46,6 +52,10 @@ class AdapterProcess:
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")
+
+
+class AdapterProcess(PythonProcess):
+    """One adapter."""
 
     def wait_ready(self, partitions: int = PARTITIONS) -> None:
         def ready() -> bool:
@@ -106,6 +116,12 @@ class AdapterStage:
 
     def start(self, **changed: object) -> AdapterProcess:
         """One more adapter; keyword arguments are settings."""
+        log = self._directory / f"adapter-{len(self.adapters)}.log"
+        self.adapters.append(AdapterProcess(["payments", "run"], self.environment(**changed), log))
+        return self.adapters[-1]
+
+    def environment(self, **changed: object) -> dict[str, str]:
+        """The settings of this stage as a process reads them."""
         values = {
             **self.settings.model_dump(include={"bootstrap_servers", "app_id", "topic_prefix", "partitions"}),
             "signing_keys": f"{KEY},an older key",
@@ -115,33 +131,30 @@ class AdapterStage:
             "log_level": "debug",
             **changed,
         }
-        env = {f"TOLLGATE_{name.upper()}": str(value) for name, value in values.items()}
-        self.adapters.append(AdapterProcess(env, self._directory / f"adapter-{len(self.adapters)}.log"))
-        return self.adapters[-1]
+        return {f"TOLLGATE_{name.upper()}": str(value) for name, value in values.items()}
 
     def close(self) -> None:
         for adapter in self.adapters:
-            if adapter.process.poll() is None:
-                adapter.process.kill()
-                adapter.process.wait()
+            adapter.kill()
 
     def send(self, values: Iterable[bytes]) -> None:
         """Payment requests, each under its account's key."""
         self.write(topics.REQUESTS, ((json.loads(value)["account_id"].encode(), value) for value in values))
 
     def write(self, topic: str, records: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Records as they are, in the partition of their key."""
+        """Records as they are, in the partition of their key, signed as inputs of the wallet must be."""
         asyncio.run(self._write(self.settings.topic(topic), list(records)))
 
     async def _write(self, topic: str, records: list[tuple[bytes, bytes | None]]) -> None:
         async with AIOKafkaProducer(bootstrap_servers=self.settings.bootstrap_servers) as producer:
             for key, value in records:
                 partition = partition_of(key, PARTITIONS)
-                await producer.send_and_wait(topic, value, key=key, partition=partition)
+                headers = [(HEADER, sign(value or b"", KEY.encode()))]
+                await producer.send_and_wait(topic, value, key=key, partition=partition, headers=headers)
 
     def answers(self, count: int, while_waiting: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
         """The committed answers once there are `count`, and no more; each signed and where its account lives."""
-        records = asyncio.run(self._read(self.settings.topic(topics.ANSWERS), count, while_waiting))
+        records = self.read(topics.ANSWERS, count, while_waiting)
         for record in records:
             assert is_signed(record.value, record.headers, [KEY.encode()])
             assert record.partition == partition_of(record.key, PARTITIONS)
@@ -151,6 +164,10 @@ class AdapterStage:
         assert repeated == []
         assert len(values) == count
         return values
+
+    def read(self, topic: str, count: int, while_waiting: Callable[[], None] = lambda: None) -> list[ConsumerRecord]:
+        """The committed records of a topic once there are `count`, and what is behind them."""
+        return asyncio.run(self._read(self.settings.topic(topic), count, while_waiting))
 
     async def _read(self, topic: str, count: int, while_waiting: Callable[[], None]) -> list[ConsumerRecord]:
         places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
