@@ -27,6 +27,7 @@ GIVE_UP_SHARE = 0.6
 FETCH_BYTES = 1 << 20
 # How long the others wait for one that has a partition to give up: a commit and the grace of what is under way.
 REBALANCE_TIMEOUT_MS = 30_000
+REMEMBER_S = 5.0
 
 
 class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -94,9 +95,13 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._joined = True
 
     async def _give_up(self) -> None:
-        for partition in self._ours.values():
-            partition.stop()
-        await asyncio.gather(*self._tasks.values())
+        for number, partition in self._ours.items():
+            if partition.ready:
+                partition.stop()
+            else:
+                self._tasks[number].cancel()  # Still being restored: it has asked for nothing.
+        # What one of them raised has ended the process already.
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._ours.clear()
         self._tasks.clear()
 
@@ -105,15 +110,19 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         settings, number = self._settings, partition.requests.partition
         give_up_after_s = settings.transaction_timeout_ms / 1_000 * GIVE_UP_SHARE
         link = BrokerLink(settings.bootstrap_servers, f"{settings.group}-{number}", give_up_after_s)
-        writer = PartitionWriter(
-            link,
-            app_id=settings.group,
-            input_partition=partition.requests,
-            transaction_timeout_ms=settings.transaction_timeout_ms,
+        # The second one never writes: it knows how to ask where the group stands, without waiting for a rebalance.
+        writer, notes = (
+            PartitionWriter(
+                link,
+                app_id=settings.group,
+                input_partition=place,
+                transaction_timeout_ms=settings.transaction_timeout_ms,
+            )
+            for place in (partition.requests, partition.notes)
         )
         try:
             await link.open([settings.topic(topics.ANSWERS), topics.rows(settings)])
-            notes_from = await self._member.committed(partition.notes)
+            notes_from = await notes.committed_offset()
             async with self._reader() as consumer:
                 await partition.run(writer, consumer, notes_from)
         finally:
@@ -133,8 +142,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     async def _remember(self, place: TopicPartition, offset: int) -> None:
         """How far notes were read. Lost in a rebalance they are read again, which asks a few payments again."""
         try:
-            await self._member.commit({place: offset})
-        except KafkaError as error:
+            await asyncio.wait_for(self._member.commit({place: offset}), REMEMBER_S)
+        except (KafkaError, TimeoutError) as error:
             logger.debug("webhook notes will be read again", error=repr(error))
 
     def _oldest_open_s(self) -> float:

@@ -52,9 +52,6 @@ def refuse(reason: str) -> NoReturn:
 
 
 async def _run(settings: Settings) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as ending:
         provider = build_provider(settings)
         ending.push_async_callback(provider.close)
@@ -78,6 +75,9 @@ async def _run(settings: Settings) -> None:
             topics_made=made,
             **ports,
         )
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         await adapter.run(stopping)
 
 

@@ -117,9 +117,15 @@ class StripeProvider:
     async def _known_intent(self, payment: Payment, now_ms: int) -> Intent | None:
         if payment.reference is not None:
             return await self._retrieve_intent(payment.reference)
-        if _must_look_first(payment, now_ms):
+        if not _must_look_first(payment, now_ms):
+            return None
+        try:
             return await self._find_intent(payment.payment_id)
-        return None
+        except stripe.InvalidRequestError:
+            # Stripe has no search in some countries. While the key lives it keeps a second charge away by itself.
+            if _key_may_be_gone(payment, now_ms):
+                raise
+            return None
 
     async def _retrieve_intent(self, intent_id: str) -> Intent:
         found = await self._intents.retrieve_async(intent_id, {"expand": ["latest_charge"]})
@@ -171,8 +177,12 @@ def idempotency_key(payment_id: str) -> str:
 
 
 def _must_look_first(payment: Payment, now_ms: int) -> bool:
-    """The key may be gone, or an earlier outcome was unknown."""
-    return payment.attempts > 0 or now_ms - payment.asked_from_ms > KEY_LIFE_MS
+    """Also after an outcome that was unknown: Stripe repeats a failure under its key, whatever became of the charge."""
+    return payment.attempts > 0 or _key_may_be_gone(payment, now_ms)
+
+
+def _key_may_be_gone(payment: Payment, now_ms: int) -> bool:
+    return now_ms - payment.asked_from_ms > KEY_LIFE_MS
 
 
 def _metadata(payment: Payment) -> dict[str, str]:

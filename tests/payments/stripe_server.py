@@ -35,6 +35,7 @@ class StripeServer:
     requests: list[tuple[str, str]] = field(default_factory=list)
     # Status given to so many creations from now on, before (False) or after (True) the card was charged.
     failures: list[tuple[int, bool]] = field(default_factory=list)
+    can_search: bool = True
     refuse_confirmation: str | None = None
     before_answer: Callable[[str], None] = lambda _: None
     created_at: int = field(default_factory=lambda: int(time.time()))
@@ -88,6 +89,8 @@ class StripeServer:
         match (method, *path.removeprefix("/v1/").split("/")):
             case ("POST", "payment_intents"):
                 return self._create(form)
+            case ("GET", "payment_intents", "search") if not self.can_search:
+                return error(400, "invalid_request_error", None)
             case ("GET", "payment_intents", "search"):
                 wanted = form["query"].removeprefix("metadata['payment_key']:'").removesuffix("'").lower()
                 found = [one for one in self.intents.values() if one["metadata"]["payment_key"].lower() == wanted]

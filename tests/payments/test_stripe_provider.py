@@ -56,6 +56,18 @@ async def test_after_the_key_s_life_it_is_looked_for_before_it_is_made(
     assert server.charges().total() == 2
 
 
+async def test_where_stripe_has_no_search_the_key_protects_and_after_it_nothing_is_made(
+    stripe: StripeProvider, server: StripeServer
+) -> None:
+    server.can_search = False
+    server.failures.append((503, False))
+    row = payment()
+    waiting = settle(row, await asked(stripe, row), NOW_MS)
+    assert isinstance(await asked(stripe, waiting, NOW_MS + KEY_LIFE_MS + 1), Unknown)
+    assert server.charges().total() == 0
+    assert isinstance(await asked(stripe, waiting), Succeeded)
+
+
 @pytest.mark.parametrize("charged", [False, True], ids=["before the charge", "after the charge"])
 @pytest.mark.parametrize("status", [429, 500, 503, 409])
 async def test_a_failure_is_no_decline_and_no_second_charge(
