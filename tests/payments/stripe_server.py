@@ -86,33 +86,42 @@ class StripeServer:
             return self._by_key[key][1]
 
     def _act(self, method: str, path: str, form: dict[str, str]) -> Answer:
-        match (method, *path.removeprefix("/v1/").split("/")):
-            case ("POST", "payment_intents"):
+        kind, *rest = path.removeprefix("/v1/").split("/")
+        return self._refunds(method, rest, form) if kind == "refunds" else self._intents(method, rest, form)
+
+    def _intents(self, method: str, rest: list[str], form: dict[str, str]) -> Answer:
+        match (method, *rest):
+            case ("POST",):
                 return self._create(form)
-            case ("GET", "payment_intents", "search") if not self.can_search:
-                return error(400, "invalid_request_error", None)
-            case ("GET", "payment_intents", "search"):
-                wanted = form["query"].removeprefix("metadata['payment_key']:'").removesuffix("'").lower()
-                found = [one for one in self.intents.values() if one["metadata"]["payment_key"].lower() == wanted]
-                return 200, {"object": "search_result", "data": found, "has_more": False, "url": path}
-            case ("GET", "payment_intents", name):
+            case ("GET", "search"):
+                return self._search(form["query"]) if self.can_search else error(400, "invalid_request_error", None)
+            case ("GET", name):
                 return 200, self.intents[name]
-            case ("POST", "payment_intents", name, "cancel"):
+            case ("POST", name, "cancel"):
                 self.intents[name] |= {"status": "canceled", "cancellation_reason": None}
                 return 200, self.intents[name]
-            case ("POST", "payment_intents", name, "confirm") if self.refuse_confirmation is not None:
+            case ("POST", name, "confirm") if self.refuse_confirmation is not None:
                 return error(400, "invalid_request_error", self.refuse_confirmation)
-            case ("POST", "payment_intents", name, "confirm"):
+            case ("POST", name, "confirm"):
                 self.intents[name]["status"] = "succeeded"
                 return 200, self.intents[name]
-            case ("POST", "refunds"):
+        return error(404, "invalid_request_error", "resource_missing")
+
+    def _refunds(self, method: str, rest: list[str], form: dict[str, str]) -> Answer:
+        match (method, *rest):
+            case ("POST",):
                 return self._refund(form)
-            case ("GET", "refunds"):
+            case ("GET",):
                 found = [one for one in self.refunds.values() if one["payment_intent"] == form["payment_intent"]]
-                return 200, {"object": "list", "data": found, "has_more": False, "url": path}
-            case ("GET", "refunds", name):
+                return 200, {"object": "list", "data": found, "has_more": False, "url": "/v1/refunds"}
+            case ("GET", name):
                 return 200, self.refunds[name]
         return error(404, "invalid_request_error", "resource_missing")
+
+    def _search(self, query: str) -> Answer:
+        wanted = query.removeprefix("metadata['payment_key']:'").removesuffix("'").lower()
+        found = [one for one in self.intents.values() if one["metadata"]["payment_key"].lower() == wanted]
+        return 200, {"object": "search_result", "data": found, "has_more": False, "url": "/v1/payment_intents/search"}
 
     def _create(self, form: dict[str, str]) -> Answer:
         token = form["payment_method"]
