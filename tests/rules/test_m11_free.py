@@ -45,3 +45,13 @@ def test_p12_a_subscription_of_no_price_has_an_invoice() -> None:
     invoice = only(story.answer())
     assert [(line["kind"], line["amount_micros"]) for line in invoice["lines"]] == [("subscription", 0)]
     assert (invoice["total_micros"], invoice["open_micros"], invoice["status"]) == (0, 0, "paid")
+
+
+# A late end of a period that had no invoice: on the next one (G5).
+def test_p12_g05_a_late_extra_call_goes_on_the_next_invoice() -> None:
+    story = opened("extra_calls", credit=20).calls(25).waits("2026-01-31T23:00:00Z").starts("late").ticks(FEBRUARY)
+    assert story.answer() == []
+    charge = only(story.ends("late").answer("call-charged"))
+    assert (charge["period_start"], charge["amount_micros"]) == ("2026-01-01T00:00:00Z", usd(3))
+    invoice = only(story.ticks(MARCH).answer())
+    assert (invoice["period_start"], billed(invoice)) == (FEBRUARY, dollars(("overage inbound", 3)))

@@ -141,6 +141,14 @@ def test_m06_m11_another_default_card_is_asked_for_everything_that_waits(how: st
     assert {f["number"] for f in story.facts("invoice-paid")} == {1}
 
 
+# Overage that nobody could be asked for is open on its invoice, until it is settled.
+def test_m11_p11_overage_without_a_card_is_open() -> None:
+    story = subscriber(catalogue=NO_PRICE).uses(110).ticks(FEBRUARY)
+    assert (only(story.invoices())["open_micros"], only(story.invoices())["status"]) == (usd("1.10"), "open")
+    assert story.adds_card().asks() == dollars(("overage", "1.10"))
+    assert (paid_numbers(story), paid_numbers(story.pays())) == ([], [1])
+
+
 # P14: overage has no retries: another default card is asked for it with the next request or at the period end.
 def test_p14_a_declined_overage_does_not_follow_the_card() -> None:
     story = paying().uses(191).refuses("overage").adds_card("pm2").defaults_card("pm2")

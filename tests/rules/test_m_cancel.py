@@ -198,6 +198,17 @@ def test_m08_p11_subscribing_anew(at: str, plan: str, asks: str) -> None:
     assert story.asks() == dollars(("subscription", {"professional": 49, "dental": 99}[plan]))
 
 
+# At the very boundary and before its tick: January's invoice is not concerned.
+def test_m08_p12_subscribing_anew_at_the_boundary() -> None:
+    story = cancelled().waits(FEBRUARY).changes_plan("dental").ticks()
+    assert asked(story.facts()) == dollars(("subscription", 49), ("subscription", 99))
+    invoice = only(story.invoices())
+    assert (billed(invoice), invoice["status"]) == (dollars(("subscription", 49)), "paid")
+    story.ticks(MARCH)
+    assert (billed(story.invoices()[1]), story.invoices()[1]["open_micros"]) == (dollars(("proration", 99)), usd(99))
+    assert story.asks() == dollars(("subscription", 99))
+
+
 def test_m08_p20_after_the_end_to_the_credits_plan_at_once() -> None:
     story = ended(20).changes_plan("free")
     assert story.answer() == []

@@ -154,6 +154,30 @@ def test_p07_m08_an_id_takes_effect_once_whatever_it_says(says: Callable[[Subscr
     assert story.ticks(FEBRUARY).asks() == [("subscription", usd(49))]
 
 
+# P7: recognised repeats are counted, and are no facts.
+REPEATS: dict[str, Callable[[], Story]] = {
+    "a second cancellation": lambda: paying().cancels().cancels(reason="moved away"),
+    "a resumption of what was not cancelled": lambda: paying().resumes(),
+    "the plan in force": lambda: paying().changes_plan("professional"),
+    "the credits plan in force": lambda: Subscriber().opens().changes_plan("free"),
+    "a number removed twice": lambda: paying().adds_number().removes_number().removes_number(),
+    "a fee answered twice": lambda: paying().pays(),
+    "a fee declined after it was paid": lambda: paying().declines(),
+    "overage answered twice": lambda: paying().uses(191).settles("overage").settles("overage"),
+    "an invoice answered twice": lambda: paying().adds_number().ticks(FEBRUARY).settles("invoice").settles("invoice"),
+    "a purchase": lambda: paying().buys("p1", 5).buys("p1", 6),
+    "the same end": lambda: paying().talks("c1", 60_000).ends_after("c1", 60_000),
+    "the same start": lambda: paying().starts("c1").starts("c1"),
+}
+
+
+@pytest.mark.parametrize("told", REPEATS.values(), ids=REPEATS.keys())
+def test_p07_m08_what_is_a_repeat(told: Callable[[], Story]) -> None:
+    story, partition = told(), Partition()
+    partition.take(*story.inputs[:-1])
+    assert partition.take(story.inputs[-1]).tally == {("inputs", "repeat"): 1}
+
+
 # A refused input leaves no trace: the same id may be used again.
 def test_p07_m07_a_refused_input_may_be_sent_again() -> None:
     story = paying().changes_plan("gold", id="change")
@@ -168,6 +192,7 @@ REFUSALS: dict[str, tuple[Callable[[], Story], str]] = {
     "a change to one": (lambda: paying().changes_plan("gold"), "unknown_plan"),
     "a change for nobody": (lambda: Subscriber().changes_plan("dental"), "unknown_account"),
     "a resumption after the end": (lambda: paying().cancels().ticks(FEBRUARY).resumes(), "no_subscription"),
+    "a cancellation after the end": (lambda: paying().cancels().ticks(FEBRUARY).cancels(), "no_subscription"),
     "a cancellation on the credits plan": (lambda: Subscriber().opens().cancels(), "no_subscription"),
     "a resumption on the credits plan": (lambda: Subscriber().opens().resumes(), "no_subscription"),
     "the last card": (lambda: paying().removes_card(), "last_payment_method"),

@@ -219,8 +219,8 @@ def test_p11_m07_from_the_credits_plan_with_a_card(at: str, asks: str) -> None:
         "active",
         boundary,
     )
-    invoice = story.settles_all().ticks(boundary).invoices()[-1]
-    assert billed(invoice) == dollars(("proration", asks))
+    invoice = only(story.settles_all().ticks(boundary).invoices())
+    assert (billed(invoice), invoice["period_end"]) == (dollars(("proration", asks)), boundary)
     assert story.asks() == dollars(("subscription", 100))
 
 
