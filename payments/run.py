@@ -75,6 +75,8 @@ async def _run(settings: Settings) -> None:
             topics_made=made,
             **ports,
         )
+        if not settings.keys():
+            logger.warning("answers are not signed: a worker that asks for signatures refuses them")
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
