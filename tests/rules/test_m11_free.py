@@ -55,3 +55,15 @@ def test_p12_g05_a_late_extra_call_goes_on_the_next_invoice() -> None:
     assert (charge["period_start"], charge["amount_micros"]) == ("2026-01-01T00:00:00Z", usd(3))
     invoice = only(story.ticks(MARCH).answer())
     assert (invoice["period_start"], billed(invoice)) == (FEBRUARY, dollars(("overage inbound", 3)))
+
+
+# G2: several periods that wait for one tick, each with its own reason for an invoice; an idle one between has none.
+def test_p12_g02_each_free_period_that_has_lines_before_one_tick() -> None:
+    story = Subscriber().opens("free").switches("extra_calls").is_granted(50).adds_card().calls(26, "jan-")
+    story.waits("2026-02-10T00:00:00Z").calls(27, "feb-").waits("2026-04-10T00:00:00Z").buys("p1", 20)
+    story.settles("purchase").ticks("2026-06-01T00:00:00Z")
+    assert [(i["number"], i["period_start"], billed(i)) for i in story.invoices()] == [
+        (1, "2026-01-01T00:00:00Z", dollars(("overage inbound", 3))),
+        (2, FEBRUARY, dollars(("overage inbound", 6))),
+        (3, "2026-04-01T00:00:00Z", dollars(("top_up", 20))),
+    ]

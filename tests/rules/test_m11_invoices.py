@@ -175,6 +175,16 @@ def test_m11_g05_late_changes_go_on_the_next_invoice() -> None:
     assert story.invoices()[1]["status"] == "paid"
 
 
+@pytest.mark.parametrize(("direction", "cost"), [("inbound", "1.10"), ("outbound", "1.10"), ("web", "0.80")])
+def test_m11_late_changes_by_direction(direction: str, cost: str) -> None:
+    story = paying(5).uses(100).uses(10, "c1", direction=direction).ticks(FEBRUARY).settles_all()
+    story.reclassifies("c1", real=False).ticks(MARCH)
+    assert [billed(i) for i in story.invoices()] == [
+        dollars(FEE, (f"overage {direction}", cost)),
+        dollars(FEE, (f"overage {direction}", f"-{cost}")),
+    ]
+
+
 def test_m11_late_overage_adds_to_the_periods_own() -> None:
     story = paying(5).uses(100).starts("late").ticks(FEBRUARY).settles_all()
     story.uses(100).uses(10, "feb").ends_after("late", MINUTE_MS).ticks(MARCH)
