@@ -1,19 +1,20 @@
-"""`python -m demo`: a day of telephone calls through a real Kafka, charged as they happen."""
+"""`python -m demo`: a month of telephone calls through a real Kafka, charged as they happen."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from demo.plans import unresolved_ms
 from demo.provider import Provider, ProviderSettings
 from demo.provider_loop import serve
 from demo.run import RunOptions, run
 from demo.sender import play, write_report
 from demo.traffic import PLAYED_MS, TrafficSettings, records
-from schemas.instant import DAY_MS, MINUTE_MS, to_millis
+from schemas.instant import MINUTE_MS, to_millis
 from stream.settings import Settings
 
 app = typer.Typer(
@@ -22,13 +23,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Accounts = Annotated[int, typer.Option(min=1, help="Accounts opened before the day.")]
-Calls = Annotated[int, typer.Option(min=0, help="Calls of the day.")]
-Seconds = Annotated[float, typer.Option(min=1, help="How long the day takes to play.")]
+# Always the same month: with the seed it says everything about the traffic.
+FIRST_DAY = datetime(2026, 1, 1)  # noqa: DTZ001  # the option's values have no zone either
+
+Accounts = Annotated[int, typer.Option(min=1, help="Accounts opened before the month, half of each product.")]
+Calls = Annotated[int, typer.Option(min=0, help="Calls of the month.")]
+Seconds = Annotated[float, typer.Option(min=1, help="How long the month takes to play.")]
 SpeedUp = Annotated[
     float | None, typer.Option(min=1, help="Virtual seconds in one real second; --seconds said another way.")
 ]
-Seed = Annotated[int, typer.Option(help="The same seed plays the same day.")]
+Seed = Annotated[int, typer.Option(help="The same seed plays the same month.")]
 BrokerUrl = Annotated[
     str | None, typer.Option(envvar="BROKER_URL", help="HOST:PORT of a running Kafka, in place of one of its own.")
 ]
@@ -41,18 +45,19 @@ KillEvery = Annotated[
 def whole_run(
     context: typer.Context,
     *,
-    accounts: Accounts = 600,
+    accounts: Accounts = 300,
     calls: Calls = 20_000,
-    seconds: Seconds = 50,
+    seconds: Seconds = 75,
     speed_up: SpeedUp = None,
     seed: Seed = 1,
     broker_url: BrokerUrl = None,
     kill_every: KillEvery = None,
 ) -> None:
-    """Play a day of calls and check from the topics that each was charged exactly once.
+    """Play a month of calls of both products and check from the topics that everything was charged exactly once.
 
-    Starts a single-node Kafka, a worker, a payment provider that moves no money, and the traffic. With BROKER_URL it
-    uses that cluster: topics of its own, deleted in the end.
+    Renewals, upgrades, cancellations, invoices and overage are part of it. Starts a single-node Kafka, a worker, a
+    payment provider that moves no money, and the traffic. With BROKER_URL it uses that cluster: topics of its own,
+    deleted in the end.
     """
     if context.invoked_subcommand is None:
         options = RunOptions(accounts, calls, _seconds(seconds, speed_up), seed, broker_url, kill_every)
@@ -62,27 +67,29 @@ def whole_run(
 @app.command()
 def traffic(
     *,
-    accounts: Accounts = 600,
+    accounts: Accounts = 300,
     calls: Calls = 20_000,
-    seconds: Seconds = 50,
+    seconds: Seconds = 75,
     speed_up: SpeedUp = None,
     seed: Seed = 1,
     broker_url: BrokerUrl = None,
-    day: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The virtual day, UTC. Yesterday when left out.")
-    ] = None,
+    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first virtual day, UTC.")] = FIRST_DAY,
     report: Annotated[Path | None, typer.Option(help="Write how many records of each kind were sent, as JSON.")] = None,
 ) -> None:
-    """Put a day of traffic on the input topic. Topics, keys and clock come from the TOLLGATE_… settings."""
+    """Put a month of traffic, its ticks included, on the input topic. Topics and keys are the TOLLGATE_… settings'.
+
+    The worker must leave the clock to it: TOLLGATE_CLOCK=none for both.
+    """
     settings = _settings(broker_url)
+    if settings.clock != "none":
+        raise typer.BadParameter("the month brings its own clock: set TOLLGATE_CLOCK=none, for the worker as well")
     keys = settings.keys()
     traffic_settings = TrafficSettings(
-        midnight_ms=_midnight_ms(day),
+        midnight_ms=to_millis(day.replace(tzinfo=UTC)),
         seed=seed,
         accounts=accounts,
         calls=calls,
         partitions=settings.partitions,
-        tick_every_ms=MINUTE_MS if settings.clock == "none" else 0,
         signing_key=keys[0] if keys else None,
     )
     rate = PLAYED_MS / 1_000 / _seconds(seconds, speed_up)
@@ -95,7 +102,7 @@ def traffic(
 @app.command()
 def provider(
     *,
-    seconds: Seconds = 50,
+    seconds: Seconds = 75,
     speed_up: SpeedUp = None,
     seed: Seed = 1,
     broker_url: BrokerUrl = None,
@@ -104,7 +111,8 @@ def provider(
     settings = _settings(broker_url)
     keys = settings.keys()
     rate = PLAYED_MS / 1_000 / _seconds(seconds, speed_up)
-    decisions = Provider(ProviderSettings(seed=seed, signing_key=keys[0] if keys else None))
+    very_slow_ms = unresolved_ms(rate) + MINUTE_MS
+    decisions = Provider(ProviderSettings(seed=seed, very_slow_ms=very_slow_ms, signing_key=keys[0] if keys else None))
     asyncio.run(serve(settings, decisions, rate))
 
 
@@ -115,13 +123,6 @@ def _seconds(seconds: float, speed_up: float | None) -> float:
 def _settings(broker_url: str | None) -> Settings:
     settings = Settings()
     return settings if broker_url is None else settings.model_copy(update={"bootstrap_servers": broker_url})
-
-
-def _midnight_ms(day: datetime | None) -> int:
-    """Yesterday by default: whatever clock the cluster has seen, none of its calls is too late or in the future."""
-    if day is None:
-        return to_millis(datetime.now(UTC) - timedelta(days=1)) // DAY_MS * DAY_MS
-    return to_millis(day.replace(tzinfo=UTC))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from itertools import accumulate
 from random import Random
 
 from demo.accounts import Account
-from demo.arrivals import arrivals, talk_ms
+from demo.arrivals import DAYS, arrivals, talk_ms
 from demo.wire import Timed, encode
-from schemas.instant import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, format_instant
+from schemas.instant import DAY_MS, MINUTE_MS, SECOND_MS, format_instant
 
 # Everything about a call has reached the log this long after midnight, inside the traffic's last hour.
-LAST_REPORT_MS = DAY_MS + 50 * MINUTE_MS
+LAST_REPORT_MS = DAYS * DAY_MS + 50 * MINUTE_MS
 REPORT_DELAY_MEAN_MS = 150  # From a telephone exchange to the log.
 
 
@@ -20,15 +20,15 @@ REPORT_DELAY_MEAN_MS = 150  # From a telephone exchange to the log.
 class CallShares:
     """Probabilities for each call. The rest of the directions is outbound."""
 
-    inbound: float = 0.86
-    web: float = 0.09
+    inbound: float = 0.8
+    web: float = 0.1
     answered: float = 0.88
     booking: float = 0.18  # of the answered
     live_agent: float = 0.12  # of the answered
-    spam: float = 0.06  # of the answered: found out minutes to hours later, by `call-reclassified`
+    spam: float = 0.06  # of the answered: found out minutes to days later, by `call-reclassified`
     known_spam: float = 0.02  # of the answered: the end itself says that it is not real
     not_spam_after_all: float = 0.1  # of the spam: reclassified back
-    late_end: float = 0.02  # reported 10 minutes to 6 hours after it
+    late_end: float = 0.01  # reported 10 minutes to 3 days after it
     end_first: float = 0.01  # the start arrives after the end
     start_only: float = 0.004
     end_only: float = 0.006
@@ -89,7 +89,7 @@ def _draw_call(
         features.append("appointment_booking")
     if rng.random() < shares.live_agent:
         features.append("live_agent")
-    ended_ms = min(rung_ms + talk_ms(rng), last_ms)
+    ended_ms = min(rung_ms + talk_ms(account.talk_median_s, rng), last_ms)
     real = rng.random() >= shares.known_spam
     return Call(account, call_id, direction, started_ms, rung_ms, ended_ms, "completed", tuple(features), real=real)
 
@@ -101,7 +101,7 @@ def _reports(call: Call, last_ms: int, shares: CallShares, rng: Random) -> Itera
     end_only = not start_only and oddity < shares.start_only + shares.end_only
     end_at_ms = call.ended_ms + _delay(rng)
     if rng.random() < shares.late_end:
-        end_at_ms += rng.randrange(10 * MINUTE_MS, 6 * HOUR_MS)
+        end_at_ms += rng.randrange(10 * MINUTE_MS, 3 * DAY_MS)
     end_at_ms = min(end_at_ms, last_ms)
     if not end_only:
         start_at_ms = call.started_ms + _delay(rng)
@@ -115,7 +115,7 @@ def _reports(call: Call, last_ms: int, shares: CallShares, rng: Random) -> Itera
         # The exchange corrects itself: the same call, reported to have lasted half as long.
         ringing_ms = call.answered_ms or call.started_ms
         corrected_ms = ringing_ms + (call.ended_ms - ringing_ms) // 2
-        yield _ended(call, "corrected", min(end_at_ms + rng.randrange(HOUR_MS), last_ms), corrected_ms)
+        yield _ended(call, "corrected", min(end_at_ms + rng.randrange(DAY_MS), last_ms), corrected_ms)
     if call.answered_ms is not None and call.real and rng.random() < shares.spam:
         yield from _spam(call, end_at_ms, last_ms, shares, rng)
 
@@ -146,10 +146,10 @@ def _ended(call: Call, name: str, at_ms: int, ended_ms: int) -> Timed:
 
 
 def _spam(call: Call, end_at_ms: int, last_ms: int, shares: CallShares, rng: Random) -> Iterator[Timed]:
-    found_ms = min(end_at_ms + rng.randrange(5 * MINUTE_MS, 5 * HOUR_MS), last_ms)
+    found_ms = min(end_at_ms + rng.randrange(5 * MINUTE_MS, 2 * DAY_MS), last_ms)
     fields: dict[str, object] = {"real": False, "reason": "spam", "actor": "spam-filter"}
     yield call.record("call-reclassified", "spam", found_ms, found_ms, fields)
     if rng.random() < shares.not_spam_after_all:
-        back_ms = min(found_ms + rng.randrange(MINUTE_MS, HOUR_MS), last_ms)
+        back_ms = min(found_ms + rng.randrange(MINUTE_MS, DAY_MS), last_ms)
         fields = {"real": True, "reason": "owner says it was a customer", "actor": "owner"}
         yield call.record("call-reclassified", "not-spam", back_ms, back_ms, fields)

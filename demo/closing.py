@@ -1,4 +1,4 @@
-"""The end of a run: the summary, the audit's verdict, and one account explained from its facts."""
+"""The end of a run: its stories, one account explained from its facts, and the audit's verdict."""
 
 import json
 import tempfile
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
-from demo.progress import Progress
-from demo.show import summed
+from demo.stories.story import Story
 from demo.verify import Audit
 from schemas.money import format_money
 from stream.explain import explain
@@ -37,24 +37,11 @@ def write_facts(facts: Iterable[Fact]) -> Path:
     return path
 
 
-def print_summary(console: Console, progress: Progress, audit: Audit) -> None:
-    totals = progress.totals
-    console.print()
-    decisions, charges = totals.types("call-decisions"), totals.types("charges")
-    admitted, redirected = decisions["call-admitted"], decisions["call-redirected"]
-    rows = {
-        "inputs": f"{audit.inputs:,} in {progress.took_s():.0f} s, all decided",
-        "calls": f"{len(audit.accepted):,} ended, {admitted:,} admitted, {redirected:,} redirected",
-        "redirects": summed(totals.reasons),
-        "charges": f"{charges['call-charged']:,}, and {charges['charge-adjusted']:,} adjustments",
-        "money charged": f"{format_money(totals.charged_micros)}, net of adjustments",
-        "payments": f"{totals.of('payment-requests'):,} requested, all answered",
-        "refills": summed(totals.types("refills")),
-        "alerts": summed(totals.types("alerts")),
-        "dead letters": summed(totals.dead_letters),
-    }
-    for name, text in rows.items():
-        console.print(f"{name:<14} {text or 'none'}", soft_wrap=True, highlight=False)
+def print_stories(console: Console, stories: Iterable[Story]) -> None:
+    for story in stories:
+        console.print(f"\n[bold]{story.title}[/]: {escape(story.text)}", soft_wrap=True, highlight=False)
+        for line in story.lines:
+            console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
 
 
 def print_verdict(console: Console, audit: Audit, findings: list[str]) -> None:
@@ -64,14 +51,19 @@ def print_verdict(console: Console, audit: Audit, findings: list[str]) -> None:
         for finding in findings:
             console.print(f"  {finding}", soft_wrap=True, highlight=False)
         return
-    console.print(
-        f"\nexactly once: {len(audit.accepted):,} accepted calls have one charge each, {len(audit.ids):,} fact ids are "
-        f"unique, {len(audit.balances):,} balances are the sum of their ledger, "
-        f"{audit.codes.total():,} dead letters are those expected",
-        style="bold green",
-        soft_wrap=True,
-        highlight=False,
+    evidence = audit.evidence
+    invoices = sum(row.type == "invoice-issued" for row in evidence.invoices)
+    said = (
+        f"exactly once: {len(audit.accepted):,} accepted calls have one charge each",
+        "  their lines sum to it, wallet and card pay it, and the minutes used are those of the calls",
+        f"  {len(evidence.snapshots):,} balances are their ledger's sum; {len(evidence.ids):,} fact ids are unique",
+        f"  {len(evidence.payments):,} payments were asked for once and answered once, with a receipt for each charge",
+        f"  {invoices:,} invoices are numbered without gaps, sum up, and are paid or open for a reason",
+        f"  {evidence.codes.total():,} dead letters are those expected",
     )
+    console.print()
+    for line in said:
+        console.print(line, style="bold green", soft_wrap=True, highlight=False)
 
 
 def print_explanation(console: Console, account_id: str, balance_micros: int, facts: list[Fact]) -> None:

@@ -11,7 +11,7 @@ from schemas.partitioning import partition_of
 from stream.settings import Settings
 
 # The facts about an account, in the order in which they are explained; its snapshots say nothing they do not.
-FACTS = ("call-decisions", "charges", "alerts", "refills", "payment-requests", "ledger-entries")
+FACTS = ("call-decisions", "charges", "alerts", "refills", "payment-requests", "ledger-entries", "invoices")
 POLL_RECORDS_MAX = 5_000
 POLL_MS = 200
 FETCH_BYTES_MAX = 4 * 1024 * 1024

@@ -87,6 +87,14 @@ def _foreign_card(account: Account, name: str, at_ms: int) -> bytes:
     return encode("credits-purchase-requested", name, account.account_id, at_ms, fields)
 
 
+def _plan_of_nobody(account: Account, name: str, at_ms: int) -> bytes:
+    return encode("plan-change-requested", name, account.account_id, at_ms, {"plan": "platinum"})
+
+
+def _refund_of_nothing(account: Account, name: str, at_ms: int) -> bytes:
+    return encode("credits-refund-requested", name, account.account_id, at_ms, {"purchase_id": name})
+
+
 def _card_number(account: Account, name: str, at_ms: int) -> bytes:
     # The test number printed in every payment provider's manual.
     fields = {"payment_method_id": name, "token": "4242 4242 4242 4242", "brand": "visa", "last4": "4242"}
@@ -129,6 +137,8 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
     ("too_large", _too_large),
     ("account_exists", _opened_again),
     ("unknown_payment_method", _foreign_card),
+    ("unknown_plan", _plan_of_nobody),
+    ("unknown_purchase", _refund_of_nothing),
     ("card_number_refused", _card_number),
     ("unknown_payment", _payment_of_nothing),
     ("unauthenticated", _payment_of_nothing),
@@ -140,7 +150,7 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
 def malformed(
     accounts: list[Account], count: int, midnight_ms: int, *, partitions: int, signing_key: bytes | None, rng: Random
 ) -> Iterator[Timed]:
-    """`count` bad records over the day, every kind in turn. Kinds that this set-up cannot show are left out."""
+    """`count` bad records over the month, every kind in turn. Kinds that this set-up cannot show are left out."""
     impossible = set[str]()
     if partitions == 1:
         impossible.add("wrong_partition")

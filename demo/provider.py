@@ -10,6 +10,7 @@ from demo.wire import Timed, encode, sign
 from schemas.instant import MINUTE_MS, SECOND_MS, parse_instant
 
 Purpose = Literal["refill", "purchase", "overage", "subscription", "refund", "invoice"]
+DECIDED_WITHIN_MS = MINUTE_MS
 HARD_DECLINES = ("card_expired", "card_stolen", "account_closed")
 RETRYABLE_DECLINES = ("insufficient_funds", "issuer_unavailable")
 
@@ -22,7 +23,8 @@ class ProviderSettings:
     declined_ppm: int = 40_000
     declined_for_now_ppm: int = 80_000
     slow_ppm: int = 150_000  # half a minute: a customer confirming the payment
-    very_slow_ppm: int = 10_000  # longer than the 15 minutes after which a refill counts as unresolved (C14)
+    very_slow_ppm: int = 10_000
+    very_slow_ms: int = 16 * MINUTE_MS  # longer than the time after which a refill counts as unresolved (C14)
     signing_key: bytes | None = None
 
 
@@ -66,12 +68,14 @@ def decide(payment: PaymentRequest, settings: ProviderSettings) -> Answer:
     luck, pace, spread = (int.from_bytes(digest[at : at + 8]) for at in (0, 8, 16))
     delay_ms = _delay_ms(pace % 1_000_000, spread, settings)
     kind, fields = _verdict(payment, luck % 1_000_000, spread, settings)
-    at_ms = parse_instant(payment.occurred_at) + delay_ms
+    asked_ms = parse_instant(payment.occurred_at)
+    # An answer that takes its time was given at once and is long under way: ahead of the clock it would be refused.
+    decided_ms = asked_ms + min(delay_ms, DECIDED_WITHIN_MS)
     name = hashlib.blake2b(payment.payment_id.encode(), digest_size=12).hexdigest()
-    value = encode(kind, f"pay:{name}", payment.account_id, at_ms, {"payment_id": payment.payment_id, **fields})
+    value = encode(kind, f"pay:{name}", payment.account_id, decided_ms, {"payment_id": payment.payment_id, **fields})
     return Answer(
         delay_ms,
-        Timed(at_ms, kind, payment.account_id.encode(), value, sign(value, settings.signing_key)),
+        Timed(asked_ms + delay_ms, kind, payment.account_id.encode(), value, sign(value, settings.signing_key)),
     )
 
 
@@ -89,7 +93,7 @@ def _verdict(
 
 def _delay_ms(pace_ppm: int, spread: int, settings: ProviderSettings) -> int:
     if pace_ppm < settings.very_slow_ppm:
-        return 16 * MINUTE_MS + spread % (20 * MINUTE_MS)
+        return settings.very_slow_ms + spread % (settings.very_slow_ms + MINUTE_MS)
     if pace_ppm < settings.very_slow_ppm + settings.slow_ppm:
         return 10 * SECOND_MS + spread % (50 * SECOND_MS)
     return SECOND_MS + spread % (3 * SECOND_MS)

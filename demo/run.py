@@ -18,7 +18,10 @@ from rich.console import Console
 
 from demo.children import ChildDiedError
 from demo.cluster import delete_topics
-from demo.day import Day, play
+from demo.month import Month, play
+from demo.plans import patient
+from demo.traffic import PLAYED_MS
+from schemas.plan import SHIPPED
 from stream.dev_broker import DevBroker, DevBrokerError
 from stream.kafka_jars import MissingToolError
 from stream.settings import Settings
@@ -30,8 +33,8 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """`seconds` is how long the day takes. Without `broker_url` the run has a broker of its own. With `kill_every` the
-    worker is killed and started again so often, in seconds.
+    """`seconds` is how long the month takes. Without `broker_url` the run has a broker of its own. With `kill_every`
+    the worker is killed and started again so often, in seconds.
     """
 
     accounts: int
@@ -73,10 +76,10 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
             with console.status("starting Kafka …"):
                 broker.start()
             console.print(f"Kafka answers on {broker.bootstrap}", highlight=False)
-        settings = _settings(options, broker)
+        settings = _settings(options, broker, folder)
         if broker is None:
             ending.callback(lambda: asyncio.run(delete_topics(settings)))
-        day = Day(
+        month = Month(
             settings=settings,
             accounts=options.accounts,
             calls=options.calls,
@@ -88,11 +91,14 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
             broker=broker,
             ending=ending,
         )
-        return 1 if asyncio.run(play(day)) else 0
+        return 1 if asyncio.run(play(month)) else 0
 
 
-def _settings(options: RunOptions, broker: DevBroker | None) -> Settings:
+def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Settings:
     """The environment's settings, with what a run must decide for itself: time is the generator's, keys are fresh."""
+    plans = folder / "plans.toml"
+    speed_up = PLAYED_MS / 1_000 / options.seconds
+    plans.write_text(patient(SHIPPED.read_text(encoding="utf-8"), speed_up), encoding="utf-8")
     label = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     return Settings().model_copy(
         update={
@@ -102,6 +108,7 @@ def _settings(options: RunOptions, broker: DevBroker | None) -> Settings:
             "topic_prefix": f"{label}." if broker is None else "",
             "signing_keys": SecretStr(secrets.token_hex(16)),
             "clock": "none",
+            "plans": plans,
             "health_host": LOOPBACK,
             "health_port": _free_port(),
         }

@@ -9,7 +9,9 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
+from demo.changes import Changes
 from demo.progress import Progress
+from demo.watch import Totals
 from schemas.money import format_money
 
 LINE_EVERY_S = 5.0
@@ -52,11 +54,11 @@ def line(progress: Progress) -> str:
     totals = progress.totals
     return (
         f"{clock(progress)}  {progress.per_second:,} events/s  lag {progress.waiting:,}  "
-        f"admitted {totals.of('call-decisions', 'call-admitted'):,}  "
+        f"charged {totals.calls.total():,} calls ({money(totals.charged_micros)})  "
         f"redirected {totals.of('call-decisions', 'call-redirected'):,}  "
-        f"charged {totals.of('charges', 'call-charged'):,} ({format_money(totals.charged_micros)})  "
-        f"alerts {totals.of('alerts'):,}  refills {totals.of('refills', 'refill-succeeded'):,}  "
-        f"dead letters {totals.dead_letters.total():,}"
+        f"renewals {totals.renewals:,}  invoices {totals.of('invoices', 'invoice-issued'):,}, "
+        f"{totals.invoices_paid:,} paid  "
+        f"declines {totals.changes.counts['declines']:,}  dead letters {totals.dead_letters.total():,}"
     )
 
 
@@ -71,16 +73,39 @@ def panel(progress: Progress, title: str) -> Panel:
     table.add_row("lag", f"{progress.waiting:,}", f"{progress.unpaid:,} payments on their way")
     table.add_row("calls admitted", f"{totals.of('call-decisions', 'call-admitted'):,}", "")
     table.add_row("calls redirected", f"{totals.of('call-decisions', 'call-redirected'):,}", summed(totals.reasons))
-    table.add_row(
-        "calls charged",
-        f"{totals.of('charges', 'call-charged'):,}",
-        f"{totals.of('charges', 'charge-adjusted'):,} adjusted later",
-    )
-    table.add_row("money charged", format_money(totals.charged_micros), "net of adjustments")
+    adjusted = f"{totals.of('charges', 'charge-adjusted'):,} adjusted later"
+    table.add_row("calls charged", f"{totals.calls.total():,}", f"{summed(totals.calls)}; {adjusted}")
+    table.add_row("money charged", format_money(totals.charged_micros.total()), money(totals.charged_micros))
+    table.add_row("", "", f"minutes beyond those included: {overage(totals)}")
+    table.add_row("renewals", f"{totals.renewals:,}", summed(owners(totals.changes)))
+    table.add_row("invoices", f"{totals.of('invoices', 'invoice-issued'):,}", f"{totals.invoices_paid:,} paid")
+    table.add_row("card payments", f"{totals.of('invoices', 'receipt-issued'):,}", cards(totals))
     table.add_row("refills", f"{totals.of('refills', 'refill-succeeded'):,}", summed(totals.types("refills")))
     table.add_row("alerts", f"{totals.of('alerts'):,}", summed(totals.types("alerts")))
     table.add_row("dead letters", f"{totals.dead_letters.total():,}", summed(totals.dead_letters, KINDS_MAX))
     return Panel(table, title=title, title_align="left", expand=False)
+
+
+def money(micros: Counter[str]) -> str:
+    """Amounts by name: `credits $21.00, minutes $3.30`."""
+    return ", ".join(f"{name} {format_money(amount)}" for name, amount in sorted(micros.items())) or "none"
+
+
+def overage(totals: Totals) -> str:
+    paid_micros = totals.paid_micros
+    return f"{format_money(paid_micros['wallet'])} from wallets, {format_money(paid_micros['card'])} on cards"
+
+
+def owners(changes: Changes) -> Counter[str]:
+    """What owners did; that a card was declined is not their doing."""
+    return Counter({name: count for name, count in changes.counts.items() if name != "declines"})
+
+
+def cards(totals: Totals) -> str:
+    return (
+        f"{format_money(totals.paid_micros['receipts'])} with receipts; "
+        f"{totals.changes.counts['declines']:,} declined, {totals.asked_again:,} bills asked for again"
+    )
 
 
 def summed(counts: Counter[str], most: int | None = None) -> str:

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from demo.provider import Answer, Provider, ProviderSettings
 from demo.provider_loop import Waiting
 from demo.wire import sign
-from schemas.instant import MINUTE_MS, SECOND_MS, parse_instant
+from schemas.instant import HOUR_MS, MINUTE_MS, SECOND_MS, parse_instant
 
 KEY = b"a key of the tests"
 SETTINGS = ProviderSettings(seed=7, signing_key=KEY)
@@ -63,6 +63,7 @@ def test_an_answer_names_its_payment_is_signed_and_keyed_by_the_account() -> Non
     assert answer.record.key == b"a-1"
     assert "/" not in value["id"]
     assert parse_instant(value["occurred_at"]) == parse_instant(ASKED_AT) + answer.delay_ms
+    assert answer.record.at_ms == parse_instant(ASKED_AT) + answer.delay_ms
     assert answer.record.headers == sign(answer.record.value, KEY)
 
 
@@ -76,6 +77,15 @@ def test_some_payments_are_declined_for_now_some_for_good_and_some_answers_are_s
     assert all(answer.delay_ms >= SECOND_MS for answer in answers)
     slower_than_the_limit = sum(answer.delay_ms > 15 * MINUTE_MS for answer in answers)
     assert slower_than_the_limit == pytest.approx(20, rel=0.6)
+
+
+def test_an_answer_that_takes_its_time_was_decided_within_a_minute() -> None:
+    """Rule P17: it is told to a clock that may stand still meanwhile, and must not be ahead of it."""
+    slow = replace(SETTINGS, very_slow_ppm=1_000_000, very_slow_ms=20 * HOUR_MS)
+    for answer in answered(slow, 20):
+        assert 20 * HOUR_MS <= answer.delay_ms <= 41 * HOUR_MS
+        decided_ms = parse_instant(json.loads(answer.record.value)["occurred_at"])
+        assert decided_ms == parse_instant(ASKED_AT) + MINUTE_MS
 
 
 def test_a_refund_is_never_declined() -> None:

@@ -1,4 +1,4 @@
-"""What a person sees while the day is played."""
+"""What a person sees while the month is played."""
 
 import io
 import json
@@ -11,32 +11,54 @@ from demo.show import Show, line
 from demo.watch import Totals
 
 
+def fee(payment_id: str, caused_by: str) -> dict[str, str]:
+    return {"purpose": "subscription", "payment_id": payment_id, "caused_by": caused_by}
+
+
 def progress() -> Progress:
     totals = Totals()
+    rated = {"plan": "dental", "amount_micros": 330_000, "wallet_micros": 220_000, "card_micros": 110_000}
     for topic, kind, extra in (
         ("call-decisions", "call-admitted", {}),
         ("call-decisions", "call-redirected", {"reason": "extra_calls_off"}),
-        ("charges", "call-charged", {"amount_micros": 6_000_000}),
-        ("charges", "charge-adjusted", {"amount_micros": -3_000_000}),
+        ("charges", "call-charged", {"plan": "free", "amount_micros": 6_000_000}),
+        ("charges", "charge-adjusted", {"plan": "free", "amount_micros": -3_000_000}),
+        ("charges", "call-charged", rated),
+        ("payment-requests", "payment-requested", fee("a/subscription/2/1", "tick-1")),
+        ("payment-requests", "payment-requested", fee("a/subscription/2/2", "tick-2")),
+        ("payment-requests", "payment-requested", fee("a/subscription/3/1", "a:plan")),
+        ("invoices", "receipt-issued", {"amount_micros": 99_000_000}),
+        ("invoices", "invoice-issued", {"status": "open"}),
+        ("invoices", "invoice-issued", {"status": "paid"}),
+        ("invoices", "invoice-paid", {}),
         ("refills", "refill-declined", {"reason": "card_expired"}),
         ("alerts", "refill-declined", {"reason": "card_expired"}),
     ):
         fact = {"type": kind, "occurred_at": "2026-01-31T14:32:10Z", **extra}
         totals.fact(topic, json.dumps(fact).encode())
+    for kind, fields in (
+        ("account-opened", {"id": "o", "plan": "professional"}),
+        ("plan-change-requested", {"id": "p", "plan": "dental"}),
+        ("subscription-cancel-requested", {"id": "c"}),
+        ("subscription-cancel-requested", {"id": "c"}),
+        ("payment-declined", {"id": "d"}),
+        ("call-started", {"id": 1}),
+    ):
+        totals.input(json.dumps({"type": kind, "account_id": "a", **fields}, separators=(",", ":")).encode())
     totals.dead_letter("not_utf8")
     return Progress(totals, waiting=12)
 
 
 def test_a_plain_line_has_every_number() -> None:
     assert line(progress()) == (
-        "2026-01-31 14:32  0 events/s  lag 12  admitted 1  redirected 1  charged 1 ($3.00)  alerts 1  refills 0  "
-        "dead letters 1"
+        "2026-01-31 14:32  0 events/s  lag 12  charged 2 calls (credits plan $3.00, minutes plans $0.33)  "
+        "redirected 1  renewals 1  invoices 2, 2 paid  declines 1  dead letters 1"
     )
 
 
 def test_without_a_terminal_lines_are_few_and_the_last_one_is_always_shown() -> None:
     out = io.StringIO()
-    with Show(Console(file=out, width=80), "a day") as show:
+    with Show(Console(file=out, width=80), "a month") as show:
         for _ in range(10):
             show.update(progress())
         show.update(progress(), last=True)
@@ -45,10 +67,14 @@ def test_without_a_terminal_lines_are_few_and_the_last_one_is_always_shown() -> 
 
 def test_on_a_terminal_there_is_a_table() -> None:
     out = io.StringIO()
-    with Show(Console(file=out, force_terminal=True, width=100), "a day") as show:
+    with Show(Console(file=out, force_terminal=True, width=140), "a month") as show:
         show.update(progress())
     text = out.getvalue()
-    for shown in ("a day", "extra_calls_off 1", "$3.00", "not_utf8 1", "2026-01-31 14:32"):
+    for shown in (
+        *("a month", "extra_calls_off 1", "$3.33", "not_utf8 1", "2026-01-31 14:32"),
+        *("$0.22 from wallets, $0.11 on cards", "upgrades 1, cancellations 1", "2 paid"),
+        "$99.00 with receipts; 1 declined, 1 bills asked for again",
+    ):
         assert shown in text
 
 

@@ -1,22 +1,36 @@
-"""The generated day: the same for the same seed, readable where it should be, shaped like a day."""
+"""The generated month: the same for the same seed, readable where it should be, shaped like weeks of calls."""
 
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 
 import msgspec
 import pytest
 
-from demo.arrivals import HOURLY_WEIGHTS
+from demo.accounts import draw_accounts
+from demo.arrivals import DAILY_WEIGHTS, DAYS, HOURLY_WEIGHTS
 from demo.calls import CallShares
 from demo.malformed import MAKERS
+from demo.ticks import AHEAD_MAX_MS, TICK_EVERY_MS
 from demo.traffic import TrafficSettings, records
 from demo.wire import Timed, sign
-from schemas.inputs import AnyInput, CallEnded, CallStarted, Input, moves_money
-from schemas.instant import DAY_MS, HOUR_MS, MINUTE_MS, Instant, parse_instant
+from schemas.codec import Unreadable, decode_input
+from schemas.inputs import (
+    AccountOpened,
+    AnyInput,
+    CallEnded,
+    CallStarted,
+    Input,
+    PlanChangeRequested,
+    SubscriptionCancelRequested,
+    SubscriptionResumeRequested,
+    moves_money,
+)
+from schemas.instant import DAY_MS, HOUR_MS, Instant, parse_instant
 from schemas.partitioning import partition_of
 
-MIDNIGHT_MS = parse_instant("2026-01-31T00:00:00Z")
+MIDNIGHT_MS = parse_instant("2026-01-05T00:00:00Z")  # A Monday.
 KEY = b"a key of the tests"
 SETTINGS = TrafficSettings(
     midnight_ms=MIDNIGHT_MS, accounts=120, calls=4_000, partitions=4, signing_key=KEY, malformed=0.01
@@ -33,86 +47,125 @@ DECODER: msgspec.json.Decoder[Input] = msgspec.json.Decoder(AnyInput, dec_hook=i
 
 
 @pytest.fixture(scope="module")
-def day() -> list[Timed]:
+def month() -> list[Timed]:
     return list(records(SETTINGS))
 
 
-def understood(day: list[Timed]) -> list[Input]:
-    return [DECODER.decode(record.value) for record in day if record.dead_letter is None]
+def understood(month: list[Timed]) -> list[Input]:
+    return [DECODER.decode(record.value) for record in month if record.dead_letter is None]
 
 
-def test_the_same_seed_gives_the_same_records_and_another_seed_others(day: list[Timed]) -> None:
-    assert list(records(SETTINGS)) == day
-    assert list(records(replace(SETTINGS, seed=2))) != day
+def test_the_same_seed_gives_the_same_records_and_another_seed_others(month: list[Timed]) -> None:
+    assert list(records(SETTINGS)) == month
+    assert list(records(replace(SETTINGS, seed=2))) != month
 
 
-def test_more_calls_leave_the_accounts_as_they_were(day: list[Timed]) -> None:
-    commands = ("account-opened", "feature-set", "payment-method-added", "credits-purchase-requested")
+def test_more_calls_leave_the_accounts_as_they_were(month: list[Timed]) -> None:
+    commands = ("account-opened", "feature-set", "payment-method-added", "plan-change-requested")
     fewer = records(replace(SETTINGS, calls=10))
     assert [record for record in fewer if record.kind in commands] == [
-        record for record in day if record.kind in commands
+        record for record in month if record.kind in commands
     ]
 
 
-def test_records_reach_the_log_in_order_and_within_the_day(day: list[Timed]) -> None:
-    assert all(earlier.at_ms <= later.at_ms for earlier, later in pairwise(day))
-    assert day[0].at_ms == SETTINGS.begin_ms
-    assert day[-1].at_ms <= SETTINGS.end_ms
+def test_records_reach_the_log_in_order_and_within_the_month(month: list[Timed]) -> None:
+    assert all(earlier.at_ms <= later.at_ms for earlier, later in pairwise(month))
+    assert month[0].at_ms == SETTINGS.begin_ms
+    assert month[-1].at_ms <= SETTINGS.end_ms
 
 
-def test_every_valid_record_passes_the_wire_schema_and_carries_its_key(day: list[Timed]) -> None:
-    for record in day:
+def test_every_valid_record_passes_the_wire_schema_and_carries_its_key(month: list[Timed]) -> None:
+    for record in month:
         if record.dead_letter is None:
-            read = DECODER.decode(record.value)
+            read = decode_input(record.value)
+            assert not isinstance(read, Unreadable)
             assert read.account_id.encode() == record.key
             assert read.occurred_at_ms <= record.at_ms
 
 
-def test_nothing_happens_more_than_five_minutes_ahead_of_the_clock(day: list[Timed]) -> None:
-    """Rule P17: `future_time`."""
-    # Before its first tick nothing is ahead of a clock.
-    clocks: dict[int, int] = dict.fromkeys(range(SETTINGS.partitions), MIDNIGHT_MS)
-    for record in day:
-        if record.kind == "clock-ticked":
-            assert record.partition is not None
-            clocks[record.partition] = record.at_ms
-        elif record.dead_letter is None:
-            read = DECODER.decode(record.value)
-            assert read.occurred_at_ms <= clocks[partition_of(record.key, SETTINGS.partitions)] + 5 * MINUTE_MS
-
-
-def test_each_partition_gets_a_tick_each_virtual_minute(day: list[Timed]) -> None:
-    ticks = [record for record in day if record.kind == "clock-ticked"]
-    assert len(ticks) == SETTINGS.partitions * (25 * 60 + 1)
+def test_each_partition_ticks_at_least_each_quarter_of_an_hour_to_the_end(month: list[Timed]) -> None:
+    ticks = [record for record in month if record.kind == "clock-ticked"]
     assert {record.key for record in ticks} == {b"*"}
+    for partition in range(SETTINGS.partitions):
+        moments = [record.at_ms for record in ticks if record.partition == partition]
+        assert moments[0] == MIDNIGHT_MS
+        assert SETTINGS.end_ms - moments[-1] < TICK_EVERY_MS
+        assert all(0 < later - earlier <= TICK_EVERY_MS for earlier, later in pairwise(moments))
     assert not [record for record in records(replace(SETTINGS, tick_every_ms=0)) if record.kind == "clock-ticked"]
 
 
-def test_calls_arrive_by_the_hour_of_day() -> None:
+def test_ticks_are_few_where_nothing_happens_and_otherwise_fewer_than_inputs(month: list[Timed]) -> None:
+    quiet = Counter(record.kind for record in records(replace(SETTINGS, accounts=0)))
+    assert quiet == {"clock-ticked": SETTINGS.partitions * (1 + (SETTINGS.end_ms - MIDNIGHT_MS) // TICK_EVERY_MS)}
+    kinds = Counter(record.kind for record in month)
+    assert kinds["clock-ticked"] - quiet["clock-ticked"] < kinds.total() - kinds["clock-ticked"]
+
+
+def test_a_record_is_at_most_three_minutes_ahead_of_its_partitions_clock(month: list[Timed]) -> None:
+    clocks: dict[int, int] = dict.fromkeys(range(SETTINGS.partitions), MIDNIGHT_MS)
+    for record in month:
+        if record.kind == "clock-ticked":
+            assert record.partition is not None
+            clocks[record.partition] = record.at_ms
+        else:
+            partition = partition_of(record.key, SETTINGS.partitions) if record.partition is None else record.partition
+            assert record.at_ms <= clocks[partition] + AHEAD_MAX_MS
+
+
+def test_calls_arrive_by_the_hour_of_the_day_and_the_day_of_the_week() -> None:
     settings = replace(SETTINGS, calls=20_000, call=NOTHING_ODD, repeated=0, malformed=0, tick_every_ms=0)
-    hours = Counter(
-        (read.occurred_at_ms - MIDNIGHT_MS) // HOUR_MS
-        for read in understood(list(records(settings)))
-        if isinstance(read, CallStarted)
-    )
-    assert hours.total() == 20_000
+    moments = [read.occurred_at_ms for read in understood(list(records(settings))) if isinstance(read, CallStarted)]
+    assert len(moments) == 20_000
+    hours = Counter((moment - MIDNIGHT_MS) % DAY_MS // HOUR_MS for moment in moments)
     for hour, weight in enumerate(HOURLY_WEIGHTS):
-        assert hours[hour] == pytest.approx(20_000 * weight / sum(HOURLY_WEIGHTS), rel=0.1, abs=25)
+        assert hours[hour] == pytest.approx(20_000 * weight / sum(HOURLY_WEIGHTS), rel=0.15, abs=25)
+    days = Counter((moment - MIDNIGHT_MS) // DAY_MS for moment in moments)
+    assert set(days) == set(range(DAYS))
+    weights = [DAILY_WEIGHTS[day % 7] for day in range(DAYS)]
+    for day, weight in enumerate(weights):
+        assert days[day] == pytest.approx(20_000 * weight / sum(weights), rel=0.15, abs=25)
 
 
-def test_talking_times_have_a_long_tail(day: list[Timed]) -> None:
+def test_every_other_account_subscribes_and_each_is_renewed_within_the_month() -> None:
+    accounts = draw_accounts(200, "t", MIDNIGHT_MS, Random(1))
+    assert sum(account.subscribes for account in accounts) == 100
+    assert {account.plan for account in accounts} == {"free", "professional", "dental", "real_estate"}
+    renewals = [account.renews_ms(MIDNIGHT_MS) for account in accounts]
+    assert all(MIDNIGHT_MS < renews_ms < MIDNIGHT_MS + 31 * DAY_MS for renews_ms in renewals)
+    assert len({renews_ms // DAY_MS for renews_ms in renewals}) > 20
+    assert all(account.signed_up_ms < SETTINGS.begin_ms for account in accounts)
+
+
+def test_a_resumption_follows_its_cancellation_before_the_period_ends() -> None:
+    month = understood(list(records(replace(SETTINGS, accounts=1_000, calls=0, tick_every_ms=0))))
+    cancelled = {read.account_id: read for read in month if isinstance(read, SubscriptionCancelRequested)}
+    resumed = {read.account_id: read for read in month if isinstance(read, SubscriptionResumeRequested)}
+    assert len(cancelled) > len(resumed) > 0
+    for account, read in resumed.items():
+        assert cancelled[account].occurred_at_ms <= read.occurred_at_ms
+
+
+def test_plans_go_up_and_down_and_people_come_from_the_credits_plan_and_back_from_an_end() -> None:
+    month = understood(list(records(replace(SETTINGS, accounts=1_000, calls=0, tick_every_ms=0))))
+    plans = {read.account_id: read.plan for read in month if isinstance(read, AccountOpened)}
+    changes = {(plans[read.account_id], read.plan) for read in month if isinstance(read, PlanChangeRequested)}
+    assert changes >= {("professional", "dental"), ("dental", "professional"), ("free", "professional")}
+    assert any(before == after for before, after in changes)
+
+
+def test_talking_times_have_a_long_tail(month: list[Timed]) -> None:
     talked_ms = sorted(
         read.occurred_at_ms - read.answered_at_ms
-        for read in understood(day)
+        for read in understood(month)
         if isinstance(read, CallEnded) and read.answered_at_ms is not None
     )
     median_ms = talked_ms[len(talked_ms) // 2]
-    assert 70_000 < median_ms < 110_000
+    assert 90_000 < median_ms < 140_000
     assert talked_ms[len(talked_ms) * 99 // 100] > 6 * median_ms
 
 
-def test_accounts_differ_in_size_and_some_pass_the_included_calls(day: list[Timed]) -> None:
-    sizes = Counter(read.account_id for read in understood(day) if isinstance(read, CallStarted)).most_common()
+def test_accounts_differ_in_size_and_some_pass_the_included_calls(month: list[Timed]) -> None:
+    sizes = Counter(read.account_id for read in understood(month) if isinstance(read, CallStarted)).most_common()
     assert sizes[0][1] > 4 * sizes[len(sizes) // 2][1]
     assert sum(count > 25 for _, count in sizes) > 30
 
@@ -122,16 +175,16 @@ def test_the_share_of_each_kind_is_the_one_configured() -> None:
         answered=1, spam=1, known_spam=0, not_spam_after_all=1, end_only=0, start_only=0, contradicted=1, booking=1
     )
     settings = replace(SETTINGS, calls=300, call=every, repeated=0, malformed=0.1, tick_every_ms=0)
-    day = list(records(settings))
-    kinds = Counter(record.kind for record in day)
+    month = list(records(settings))
+    kinds = Counter(record.kind for record in month)
     assert kinds["call-started"] == 300
     assert kinds["call-ended"] == 600
     assert kinds["call-reclassified"] == 600
     assert kinds["malformed"] == 30
     assert kinds["repeat"] == 0
-    assert all(read.features for read in understood(day) if isinstance(read, CallEnded))
+    assert all(read.features for read in understood(month) if isinstance(read, CallEnded))
     again = Counter(record.kind for record in records(replace(settings, repeated=1)))
-    assert again["repeat"] == len(day) - 30
+    assert again["repeat"] == len(month) - 30
 
 
 def test_starts_without_ends_and_ends_without_starts() -> None:
@@ -152,23 +205,28 @@ def test_an_end_may_overtake_its_start() -> None:
             assert read.call_id in seen
 
 
-def test_a_repeat_has_the_bytes_and_the_signature_of_the_first(day: list[Timed]) -> None:
-    first = {(record.key, record.value): record.headers for record in day if record.kind != "repeat"}
-    repeats = [record for record in day if record.kind == "repeat"]
+def test_a_repeat_has_the_bytes_and_the_signature_of_the_first(month: list[Timed]) -> None:
+    first = {(record.key, record.value): record.headers for record in month if record.kind != "repeat"}
+    repeats = [record for record in month if record.kind == "repeat"]
     assert repeats
     assert all(first[record.key, record.value] == record.headers for record in repeats)
 
 
-def test_what_moves_money_is_signed(day: list[Timed]) -> None:
-    signed = [record for record in day if record.dead_letter is None and moves_money(record.kind)]
-    assert {record.kind for record in signed} == {"payment-method-added", "credits-granted"}
+def test_what_moves_money_is_signed(month: list[Timed]) -> None:
+    signed = [record for record in month if record.dead_letter is None and moves_money(record.kind)]
+    assert {record.kind for record in signed} == {
+        "payment-method-added",
+        "payment-method-defaulted",
+        "payment-method-removed",
+        "credits-granted",
+    }
     assert all(record.headers == sign(record.value, KEY) for record in signed)
     assert not any(record.headers for record in records(replace(SETTINGS, signing_key=None)))
 
 
-def test_malformed_records_are_those_of_the_catalogue_and_none_reads_well(day: list[Timed]) -> None:
-    bad = [record for record in day if record.kind == "malformed"]
-    assert {record.dead_letter for record in day} == {code for code, _ in MAKERS} | {None}
+def test_malformed_records_are_those_of_the_catalogue_and_none_reads_well(month: list[Timed]) -> None:
+    bad = [record for record in month if record.kind == "malformed"]
+    assert {record.dead_letter for record in month} == {code for code, _ in MAKERS} | {None}
     unreadable = {"malformed_json", "not_utf8", "not_an_object", "schema_invalid", "unknown_type"}
     for record in bad:
         if record.dead_letter in unreadable:
@@ -191,5 +249,5 @@ def test_a_set_up_without_keys_or_with_one_partition_leaves_out_what_it_cannot_s
     assert "unauthenticated" not in codes
 
 
-def test_a_day_without_accounts_is_a_day_of_ticks() -> None:
+def test_a_month_without_accounts_is_a_month_of_ticks() -> None:
     assert {record.kind for record in records(replace(SETTINGS, accounts=0))} == {"clock-ticked"}

@@ -1,4 +1,4 @@
-"""One day of a run, from the first topic to the verdict."""
+"""One month of a run, from the first topic to the verdict."""
 
 import asyncio
 import http.client
@@ -14,10 +14,12 @@ import orjson
 from rich.console import Console
 
 from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, tail
-from demo.closing import print_explanation, print_summary, print_verdict
+from demo.closing import print_explanation, print_stories, print_verdict
 from demo.cluster import Offsets, administering, end_offsets, facts_of, reading
 from demo.progress import Gauge, Progress
 from demo.show import Show
+from demo.summary import print_summary
+from demo.telling import stories
 from demo.verify import TOPICS, audit
 from demo.watch import Watch
 from stream import topics
@@ -33,8 +35,8 @@ POLL_MS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """What is played and where. `ending` stops the children, the youngest first; the day takes `seconds`.
+class Month:
+    """What is played and where. `ending` stops the children, the youngest first; the month takes `seconds`.
 
     Every `kill_every` seconds on average, if given, the worker is killed (SIGKILL) and another one started.
     """
@@ -76,9 +78,9 @@ def environment(settings: Settings) -> dict[str, str]:
     return {f"TOLLGATE_{name.upper()}": str(value) for name, value in values.items()}
 
 
-async def play(day: Day) -> list[str]:
-    """Play the day, show it, audit it. Returns the findings, one sentence each; raises ChildDiedError."""
-    playing, guarding = asyncio.create_task(_play(day)), asyncio.create_task(_guard(day))
+async def play(month: Month) -> list[str]:
+    """Play the month, show it, audit it. Returns the findings, one sentence each; raises ChildDiedError."""
+    playing, guarding = asyncio.create_task(_play(month)), asyncio.create_task(_guard(month))
     try:
         await asyncio.wait((playing, guarding), return_when=asyncio.FIRST_COMPLETED)
         if playing.done() and playing.exception() is not None:
@@ -91,59 +93,59 @@ async def play(day: Day) -> list[str]:
         await asyncio.gather(playing, guarding, return_exceptions=True)
 
 
-async def _guard(day: Day) -> NoReturn:
+async def _guard(month: Month) -> NoReturn:
     """Raise ChildDiedError as soon as a process has ended that should not have."""
     while True:
         # The broker first: whoever talks to it follows it into death.
-        if day.broker is not None and not day.broker.running:
-            raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(day.broker.log)}")
-        for child in tuple(day.children):
+        if month.broker is not None and not month.broker.running:
+            raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(month.broker.log)}")
+        for child in tuple(month.children):
             child.check()
         await asyncio.sleep(PROBE_EVERY_S)
 
 
-async def _play(day: Day) -> list[str]:
-    await topics.ensure(day.settings)
-    begin = await _ends(day.settings)
-    worker = day.start("worker", "stream", "worker")
-    await _ready(day, worker)
-    pace = "--seed", str(day.seed), "--seconds", str(day.seconds)
-    day.start("provider", "demo", "provider", *pace)
-    report = day.folder / "traffic.json"
-    size = "--accounts", str(day.accounts), "--calls", str(day.calls), "--report", str(report)
-    traffic = day.start("traffic", "demo", "traffic", *pace, *size, lasting=False)
-    killing = asyncio.create_task(_kill(day, worker, traffic))
-    progress = await _follow(day, begin, traffic)
+async def _play(month: Month) -> list[str]:
+    await topics.ensure(month.settings)
+    begin = await _ends(month.settings)
+    worker = month.start("worker", "stream", "worker")
+    await _ready(month, worker)
+    pace = "--seed", str(month.seed), "--seconds", str(month.seconds)
+    month.start("provider", "demo", "provider", *pace)
+    report = month.folder / "traffic.json"
+    size = "--accounts", str(month.accounts), "--calls", str(month.calls), "--report", str(report)
+    traffic = month.start("traffic", "demo", "traffic", *pace, *size, lasting=False)
+    killing = asyncio.create_task(_kill(month, worker, traffic))
+    progress = await _follow(month, begin, traffic)
     kills = await killing
     if kills:
-        day.console.print(f"\nthe worker was killed with SIGKILL and started again {kills} times", highlight=False)
-    return await _close(day, progress, begin, _provoked(report))
+        month.console.print(f"\nthe worker was killed with SIGKILL and started again {kills} times", highlight=False)
+    return await _close(month, progress, begin, _provoked(report))
 
 
-async def _kill(day: Day, worker: Child, traffic: Child) -> int:
+async def _kill(month: Month, worker: Child, traffic: Child) -> int:
     """Kill the worker again and again while traffic comes, at moments nobody chose but the seed. How often."""
-    if day.kill_every is None:
+    if month.kill_every is None:
         return 0
-    moments = Random(day.seed)  # noqa: S311  # repeatable, not secret
+    moments = Random(month.seed)  # noqa: S311  # repeatable, not secret
     kills = 0
     while True:
-        await asyncio.sleep(day.kill_every * (0.5 + moments.random()))
+        await asyncio.sleep(month.kill_every * (0.5 + moments.random()))
         if traffic.ended_well():
             return kills
-        day.kill(worker)
+        month.kill(worker)
         kills += 1
-        worker = day.start(f"worker-{kills + 1}", "stream", "worker")
+        worker = month.start(f"worker-{kills + 1}", "stream", "worker")
 
 
-async def _ready(day: Day, worker: Child) -> None:
+async def _ready(month: Month, worker: Child) -> None:
     """Wait until the worker says that it has restored itself and consumes."""
     began_s = time.monotonic()
-    with day.console.status("starting a worker …"):
-        while not await asyncio.to_thread(_answers, day.settings):
+    with month.console.status("starting a worker …"):
+        while not await asyncio.to_thread(_answers, month.settings):
             if time.monotonic() - began_s > READY_DEADLINE_S:
                 raise ChildDiedError(f"the worker is not ready after {READY_DEADLINE_S} s:\n{tail(worker.log)}")
             await asyncio.sleep(PROBE_EVERY_S)
-    day.console.print(f"worker ready in {time.monotonic() - began_s:.1f} s", highlight=False)
+    month.console.print(f"worker ready in {time.monotonic() - began_s:.1f} s", highlight=False)
 
 
 def _answers(settings: Settings) -> bool:
@@ -157,19 +159,20 @@ def _answers(settings: Settings) -> bool:
         connection.close()
 
 
-async def _follow(day: Day, begin: Offsets, traffic: Child) -> Progress:
+async def _follow(month: Month, begin: Offsets, traffic: Child) -> Progress:
     """Show the run until nothing is on its way any more."""
-    title = f"Tollgate: {day.calls:,} calls of {day.accounts:,} accounts, a day in {day.seconds:g} s"
-    async with reading(day.settings) as consumer, reading(day.settings) as other, administering(day.settings) as admin:
-        watch, gauge = Watch(consumer, day.settings, begin), Gauge(other, admin, day.settings, begin)
+    title = f"Tollgate: {month.calls:,} calls of {month.accounts:,} accounts, a month in {month.seconds:g} s"
+    settings = month.settings
+    async with reading(settings) as consumer, reading(settings) as other, administering(settings) as admin:
+        watch, gauge = Watch(consumer, settings, begin), Gauge(other, admin, settings, begin)
         progress = Progress(watch.totals)
-        with Show(day.console, title) as show:
+        with Show(month.console, title) as show:
             while not progress.settled:
                 progress.sending = not traffic.ended_well()
                 await _look(watch, gauge, progress)
-                _refuse_silence(day, progress)
+                _refuse_silence(month, progress)
                 show.update(progress)
-            end = await _ends(day.settings)
+            end = await _ends(settings)
             while await watch.behind(end):
                 await watch.poll(POLL_MS)
             show.update(progress, last=True)
@@ -184,26 +187,28 @@ async def _look(watch: Watch, gauge: Gauge, progress: Progress) -> None:
     await gauge.read(progress)
 
 
-def _refuse_silence(day: Day, progress: Progress) -> None:
+def _refuse_silence(month: Month, progress: Progress) -> None:
     if progress.silent_s() > SILENCE_DEADLINE_S:
-        logs = "\n".join(f"{child.name}:\n{tail(child.log)}" for child in day.children)
+        logs = "\n".join(f"{child.name}:\n{tail(child.log)}" for child in month.children)
         raise ChildDiedError(
             f"nothing was decided for {SILENCE_DEADLINE_S} s, with {progress.waiting} inputs and {progress.unpaid} "
             f"payments waiting. The ends of the logs:\n{logs}"
         )
 
 
-async def _close(day: Day, progress: Progress, begin: Offsets, provoked: Counter[str]) -> list[str]:
-    with day.console.status("reading every topic again …"):
-        end = await _ends(day.settings)
-        result = await audit(day.settings, begin, end)
-    print_summary(day.console, progress, result)
-    findings = result.findings(provoked)
+async def _close(month: Month, progress: Progress, begin: Offsets, provoked: Counter[str]) -> list[str]:
+    with month.console.status("reading every topic again …"):
+        end = await _ends(month.settings)
+        result = await audit(month.settings, begin, end)
+        findings = result.findings(provoked)
+        told = stories(result.evidence)
+    print_summary(month.console, progress, result)
+    print_stories(month.console, told)
     lowest = result.lowest_account()
     if lowest is not None:
-        facts = await facts_of(day.settings, lowest, begin, end)
-        print_explanation(day.console, lowest, result.balances[lowest][1], facts)
-    print_verdict(day.console, result, findings)
+        facts = await facts_of(month.settings, lowest, begin, end)
+        print_explanation(month.console, lowest, result.evidence.snapshots[lowest].balance_micros, facts)
+    print_verdict(month.console, result, findings)
     return findings
 
 

@@ -1,0 +1,129 @@
+"""What the audit and the stories read of inputs and facts: slim, because a run keeps all of them in memory.
+
+Names are the contract's; money is micros, times are RFC 3339 text.
+"""
+
+import msgspec
+
+
+class Row(msgspec.Struct):
+    """What every input and fact has. `caused_by` is a fact's."""
+
+    type: str
+    id: str
+    account_id: str
+    occurred_at: str = ""
+    caused_by: str = ""
+
+
+class InputRow(Row):
+    """An input of any kind; a field of another kind has its default."""
+
+    call_id: str = ""
+    started_at: str = ""
+    answered_at: str | None = None
+    outcome: str = ""
+    real: bool | None = None
+    payment_id: str = ""
+    reason: str = ""
+    plan: str = ""
+    time_zone: str = ""
+
+
+class DecisionRow(Row):
+    call_id: str = ""
+    reason: str = ""
+
+
+class LineRow(msgspec.Struct):
+    """A line of a charge or of an invoice."""
+
+    kind: str
+    amount_micros: int
+    description: str = ""
+    quantity: int | float = 0
+
+
+class RatedRow(msgspec.Struct):
+    increment_first_s: int
+    increment_next_s: int
+    pool_ms: int = 0
+    from_pool_ms: int = 0
+    rated_ms: int = 0
+
+
+class ReceiptRow(msgspec.Struct):
+    """Of a call's receipt: what the gate said and, on a plan with minutes, how they were rated."""
+
+    gate: str = ""
+    minutes: RatedRow | None = None
+
+
+class ChargeRow(Row):
+    """A charge, or an adjustment of one."""
+
+    call_id: str = ""
+    amount_micros: int = 0
+    wallet_micros: int = 0
+    card_micros: int = 0
+    lines: tuple[LineRow, ...] = ()
+    plan: str = ""
+    period_start: str = ""
+    receipt: ReceiptRow = msgspec.field(default_factory=ReceiptRow)
+
+
+class PaymentRow(Row):
+    payment_id: str = ""
+    purpose: str = ""
+    amount_micros: int = 0
+
+
+class EntryRow(Row):
+    kind: str = ""
+    amount_micros: int = 0
+
+
+class InvoiceRow(Row):
+    """Of the topic `invoices`: an invoice, the word that it is paid, or the receipt of a payment."""
+
+    invoice_id: str = ""
+    number: int = 0
+    period_start: str = ""
+    period_end: str = ""
+    plan: str = ""
+    lines: tuple[LineRow, ...] = ()
+    total_micros: int = 0
+    tax_micros: int = 0
+    open_micros: int = 0
+    status: str = ""
+    payment_id: str = ""
+    purpose: str = ""
+    amount_micros: int = 0
+    billing_email: str | None = None
+    brand: str = ""
+    last4: str = ""
+
+
+class AlertRow(Row):
+    purpose: str = ""
+    reason: str = ""
+    amount_micros: int = 0
+    retry_at: str = ""
+
+
+class UsageRow(msgspec.Struct):
+    period_start: str = ""
+    minutes_used: int | float = 0
+
+
+class StatusRow(msgspec.Struct):
+    status: str = "none"
+
+
+class SnapshotRow(Row):
+    version: int = 0
+    plan: str = ""
+    balance_micros: int = 0
+    card_due_micros: int = 0
+    subscription: StatusRow = msgspec.field(default_factory=StatusRow)
+    usage: UsageRow = msgspec.field(default_factory=UsageRow)

@@ -1,0 +1,53 @@
+"""A generated month through the real rules and the real provider, without Kafka: it adds up, whatever the batches."""
+
+from collections import Counter
+
+import pytest
+
+from demo.telling import TELLERS, stories
+from demo.traffic import TrafficSettings, records
+from schemas.instant import parse_instant
+from tests.demo.world import World
+
+KEY = b"a key of the tests"
+SETTINGS = TrafficSettings(
+    midnight_ms=parse_instant("2026-01-01T00:00:00Z"),
+    accounts=60,
+    calls=4_000,
+    partitions=4,
+    signing_key=KEY,
+    malformed=0.01,
+)
+
+
+@pytest.mark.parametrize("batch_max", [1, 50])
+def test_a_month_adds_up_and_has_everything_that_happens_to_a_customer(batch_max: int) -> None:
+    world = World(SETTINGS, batch_max)
+    month = list(records(SETTINGS))
+    world.play(iter(month))
+    provoked = Counter(record.dead_letter for record in month if record.dead_letter is not None)
+    assert world.audit.findings(provoked) == []
+    assert len(world.audit.accepted) > 3_900
+    evidence = world.audit.evidence
+    assert {row.purpose for row in evidence.payments} == {
+        *("purchase", "refill", "refund"),
+        *("subscription", "invoice", "overage"),
+    }
+    assert {row.reason for row in evidence.decisions} >= {"subscription", "subscription_ended", "credits", "included"}
+    assert {line.kind for row in evidence.invoices for line in row.lines} == {
+        *("subscription", "proration", "overage"),
+        *("top_up", "phone_number", "tax"),
+    }
+    # Every anniversary was crossed: whoever subscribed from the beginning has an invoice for it.
+    subscribed = {row.account_id for row in evidence.accepted() if row.type == "account-opened" and row.plan != "free"}
+    assert subscribed == {row.account_id for row in evidence.invoices if row.number == 1} & subscribed
+    assert len(stories(evidence)) == len(TELLERS)
+
+
+def test_the_same_seed_gives_the_same_stories() -> None:
+    told = []
+    for _ in range(2):
+        world = World(SETTINGS, 1)
+        world.play(records(SETTINGS))
+        told.append(stories(world.audit.evidence))
+    assert told[0] == told[1]
