@@ -35,12 +35,11 @@ LONG_FUNCTIONS = {
 }
 LONG_MODULES: dict[str, str] = {}
 
-# The rules that are built: the credits plan, payment methods, and what is common to all plans.
 RULES = [
     *(f"G{n}" for n in range(1, 12)),
     *(f"C{n}" for n in range(1, 19)),
-    "M9",
-    *(f"P{n}" for n in (1, 2, 4, 5, 6, 7, 8, 9, 10, 13, 15, 16, 17, 18, 19, 20, 21)),
+    *(f"M{n}" for n in range(1, 14)),
+    *(f"P{n}" for n in range(1, 22)),
 ]
 
 

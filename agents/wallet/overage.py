@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from agents.wallet.payment import DECLINED, SUCCEEDED, close_payment, find_card, request_payment
 from agents.wallet.settlement import settle_invoices
 from agents.wallet.turn import Turn
+from agents.wallet.usage import mark_billing, open_period
 from schemas.rows import Billing, Payment
 
 
@@ -54,13 +55,14 @@ def ask_overage(turn: Turn) -> None:
 
 
 def finish_overage(turn: Turn, payment_id: str, payment: Payment, declined: str | None) -> None:
-    """What is paid is settled; what is declined is due again, with the next request. Rule P14."""
+    """What is paid is settled; what is declined is due again, with the next request or period end. Rule P14."""
     close_payment(turn, payment_id, payment, SUCCEEDED if declined is None else DECLINED)
     billing, micros = turn.billing, payment.amount_micros
     billing = replace(billing, card_in_flight_micros=billing.card_in_flight_micros - micros)
     if declined is not None:
         turn.billing = billing
         turn.account = replace(turn.account, card_due_micros=turn.account.card_due_micros + micros)
+        mark_billing(turn, open_period(turn, turn.at_ms))
         return
     turn.billing = replace(billing, card_settled_micros=billing.card_settled_micros + micros)
     settle_invoices(turn)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.rules.story import only, usd
-from tests.rules.subscriber import FEBRUARY, Subscriber, dollars, paying, subscriber
+from tests.rules.subscriber import FEBRUARY, MARCH, Subscriber, dollars, paying, subscriber
 
 
 def beyond(credit: str | int = 0, *, card: bool = True) -> Subscriber:
@@ -207,3 +207,17 @@ def test_m05_wallet_and_card_make_up_every_amount() -> None:
     assert story.balance() == usd("3.33") - taken
     requested = sum(f["amount_micros"] for f in story.facts("payment-requested") if f["purpose"] == "overage")
     assert story.card_due() == sum(fact["card_micros"] for fact in facts) - requested
+
+
+# P14: overage that is declined after the subscription is over is due again with the next period end.
+@pytest.mark.parametrize("over", ["ended", "free"])
+@pytest.mark.parametrize("declined", ["2026-02-01T00:01:00Z", "2026-03-05T00:00:00Z"])
+def test_p14_m08_overage_declined_after_the_end_is_asked_for_at_the_next_period_end(over: str, declined: str) -> None:
+    story = paying().uses(110)
+    (story.cancels() if over == "ended" else story.changes_plan("free")).ticks(FEBRUARY)
+    assert story.asks() == dollars(("overage", "1.10"))
+    story.ticks(declined).refuses("overage")
+    assert story.card_due() == usd("1.10")
+    boundary = MARCH if declined < MARCH else "2026-04-01T00:00:00Z"
+    assert story.ticks(boundary).asks() == dollars(("overage", "1.10"))
+    assert [fact["number"] for fact in story.pays().answer("invoice-paid")] == [1]
