@@ -53,11 +53,14 @@ def whole_run(
     broker_url: BrokerUrl = None,
     kill_every: KillEvery = None,
 ) -> None:
-    """Play a month of calls of both products and check from the topics that everything was charged exactly once.
+    """Play a month of calls and check from the topics that all was counted once.
 
-    Renewals, upgrades, cancellations, invoices and overage are part of it. Starts a single-node Kafka, a worker, a
-    payment provider that moves no money, and the traffic. With BROKER_URL it uses that cluster: topics of its own,
-    deleted in the end.
+    Half of the accounts pay by the call, half subscribe to a plan with minutes:
+    renewals, upgrades, cancellations, invoices and overage are part of it.
+
+    Starts a single-node Kafka, a worker, a payment provider that moves no
+    money, and the traffic. With BROKER_URL it uses that cluster: topics of
+    its own, deleted in the end.
     """
     if context.invoked_subcommand is None:
         options = RunOptions(accounts, calls, _seconds(seconds, speed_up), seed, broker_url, kill_every)

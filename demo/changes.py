@@ -24,7 +24,7 @@ def display_name(plan: str) -> str:
 
 @dataclass(slots=True)
 class Changes:
-    """`counts` by what was done: upgrades, downgrades, cancellations, resumptions, returns, declines."""
+    """`counts` by what was done: upgrades, downgrades, cancellations, resumptions, resubscriptions, declines."""
 
     counts: Counter[str] = field(default_factory=Counter)
     _plans: dict[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Changes:
         if before is None or row.plan not in _prices():
             return
         if row.plan == before:
-            self.counts["returns"] += 1
+            self.counts["resubscriptions"] += 1
         elif _prices()[row.plan] >= _prices()[before]:
             self.counts["upgrades"] += 1
             self._plans[row.account_id] = row.plan

@@ -45,11 +45,11 @@ def print_stories(console: Console, stories: Iterable[Story]) -> None:
 
 
 def print_verdict(console: Console, audit: Audit, findings: list[str]) -> None:
-    """The line that says whether money was counted exactly once."""
+    """Whether everything was counted exactly once, or what was not."""
     if findings:
         console.print("\nNOT exactly once:", style="bold red")
         for finding in findings:
-            console.print(f"  {finding}", soft_wrap=True, highlight=False)
+            console.print(f"  {finding}", soft_wrap=True, highlight=False, markup=False)
         return
     evidence = audit.evidence
     invoices = sum(row.type == "invoice-issued" for row in evidence.invoices)

@@ -7,6 +7,7 @@ from rich.console import Console
 from demo.changes import Changes
 from demo.checks.evidence import Evidence
 from demo.checks.invoices import Bills, issued, paid_ids
+from demo.checks.payments import answers
 from demo.checks.rows import InputRow
 from demo.progress import Progress
 from demo.show import cards, money, overage, owners, summed
@@ -31,7 +32,7 @@ def print_summary(console: Console, progress: Progress, audit: Audit) -> None:
         "overage": f"minutes beyond those included: {overage(totals)}",
         "subscriptions": _subscriptions(evidence, accepted, totals.renewals),
         "invoices": _invoices(evidence, accepted),
-        "card payments": f"{len(evidence.payments):,} asked for, all answered; {cards(totals)}",
+        "card payments": f"{len(evidence.payments):,} asked for, {len(answers(accepted)):,} answered; {cards(totals)}",
         "refills": summed(totals.types("refills")),
         "alerts": summed(totals.types("alerts")),
         "dead letters": summed(totals.dead_letters),

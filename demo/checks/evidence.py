@@ -7,7 +7,6 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from demo.checks.rows import (
-    AlertRow,
     ChargeRow,
     DecisionRow,
     EntryRow,
@@ -42,7 +41,6 @@ class Evidence:
     codes: Counter[str] = field(default_factory=Counter)
     decisions: list[DecisionRow] = field(default_factory=list)
     charges: list[ChargeRow] = field(default_factory=list)
-    alerts: list[AlertRow] = field(default_factory=list)
     payments: list[PaymentRow] = field(default_factory=list)
     entries: list[EntryRow] = field(default_factory=list)
     invoices: list[InvoiceRow] = field(default_factory=list)
@@ -91,8 +89,6 @@ class Evidence:
                 self.payments.append(row)
             case InvoiceRow():
                 self.invoices.append(row)
-            case AlertRow():
-                self.alerts.append(row)
 
     def accepted(self) -> list[InputRow]:
         """The inputs that took effect, each once: neither refused nor seen before. Calls' starts and ticks left out."""
@@ -109,8 +105,9 @@ _FACTS: dict[str, msgspec.json.Decoder[Row]] = {
     for topic, kind in {
         "call-decisions": DecisionRow,
         "charges": ChargeRow,
-        "alerts": AlertRow,
-        "refills": Row,  # Alerts, payments and the ledger say what is asked about them.
+        # Payments, answers and the ledger say what is asked about these.
+        "alerts": Row,
+        "refills": Row,
         "payment-requests": PaymentRow,
         "ledger-entries": EntryRow,
         "invoices": InvoiceRow,

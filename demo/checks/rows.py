@@ -20,14 +20,12 @@ class InputRow(Row):
     """An input of any kind; a field of another kind has its default."""
 
     call_id: str = ""
-    started_at: str = ""
     answered_at: str | None = None
     outcome: str = ""
     real: bool | None = None
     payment_id: str = ""
     reason: str = ""
     plan: str = ""
-    time_zone: str = ""
 
 
 class DecisionRow(Row):
@@ -41,15 +39,12 @@ class LineRow(msgspec.Struct):
     kind: str
     amount_micros: int
     description: str = ""
-    quantity: int | float = 0
 
 
 class RatedRow(msgspec.Struct):
     increment_first_s: int
     increment_next_s: int
     pool_ms: int = 0
-    from_pool_ms: int = 0
-    rated_ms: int = 0
 
 
 class ReceiptRow(msgspec.Struct):
@@ -102,13 +97,6 @@ class InvoiceRow(Row):
     billing_email: str | None = None
     brand: str = ""
     last4: str = ""
-
-
-class AlertRow(Row):
-    purpose: str = ""
-    reason: str = ""
-    amount_micros: int = 0
-    retry_at: str = ""
 
 
 class UsageRow(msgspec.Struct):
