@@ -57,5 +57,5 @@ lock: setup ## Resolve the dependencies again: requirements.lock, and of these w
 		-o deploy/requirements.lock
 
 clean: ## Remove everything make has made, the downloads of this project included
-	@rm -rf .venv .uv .kafka .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .uv .kafka .stripe-mock .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

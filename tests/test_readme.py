@@ -1,14 +1,18 @@
 """What the README's tables say is what the code does."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 
+from payments import metrics as payment_metrics
+from payments import settings as payment_settings
 from schemas.codec import TYPES
-from schemas.facts import Alert, Charge, Fact, fact_type
+from schemas.wire.generate import fact_types
 from stream import topics
-from stream.metrics import METRICS
+from stream.metrics import METRICS, Meaning
 from stream.settings import MEANING, Settings
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
@@ -24,27 +28,37 @@ def first_cells(text: str) -> list[str]:
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
-def kinds_of_fact() -> set[str]:
-    def below(kind: type[Fact]) -> set[type[Fact]]:
-        return {kind}.union(*(below(sub) for sub in kind.__subclasses__()))
-
-    return {fact_type(kind) for kind in below(Fact) - {Fact, Charge, Alert}}
+def rows(text: str, names: str) -> list[str]:
+    """The rows of the section whose first cell is a name that begins so."""
+    return [line for line in text.splitlines() if line.startswith(f"| `{names}")]
 
 
-def test_settings_table_is_the_settings() -> None:
+def setting_rows(settings: type[BaseSettings], meaning: dict[str, str]) -> list[str]:
     expected = []
-    for name, info in Settings.model_fields.items():
-        default = info.default.get_secret_value() if isinstance(info.default, SecretStr) else info.default
+    for name, told in meaning.items():
+        default = settings.model_fields[name].default
+        default = default.get_secret_value() if isinstance(default, SecretStr) else default
         shown = "" if default in {None, ""} else f"`{default}`"
-        expected.append(f"| `TOLLGATE_{name.upper()}` | {shown} | {MEANING[name]} |")
-    assert [line for line in section("Settings").splitlines() if line.startswith("| `")] == expected
+        expected.append(f"| `TOLLGATE_{name.upper()}` | {shown} | {told} |")
+    return expected
 
 
-def test_metrics_table_is_the_metrics() -> None:
-    expected = [
-        f"| `{m.name}` | {m.type} | {', '.join(f'`{label}`' for label in m.labels)} | {m.meaning} |" for m in METRICS
+def metric_rows(metrics: Iterable[Meaning]) -> list[str]:
+    return [
+        f"| `{m.name}` | {m.type} | {', '.join(f'`{label}`' for label in m.labels)} | {m.meaning} |" for m in metrics
     ]
-    assert [line for line in section("Metrics").splitlines() if line.startswith("| `")] == expected
+
+
+def test_settings_tables_are_the_settings() -> None:
+    assert list(MEANING) == list(Settings.model_fields)
+    assert rows(section("Settings"), "") == setting_rows(Settings, MEANING)
+    expected = setting_rows(payment_settings.Settings, payment_settings.MEANING)
+    assert rows(section("Payments"), "TOLLGATE_") == expected
+
+
+def test_metrics_tables_are_the_metrics() -> None:
+    assert rows(section("Metrics"), "") == metric_rows(METRICS)
+    assert rows(section("Payments"), "tollgate_") == metric_rows(payment_metrics.METRICS)
 
 
 def test_topics_table_names_every_topic_and_how_long_it_keeps() -> None:
@@ -67,7 +81,7 @@ def test_inputs_table_names_every_input() -> None:
 
 
 def test_facts_table_names_every_fact() -> None:
-    assert sorted(first_cells(section("Facts"))) == sorted(kinds_of_fact())
+    assert sorted(first_cells(section("Facts"))) == sorted(fact_types())
 
 
 def test_every_alert_has_its_runbook() -> None:

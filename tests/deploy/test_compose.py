@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
+from payments.settings import Settings as PaymentSettings
 from stream.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OUR_IMAGE = "tollgate:0.1.0"
-LONG_RUNNING = {"kafka", "worker", "provider", "prometheus", "grafana"}
+LONG_RUNNING = {"kafka", "worker", "payments", "provider", "prometheus", "grafana"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -28,16 +29,17 @@ def mounts() -> Iterator[tuple[str, str]]:
 def test_the_file_has_a_name_and_no_version() -> None:
     assert COMPOSE["name"] == "tollgate"
     assert "version" not in COMPOSE
-    assert set(SERVICES) == {"kafka", "topics", "worker", "traffic", "provider", "prometheus", "grafana"}
+    assert set(SERVICES) == {"kafka", "topics", "worker", "payments", "traffic", "provider", "prometheus", "grafana"}
 
 
 @each_service
 def test_each_variable_of_ours_is_a_setting_with_a_value_it_accepts(name: str) -> None:
     ours = {key: value for key, value in SERVICES[name].get("environment", {}).items() if key.startswith("TOLLGATE_")}
     fields = {key.removeprefix("TOLLGATE_").lower(): value for key, value in ours.items()}
-    assert set(fields) <= set(Settings.model_fields)
+    settings = PaymentSettings if name == "payments" else Settings
+    assert set(fields) <= set(settings.model_fields)
     literal = {key: value for key, value in fields.items() if "$" not in value}
-    assert Settings.model_validate(literal)
+    assert settings.model_validate(literal)
 
 
 @each_service
@@ -104,9 +106,18 @@ def test_the_worker_is_healthy_when_ready_and_has_time_to_commit() -> None:
     assert seconds * 1000 > Settings.model_validate({}).transaction_timeout_ms, "a batch may take that long to end"
 
 
-def test_the_demo_is_behind_its_profile() -> None:
-    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"traffic", "provider"}
-    assert {tuple(SERVICES[name]["profiles"]) for name in ("traffic", "provider")} == {("demo",)}
+def test_the_demo_and_the_payments_are_behind_their_profiles() -> None:
+    profiles = {name: tuple(service["profiles"]) for name, service in SERVICES.items() if "profiles" in service}
+    assert profiles == {"traffic": ("demo",), "provider": ("demo",), "payments": ("payments",)}
+
+
+def test_the_payment_adapter_is_healthy_when_ready() -> None:
+    payments = SERVICES["payments"]
+    port = payments["environment"]["TOLLGATE_PAYMENTS_HEALTH_PORT"]
+    assert f"http://127.0.0.1:{port}/readyz" in payments["healthcheck"]["test"][-1]
+    compile(payments["healthcheck"]["test"][-1], "healthcheck", "exec")
+    webhook = PaymentSettings.model_validate({}).payments_webhook_port
+    assert payments["ports"] == [f"127.0.0.1:{webhook}:{webhook}"]
 
 
 def test_kafka_is_set_as_the_development_broker_is() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from payments.metrics import METRICS as PAYMENT_METRICS
 from stream.metrics import DEAD_LETTER_CODES, FACT_TYPES, GATE_REASONS, METRICS, OUTCOMES
 from stream.settings import Settings
 
@@ -21,10 +22,15 @@ PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
 ALERTS = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"][0]["rules"]
 EXPRESSIONS = [*QUERIES, *(alert["expr"] for alert in ALERTS)]
-RUNBOOK = {"runbook-worker-will-not-start", "runbook-lag-grows", "runbook-dead-letters-arrive"}
+RUNBOOK = {
+    "runbook-worker-will-not-start",
+    "runbook-lag-grows",
+    "runbook-dead-letters-arrive",
+    "runbook-payments-are-not-answered",
+}
 UNITS = {"cps", "s", "short", "none"}
 VALUES = {"outcome": OUTCOMES, "code": DEAD_LETTER_CODES, "type": FACT_TYPES, "reason": GATE_REASONS}
-BY_NAME = {row.name: row for row in METRICS}
+BY_NAME = {row.name: row for row in (*METRICS, *PAYMENT_METRICS)}
 
 each_expression = pytest.mark.parametrize("expression", EXPRESSIONS)
 each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
@@ -40,7 +46,7 @@ def metrics_of(expression: str) -> Iterator[str]:
 
 
 @each_expression
-def test_every_metric_asked_for_is_one_the_worker_tells(expression: str) -> None:
+def test_every_metric_asked_for_is_told(expression: str) -> None:
     names = set(metrics_of(expression))
     assert names <= set(BY_NAME)
     assert names or expression.startswith("absent(up")
@@ -92,7 +98,7 @@ def test_the_dashboard_can_be_linked_to_and_put_on_any_data_source() -> None:
 
 
 def test_every_metric_is_shown_somewhere() -> None:
-    assert set(BY_NAME) - {name for expression in QUERIES for name in metrics_of(expression)} == set()
+    assert {row.name for row in METRICS} - {name for expression in QUERIES for name in metrics_of(expression)} == set()
 
 
 @each_alert
@@ -113,12 +119,15 @@ def test_the_runbook_has_what_the_alerts_point_to() -> None:
 def test_prometheus_scrapes_the_workers_of_the_compose_file() -> None:
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    (job,) = config["scrape_configs"]
+    job, payments = config["scrape_configs"]
     (lookup,) = job["dns_sd_configs"]
     assert f'up{{job="{job["job_name"]}"}}' in ALERTS[0]["expr"]
     assert lookup["names"] == ["worker"]
     assert str(lookup["port"]) == services["worker"]["environment"]["TOLLGATE_HEALTH_PORT"]
     assert lookup["port"] == Settings.model_validate({}).health_port
+    (adapter,) = payments["dns_sd_configs"]
+    assert adapter["names"] == ["payments"]
+    assert str(adapter["port"]) == services["payments"]["environment"]["TOLLGATE_PAYMENTS_HEALTH_PORT"]
     assert [name for name in config["rule_files"] if not (PROMETHEUS / name).is_file()] == []
 
 
