@@ -63,7 +63,7 @@ class Period(Row, frozen=True, array_like=True):
 
     On a minutes plan `minutes_calls` are the counted calls and `used_ms` the time they use, in whole increments (rule
     M4). The `late_…` costs are changes to periods that were invoiced before: they go on this period's invoice, with
-    `top_up_micros`, the purchases and refills that succeeded in it.
+    `top_up_micros`, the purchases and refills that succeeded in it; `card_micros` is what it put on the card.
     """
 
     start_ms: int
@@ -85,7 +85,7 @@ class Period(Row, frozen=True, array_like=True):
     late_outbound_micros: int = 0
     late_web_micros: int = 0
     top_up_micros: int = 0
-    top_ups: int = 0
+    card_micros: int = 0
 
 
 class Hole(Row, frozen=True, array_like=True):

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from agents.wallet.bills import bill_invoice
-from agents.wallet.overage import accrued_micros, unsettled_micros
 from agents.wallet.payment import REQUESTED
 from agents.wallet.settlement import invoice_id
 from agents.wallet.turn import Turn
@@ -23,52 +22,56 @@ _PPM = 1_000_000
 def issue_invoice(turn: Turn, period: Period, plan: str) -> None:
     """Issue the invoice of a period that has ended under `plan`, and ask for what nothing else pays. Rule P12.
 
-    The lines of fees and prorations are used up; without a subscription and anything to pay there is no invoice.
+    What the period brought is used up, also where there is no invoice: without a fee, and with nothing to pay.
     """
     billing = turn.billing
-    lines = _lines(turn, billing, period)
-    if not any(line.amount_micros or line.kind == "subscription" for line in lines):
-        return
+    lines = _lines(turn.view.terms(plan, turn.view.catalogue.version), billing, period)
+    mark_micros = billing.card_invoiced_micros + period.card_micros
+    left = replace(
+        billing,
+        lines=tuple(line for line in billing.lines if line.at_ms >= period.end_ms),
+        numbers=tuple(phone for phone in billing.numbers if not _is_gone(phone, period)),
+        card_invoiced_micros=mark_micros,
+    )
+    if any(line.amount_micros or line.kind == "subscription" for line in lines):
+        overage_open_micros = min(max(0, mark_micros - billing.card_settled_micros), period.card_micros)
+        _issue(turn, left, period, plan, lines, overage_open_micros)
+    elif left != billing:
+        turn.billing = left
+
+
+def _issue(
+    turn: Turn, billing: Billing, period: Period, plan: str, lines: list[InvoiceLine], overage_open_micros: int
+) -> None:
     number = billing.invoices + 1
     in_flight_micros, folded_micros, bills = _take_bills(turn, billing, number, period.end_ms)
     asked_here = {"phone_number", "tax"}
     rest_micros = folded_micros - billing.credit_micros
     rest_micros += sum(line.amount_micros for line in lines if line.kind in asked_here)
     bills_micros = in_flight_micros + max(0, rest_micros)
-    accrued = accrued_micros(turn, billing)
-    overage_open_micros = min(unsettled_micros(turn, billing), accrued - billing.card_invoiced_micros)
+    turn.billing = replace(billing, bills=bills, invoices=number, credit_micros=max(0, -rest_micros))
     open_micros = bills_micros + overage_open_micros
-    turn.billing = replace(
-        billing,
-        lines=tuple(line for line in billing.lines if line.at_ms >= period.end_ms),
-        bills=bills,
-        invoices=number,
-        credit_micros=max(0, -rest_micros),
-        card_invoiced_micros=accrued,
-        numbers=tuple(phone for phone in billing.numbers if not _is_gone(phone, period)),
-    )
     if open_micros:
-        mark_micros = accrued if overage_open_micros else 0
-        turn.rows[invoice_key(turn.account_id, number)] = Invoice(bills_micros, mark_micros)
+        waits_for_micros = billing.card_invoiced_micros if overage_open_micros else 0
+        turn.rows[invoice_key(turn.account_id, number)] = Invoice(bills_micros, waits_for_micros)
     _say(turn, period, plan, number, lines, open_micros)
     if rest_micros > 0:
         bill_invoice(turn, number, rest_micros)
 
 
-def _lines(turn: Turn, billing: Billing, period: Period) -> list[InvoiceLine]:
+def _lines(plan: AnyPlan, billing: Billing, period: Period) -> list[InvoiceLine]:
     lines = [
         InvoiceLine(kind=line.kind, description=line.description, amount_micros=line.amount_micros)
         for line in billing.lines
         if line.at_ms < period.end_ms
     ]
-    lines += _overage_lines(turn.plan, period)
+    lines += _overage_lines(plan, period)
     taxed_micros = sum(line.amount_micros for line in lines)
     if period.top_up_micros:
         lines.append(InvoiceLine(kind="top_up", description="Wallet top-ups", amount_micros=period.top_up_micros))
     numbers = list(_number_lines(billing, period))
     taxed_micros += sum(line.amount_micros for line in numbers)
-    quantum = turn.plan.charge_quantum_micros
-    tax_micros = round_half_up(taxed_micros * billing.tax_rate_ppm, quantum * _PPM) // _PPM
+    tax_micros = round_half_up(taxed_micros * billing.tax_rate_ppm, plan.charge_quantum_micros * _PPM) // _PPM
     lines += numbers
     if tax_micros:
         described = f"Tax {_percent(billing.tax_rate_ppm)} %"

@@ -35,7 +35,7 @@ def settle_minutes(
         after = replace(after, adjustments=after.adjustments + 1)
         say_adjustment(turn, call_id, after, plan, charge, _lines_before(plan, before), correction)
     turn.put_call(call_id, after)
-    owe_overage(turn, paid.card_micros)
+    owe_overage(turn, after.started_at_ms, paid.card_micros)
     if paid.card_micros > 0 and turn.account.card_due_micros >= plan.card_overage_threshold_micros:
         ask_overage(turn)
 

@@ -1,7 +1,7 @@
 """Overage on the card: it accrues, is asked for from a threshold on and at the period's end, and settles in order.
 
-Rules M5 and P14. Of all overage that ever went to the card a part is due, a part asked for and not answered, and the
-rest settled: paid, or given back before it was asked for. Invoices wait for it by how far along that line they reach.
+Rules M5 and P14. All overage that ever went to the card lies on one line, in order of the invoices that carry it. What
+is paid, or given back before it was asked for, settles it from the front. An invoice waits until that reaches its end.
 """
 
 from msgspec.structs import replace
@@ -10,28 +10,25 @@ from agents.wallet.payment import DECLINED, SUCCEEDED, close_payment, find_card,
 from agents.wallet.settlement import settle_invoices
 from agents.wallet.turn import Turn
 from agents.wallet.usage import mark_billing, open_period
-from schemas.rows import Billing, Payment
+from schemas.rows import Payment
 
 
-def owe_overage(turn: Turn, card_micros: int) -> None:
-    """Put overage on the card, or take it off as long as it is not asked for (negative). Rules M5 and P3."""
+def owe_overage(turn: Turn, started_at_ms: int, card_micros: int) -> None:
+    """Put a call's overage on the card, or take it off as long as it is not asked for (negative). Rules M5 and P3.
+
+    What is taken off was never on it, as far as it is of the period that waits for its invoice; the rest is settled.
+    """
     if not card_micros:
         return
-    account = turn.account
+    account, period = turn.account, open_period(turn, started_at_ms)
     turn.account = replace(account, card_due_micros=account.card_due_micros + card_micros)
-    if card_micros < 0:
+    carried_micros = max(0, period.card_micros + card_micros)
+    settled_micros = carried_micros - period.card_micros - card_micros
+    turn.put_period(replace(period, card_micros=carried_micros))
+    if settled_micros:
         billing = turn.billing
-        turn.billing = replace(billing, card_settled_micros=billing.card_settled_micros - card_micros)
+        turn.billing = replace(billing, card_settled_micros=billing.card_settled_micros + settled_micros)
         settle_invoices(turn)
-
-
-def accrued_micros(turn: Turn, billing: Billing) -> int:
-    """All overage that ever went to the card."""
-    return billing.card_settled_micros + unsettled_micros(turn, billing)
-
-
-def unsettled_micros(turn: Turn, billing: Billing) -> int:
-    return billing.card_in_flight_micros + turn.account.card_due_micros
 
 
 def ask_overage(turn: Turn) -> None:

@@ -52,8 +52,7 @@ def count_cost(turn: Turn, period: Period, direction: str, micros: int, **counte
 def count_top_up(turn: Turn, amount_micros: int) -> None:
     """Credits that a card has paid for, in the period of that moment."""
     period = open_period(turn, turn.at_ms)
-    changed = {"top_up_micros": period.top_up_micros + amount_micros, "top_ups": period.top_ups + 1}
-    turn.put_period(replace(period, **changed))
+    turn.put_period(replace(period, top_up_micros=period.top_up_micros + amount_micros))
     mark_billing(turn, period)
 
 

@@ -23,7 +23,8 @@ from tests.wallet.draws import (
 from tests.wallet.history import DOLLAR, History
 from tests.wallet.naive_account import NaiveAccount, NaiveCall
 from tests.wallet.naive_model import NaiveModel
-from tests.wallet.naive_money import FEATURES, NaivePlan
+from tests.wallet.naive_money import FEATURES
+from tests.wallet.naive_plans import AnyPlan, NaivePlan
 from tests.wallet.naive_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, instant
 from tests.wallet.naive_wire import Wire
 
@@ -33,7 +34,7 @@ class CallHistories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plan = NaivePlan()
+        self.plans: list[AnyPlan] = [NaivePlan()]
         self.model = NaiveModel()
         self.history = History()
         self.expected: list[list[dict[str, Any]]] = []
@@ -49,8 +50,8 @@ class CallHistories(RuleBasedStateMachine):
     def open_accounts(
         self, included: int, admission: Any, signup: tuple[str, str], start_money: int, parts: set[str]
     ) -> None:
-        self.plan = NaivePlan(included_calls=included, admission=admission)
-        self.model = NaiveModel(self.plan)
+        self.plans = [NaivePlan(included_calls=included, admission=admission)]
+        self.model = NaiveModel(*self.plans)
         self.history = History(instant(signup[0]))
         if "clock" in parts:
             self.send(self.history.tick())

@@ -153,7 +153,7 @@ class Histories(CallHistories):
     @rule(account_id=ACCOUNTS, number=PICKS, answer=st.sampled_from([None, "stolen", "stolen", "succeeded"]))
     def refund(self, account_id: str, number: int, answer: str | None) -> None:
         account = self.account(account_id)
-        names = sorted({payment.about for payment in account.payments}) if account else []
+        names = sorted({payment.about for payment in account.payments if payment.about}) if account else []
         self.ask_refund(account_id, pick(names, number) or "p-unknown", answer)
 
     def ask_refund(self, account_id: str, name: str, answer: str | None) -> None:
@@ -262,6 +262,6 @@ class Histories(CallHistories):
     def teardown(self) -> None:
         """Every purchase is asked to be refunded at the end: that shows what the real rules have left of each lot."""
         for account in self.model.accounts.values():
-            for name in dict.fromkeys(payment.about for payment in account.payments):
+            for name in dict.fromkeys(payment.about for payment in account.payments if payment.about):
                 self.send(self.history.add("credits-refund-requested", account.account_id, purchase_id=name))
         self.check()

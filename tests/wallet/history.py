@@ -29,8 +29,8 @@ class History:
         self.wires.append(wire)
         return wire
 
-    def open(self, account_id: str = "a", **fields: Any) -> Wire:
-        return self.add("account-opened", account_id, plan="free", **fields)
+    def open(self, account_id: str = "a", plan: str = "free", **fields: Any) -> Wire:
+        return self.add("account-opened", account_id, plan=plan, **fields)
 
     def tick(self, at_ms: int | None = None) -> Wire:
         if at_ms is not None:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tests.wallet.naive_billing import NaiveBill, NaiveBilling
 from tests.wallet.naive_money import Lot, Movement, Price, lots_after
+from tests.wallet.naive_plans import AnyPlan, NaivePlan
 from tests.wallet.naive_time import instant, period_number
 from tests.wallet.naive_wire import Wire
 
@@ -12,7 +14,11 @@ DEFAULT_THRESHOLD = 10_000_000
 
 @dataclass
 class NaiveCall:
-    """One call. `features` and `redirected` are of its admission (the first end's, for an end alone)."""
+    """One call. `features`, `redirected` and `plan` are of its admission (the first end's, for an end alone).
+
+    On a minutes plan: `before_ms` is what its period had used when it was rated, `used_ms` what it uses of it itself.
+    `cost` says where its cost lies: the period, the direction and the amount.
+    """
 
     call_id: str
     start: Wire | None = None
@@ -25,6 +31,13 @@ class NaiveCall:
     is_open: bool = False
     charged: int = 0
     price: Price = field(default_factory=Price)
+    plan: AnyPlan | None = None
+    rated_period: int | None = None
+    was_counted: bool = False
+    before_ms: int = 0
+    used_ms: int = 0
+    on_card: int = 0
+    cost: tuple[int, str, int] | None = None
 
     @property
     def started_ms(self) -> int:
@@ -63,7 +76,8 @@ class NaivePayment:
     """One request to the payment provider. `name` stands for the id, which the real rules choose."""
 
     name: str
-    purpose: Literal["purchase", "refill", "refund"]
+    cause: str
+    purpose: Literal["purchase", "refill", "refund", "overage", "subscription", "invoice"]
     amount: int
     about: str
     requested_ms: int
@@ -72,6 +86,7 @@ class NaivePayment:
     answer: str | None = None
     answered_ms: int = 0
     is_unresolved: bool = False
+    bill: NaiveBill | None = None
 
 
 @dataclass
@@ -86,6 +101,9 @@ class NaiveRefill:
 class NaiveAccount:
     account_id: str
     opened: Wire
+    plan: AnyPlan
+    billing: NaiveBilling = field(default_factory=NaiveBilling)
+    plans: list[tuple[int, AnyPlan]] = field(default_factory=list)
     accepted: list[Wire] = field(default_factory=list)
     calls: dict[str, NaiveCall] = field(default_factory=dict)
     movements: list[Movement] = field(default_factory=list)
@@ -96,7 +114,6 @@ class NaiveAccount:
     auto_refill: dict[str, Any] = field(default_factory=lambda: {"enabled": False})
     is_armed: bool = True
     in_flight: NaiveRefill | None = None
-    refills: int = 0
     limit_told: set[int] = field(default_factory=set)
     payments: list[NaivePayment] = field(default_factory=list)
     succeeded_ms: dict[str, int] = field(default_factory=dict)
@@ -124,7 +141,7 @@ class NaiveAccount:
     @property
     def held(self) -> int:
         """Rule C9: the holds of open calls, and the reserve of ended ones that these may yet make extra calls."""
-        periods = {self.period_of(call.started_ms) for call in self.calls.values() if call.ends}
+        periods = {self.period_of(call.started_ms) for call in self.credits_calls() if call.ends}
         return sum(call.hold for call in self.calls.values() if call.is_open) + sum(map(self.reserve, periods))
 
     def reserve(self, period: int) -> int:
@@ -144,17 +161,38 @@ class NaiveAccount:
         return self.opened.get("currency") or "USD"
 
     def period_of(self, at_ms: int) -> int:
-        return period_number(instant(self.opened["occurred_at"]), self.opened.get("time_zone") or "UTC", at_ms)
+        return period_number(self.signup_ms, self.time_zone, at_ms)
+
+    def take_plan(self, plan: AnyPlan, period: int) -> None:
+        """Another plan, which the period is the first one to have at its end."""
+        self.plan = plan
+        self.plans.append((period, plan))
+
+    def plan_in(self, period: int) -> AnyPlan:
+        """The plan that the account had when the period ended."""
+        opened_on = self.plans[0][1]
+        return next((plan for first, plan in reversed(self.plans) if first <= period), opened_on)
+
+    @property
+    def signup_ms(self) -> int:
+        return instant(self.opened["occurred_at"])
+
+    @property
+    def time_zone(self) -> str:
+        return self.opened.get("time_zone") or "UTC"
 
     def calls_of(self, period: int) -> list[NaiveCall]:
-        """The counted calls of a period, ranked. Rule P2."""
+        """The counted calls of a period on credits plans, ranked. Rule P2, decision 0017."""
         counted = [
-            call for call in self.calls.values() if call.is_counted and self.period_of(call.started_ms) == period
+            call for call in self.credits_calls() if call.is_counted and self.period_of(call.started_ms) == period
         ]
         return sorted(counted, key=lambda call: (call.started_ms, call.call_id))
 
     def open_calls_of(self, period: int) -> list[NaiveCall]:
-        return [call for call in self.calls.values() if call.is_open and self.period_of(call.started_ms) == period]
+        return [call for call in self.credits_calls() if call.is_open and self.period_of(call.started_ms) == period]
+
+    def credits_calls(self) -> list[NaiveCall]:
+        return [call for call in self.calls.values() if isinstance(call.plan, NaivePlan)]
 
     def card(self, payment_method_id: str | None) -> Wire | None:
         return next((card for card in self.cards if card["payment_method_id"] == payment_method_id), None)

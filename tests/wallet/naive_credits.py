@@ -1,7 +1,10 @@
 """Settings, cards and money in the naive model: what the owner and the payment provider say."""
 
 from tests.wallet.naive_account import NaiveAccount, NaivePayment
+from tests.wallet.naive_bills import ask_new_card, decline_bill, settle_bill
+from tests.wallet.naive_charge import is_subscribed
 from tests.wallet.naive_money import Movement
+from tests.wallet.naive_overage import answer_overage
 from tests.wallet.naive_time import DAY_MS, HOUR_MS, instant
 from tests.wallet.naive_wire import Wire
 from tests.wallet.naive_world import Refused, Repeated, World, post, request_payment
@@ -42,31 +45,36 @@ def add_card(world: World, account: NaiveAccount, wire: Wire) -> None:
     assert account.card(wire["payment_method_id"]) is None, "the documents do not say what a second add does"
     account.cards.append(wire)
     if len(account.cards) == 1:
-        make_default(world, account, wire["payment_method_id"])
+        world.reached.add("first card")
+        make_default(world, account, wire, wire["payment_method_id"])
 
 
 def remove_card(world: World, account: NaiveAccount, wire: Wire) -> None:
     card = account.card(wire["payment_method_id"])
     if card is None:
         raise Refused("unknown_payment_method")
+    if len(account.cards) == 1 and is_subscribed(account, wire):
+        raise Refused("last_payment_method")
     account.cards.remove(card)
     if account.default_card == card["payment_method_id"]:
-        make_default(world, account, account.cards[0]["payment_method_id"] if account.cards else None)
+        make_default(world, account, wire, account.cards[0]["payment_method_id"] if account.cards else None)
 
 
 def default_card(world: World, account: NaiveAccount, wire: Wire) -> None:
     if account.card(wire["payment_method_id"]) is None:
         raise Refused("unknown_payment_method")
-    make_default(world, account, wire["payment_method_id"])
+    make_default(world, account, wire, wire["payment_method_id"])
 
 
-def make_default(world: World, account: NaiveAccount, payment_method_id: str | None) -> None:
+def make_default(world: World, account: NaiveAccount, wire: Wire, payment_method_id: str | None) -> None:
     """Rule C14: a new default card arms auto-refill again. Losing the last card is no new card."""
-    if payment_method_id not in (None, account.default_card):
+    before = account.default_card
+    account.default_card = payment_method_id
+    if payment_method_id not in (None, before):
         if not account.is_armed:
             world.reached.add("re-armed by a card")
         account.is_armed = True
-    account.default_card = payment_method_id
+        ask_new_card(world, account, wire, is_first=before is None)
 
 
 def grant(world: World, account: NaiveAccount, wire: Wire) -> None:
@@ -92,7 +100,7 @@ def purchase(world: World, account: NaiveAccount, wire: Wire) -> None:
 def refund(world: World, account: NaiveAccount, wire: Wire) -> None:
     """Rules M10, P13: the unused part of one purchase, within 30 x 24 h of its success."""
     name = wire["purchase_id"]
-    bought = [payment for payment in account.payments if payment.about == name and payment.purpose != "refund"]
+    bought = [p for p in account.payments if p.about == name and p.purpose in ("purchase", "refill")]
     if not bought:
         raise Refused("unknown_purchase")
     if name not in account.succeeded_ms:
@@ -125,6 +133,27 @@ def succeed_payment(world: World, account: NaiveAccount, wire: Wire) -> None:
     world.reached.add(f"{payment.purpose} succeeded")
     if payment.purpose == "refund":
         return
+    world.fact(
+        account.account_id,
+        wire,
+        type="receipt-issued",
+        payment_id=payment.name,
+        purpose=payment.purpose,
+        amount_micros=payment.amount,
+        currency=account.currency,
+        billing_email=account.billing.billing_email,
+        time_zone=account.time_zone,
+        provider_reference=wire.get("provider_reference"),
+    )
+    if payment.purpose in ("purchase", "refill"):
+        credit_payment(world, account, wire, payment)
+    elif payment.purpose == "overage":
+        answer_overage(account, payment)
+    else:
+        settle_bill(payment)
+
+
+def credit_payment(world: World, account: NaiveAccount, wire: Wire, payment: NaivePayment) -> None:
     account.movements.append(Movement("credit", payment.amount, payment.about))
     account.succeeded_ms[payment.about] = instant(wire["occurred_at"])
     post(world, account, wire, payment.purpose, payment.amount)
@@ -143,6 +172,10 @@ def decline_payment(world: World, account: NaiveAccount, wire: Wire) -> None:
     world.reached.add(f"{payment.purpose} declined")
     if payment.purpose == "purchase":
         world.fact(account.account_id, wire, type="purchase-declined", purchase_id=payment.about, reason=reason)
+    elif payment.purpose == "overage":
+        answer_overage(account, payment)
+    elif payment.purpose in ("subscription", "invoice"):
+        decline_bill(world, account, wire, payment)
     elif payment.purpose == "refund":
         account.movements.append(Movement("unrefund", payment.amount, payment.about))
         post(world, account, wire, "refund", payment.amount)
@@ -165,7 +198,3 @@ def decline_refill(world: World, account: NaiveAccount, wire: Wire, payment: Nai
     world.fact(account.account_id, wire, type="refill-paused", refill_id=refill.name, reason=reason)
     account.in_flight = None
     account.is_armed = False
-
-
-def refuse_subscription(_world: World, _account: NaiveAccount, _wire: Wire) -> None:
-    raise Refused("no_subscription")

@@ -1,20 +1,19 @@
-"""The naive model of the credits product: what each input should lead to, worked out the plain way.
+"""The naive model of both products: what each input should lead to, worked out the plain way.
 
 Written from the product rules and the wire contract alone and sharing no code with the real rules. Amounts are micros.
-An input is a wire dict; a payment or refill that the real rules name by an id of their own is named here by its place
-in the account's history (`payment_name`, `refill_name`), and the history uses those names in answers and refunds.
+An input is a wire dict; a payment or refill that the real rules name by an id of their own is named here by the
+input that led to it (`payment_name`, `refill_name`), and the history uses those names in answers and refunds.
 """
 
-from tests.wallet import naive_calls, naive_credits, naive_settle
+from tests.wallet import naive_calls, naive_credits, naive_invoice, naive_settle, naive_subscription
 from tests.wallet.naive_account import NaiveAccount, NaiveCall
-from tests.wallet.naive_money import NaivePlan
+from tests.wallet.naive_plans import AnyPlan, NaivePlan
 from tests.wallet.naive_time import DAY_MS, MINUTE_MS, instant
 from tests.wallet.naive_wire import Wire, refusal_of
 from tests.wallet.naive_world import Fact, Refused, Repeated, World
 
 HORIZON_MS = 35 * DAY_MS
 FUTURE_MS = 5 * MINUTE_MS
-OTHER_PLANS = ("professional", "dental", "real_estate")
 
 _HANDLERS = {
     "call-started": naive_calls.start_call,
@@ -32,14 +31,19 @@ _HANDLERS = {
     "payment-method-defaulted": naive_credits.default_card,
     "payment-succeeded": naive_credits.succeed_payment,
     "payment-declined": naive_credits.decline_payment,
-    "subscription-cancel-requested": naive_credits.refuse_subscription,
-    "subscription-resume-requested": naive_credits.refuse_subscription,
+    "plan-change-requested": naive_subscription.change_plan,
+    "subscription-cancel-requested": naive_subscription.cancel,
+    "subscription-resume-requested": naive_subscription.resume,
+    "phone-number-added": naive_invoice.add_number,
+    "phone-number-removed": naive_invoice.remove_number,
+    "tax-rate-set": naive_invoice.set_tax_rate,
+    "billing-email-set": naive_invoice.set_billing_email,
 }
 
 
 class NaiveModel:
-    def __init__(self, plan: NaivePlan | None = None) -> None:
-        self.world = World(plan or NaivePlan())
+    def __init__(self, *plans: AnyPlan) -> None:
+        self.world = World({plan.name: plan for plan in plans or [NaivePlan()]})
         self.accounts: dict[str, NaiveAccount] = {}
         self.seen: set[tuple[str, str]] = set()
         self.redirected_unknown: set[tuple[str, str]] = set()
@@ -107,11 +111,12 @@ class NaiveModel:
             call_id = wire["call_id"]
             self.world.fact(account_id, wire, type="call-redirected", call_id=call_id, reason="unknown_account")
             return
-        if wire["plan"] in OTHER_PLANS:
-            raise NotImplementedError("the model knows the credits plan only")
-        if wire["plan"] != self.world.plan.name:
+        if wire["plan"] not in self.world.plans:
             raise Refused("unknown_plan")
-        account = NaiveAccount(account_id, wire)
+        account = NaiveAccount(account_id, wire, self.world.plans[wire["plan"]])
+        account.take_plan(account.plan, 0)
+        account.billing.billing_email = wire.get("billing_email")
+        naive_subscription.open_subscription(self.world, account, wire)
         account.accepted.append(wire)
         for other_id, call_id in self.redirected_unknown:
             if other_id == account_id:

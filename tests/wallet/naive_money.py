@@ -1,32 +1,18 @@
 """What a call costs and what is left of each lot of credits, each worked out from nothing every time it is asked."""
 
+import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Literal
+
+from tests.wallet.naive_plans import NaivePlan
 
 FEATURES = ("extra_calls", "live_agent", "appointment_booking")
 
 
-@dataclass(frozen=True)
-class NaivePlan:
-    """The numbers of a credits plan, in micros, as the product rules give them (C2-C6, C9, G5)."""
-
-    included_calls: int = 25
-    extra_call_micros: int = 3_000_000
-    live_agent_micros: int = 3_000_000
-    appointment_booking_micros: int = 3_000_000
-    cap_micros: int = 6_000_000
-    admission: Literal["available", "balance"] = "available"
-    longest_call_ms: int = 4 * 3_600_000
-    name: str = "free"
-    version: int = 1
-
-    def price(self, feature: str) -> int:
-        prices = {
-            "extra_calls": self.extra_call_micros,
-            "live_agent": self.live_agent_micros,
-            "appointment_booking": self.appointment_booking_micros,
-        }
-        return prices[feature]
+def half_up(amount: Fraction | int, quantum: int) -> int:
+    """The whole quanta nearest to the exact amount, halves upwards. Rule G1."""
+    return math.floor(Fraction(amount) / quantum + Fraction(1, 2)) * quantum
 
 
 @dataclass(frozen=True)
@@ -79,7 +65,8 @@ def lots_after(movements: list[Movement]) -> tuple[list[Lot], int]:
 
     Uses take the oldest first, what no lot covers is debt; a debt eats what comes in; a credit back undoes the latest
     use first: the debt, then the newest used lot. A declined refund is such a credit back: had it not been asked for,
-    the uses since would have taken from its lot before any newer one.
+    the uses since would have taken from its lot before any newer one. What the card had paid for a call may come back
+    as well, more than any lot had: it is not refundable, and used first.
     """
     lots: list[Lot] = []
     debt = 0
@@ -109,5 +96,6 @@ def lots_after(movements: list[Movement]) -> tuple[list[Lot], int]:
             filled = min(lot.size - lot.left, amount)
             lot.left += filled
             amount -= filled
-        assert amount == 0, "a credit back of more than was ever used"
+        if amount:
+            lots.insert(0, Lot("", amount, amount))
     return lots, debt

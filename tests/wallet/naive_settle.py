@@ -1,6 +1,9 @@
 """Timed work of the naive model, and what is judged once after each input: alerts, refill, upgrade hint."""
 
-from tests.wallet.naive_account import NaiveAccount, NaiveRefill
+from tests.wallet.naive_account import NaiveAccount, NaiveCall, NaiveRefill
+from tests.wallet.naive_bills import retry_bill
+from tests.wallet.naive_charge import start_of_period
+from tests.wallet.naive_invoice import end_period, tell_paid
 from tests.wallet.naive_time import MINUTE_MS
 from tests.wallet.naive_wire import Wire
 from tests.wallet.naive_world import World, now_period, passes_limit, refill_name, request_payment
@@ -10,10 +13,9 @@ HINT_PERIODS = 3
 
 
 def due(world: World, account: NaiveAccount) -> list[tuple[int, str, str]]:
-    """What the clock has reached: (when it fell due, what, which). Rules G5, P17, C14."""
+    """What the clock has reached: (when it fell due, what, which). Rules G5, P17, C14, M6, P12."""
     assert world.clock is not None
-    longest_ms = world.plan.longest_call_ms
-    stuck = [(call.started_ms + longest_ms, "stuck", call.call_id) for call in account.calls.values() if call.is_open]
+    stuck = [(stuck_ms(call), "stuck", call.call_id) for call in account.calls.values() if call.is_open]
     unresolved = [
         (payment.requested_ms + UNRESOLVED_MS, "unresolved", payment.name)
         for payment in account.payments
@@ -21,7 +23,18 @@ def due(world: World, account: NaiveAccount) -> list[tuple[int, str, str]]:
     ]
     refill = account.in_flight
     retries = [] if refill is None or refill.retry_due_ms is None else [(refill.retry_due_ms, "retry", refill.name)]
-    return [item for item in [*stuck, *unresolved, *retries] if item[0] <= world.clock]
+    bills = [
+        (bill.retry_due_ms, "bill", f"{bill.purpose} {number:06d}")
+        for number, bill in enumerate(account.billing.bills)
+        if bill.state == "retrying"
+    ]
+    boundary = (start_of_period(account, account.billing.next_period + 1), "a boundary", "")
+    return [item for item in [*stuck, *unresolved, *retries, *bills, boundary] if item[0] <= world.clock]
+
+
+def stuck_ms(call: NaiveCall) -> int:
+    assert call.plan is not None
+    return call.started_ms + call.plan.longest_call_ms
 
 
 def retry(world: World, account: NaiveAccount, wire: Wire) -> None:
@@ -61,6 +74,7 @@ def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
         account.redirected_calls = 0
     settle_refill(world, account, wire)
     settle_hint(world, account, wire)
+    tell_paid(world, account, wire)
 
 
 def settle_refill(world: World, account: NaiveAccount, wire: Wire) -> None:
@@ -81,8 +95,7 @@ def settle_refill(world: World, account: NaiveAccount, wire: Wire) -> None:
             world.reached.add("refill paused monthly_limit")
             world.fact(account.account_id, wire, type="refill-paused", reason="monthly_limit")
         return
-    account.refills += 1
-    account.in_flight = NaiveRefill(refill_name(account.account_id, account.refills), amount)
+    account.in_flight = NaiveRefill(refill_name(account.account_id, wire["id"]), amount)
     world.reached.add("refill requested")
     request_payment(world, account, wire, "refill", amount=amount, about=account.in_flight.name, card=card)
 
@@ -109,7 +122,8 @@ def settle_hint(world: World, account: NaiveAccount, wire: Wire) -> None:
 
 def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:
     """What time passing does to an account: each thing that is due happens once, in order of its time. Rule G2."""
-    for _, what, which in sorted(due(world, account)):
+    while waiting := due(world, account):
+        _, what, which = min(waiting)
         if what == "stuck":
             account.calls[which].is_open = False
             world.reached.add("stuck")
@@ -119,6 +133,10 @@ def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:
             payment.is_unresolved = True
             world.reached.add("refill unresolved")
             world.fact(account.account_id, wire, type="refill-unresolved", refill_id=payment.about)
-        else:
+        elif what == "bill":
+            retry_bill(world, account, wire, account.billing.bills[int(which.split()[1])])
+        elif what == "retry":
             retry(world, account, wire)
+        else:
+            end_period(world, account, wire)
     settle(world, account, wire)

@@ -65,6 +65,10 @@ def is_features(value: Any) -> bool:
     return isinstance(value, list) and all(one_of("live_agent", "appointment_booking")(item) for item in value)
 
 
+def is_rate(value: Any) -> bool:
+    return is_integer(value) and 0 <= value <= 1_000_000
+
+
 _DIRECTION = one_of("inbound", "outbound", "web")
 _OUTCOME = one_of("completed", "no_answer", "busy", "failed", "canceled", "redirected")
 _SWITCH = one_of("extra_calls", "live_agent", "appointment_booking")
@@ -123,6 +127,11 @@ FIELDS: dict[str, tuple[dict[str, Check], dict[str, Check]]] = {
     "payment-declined": ({"payment_id": is_text, "reason": is_text, "retryable": is_flag}, {}),
     "subscription-cancel-requested": ({}, {"reason": is_text}),
     "subscription-resume-requested": ({}, {}),
+    "plan-change-requested": ({"plan": is_text}, {}),
+    "phone-number-added": ({"number": is_text, "monthly_fee_micros": is_amount}, {}),
+    "phone-number-removed": ({"number": is_text}, {}),
+    "tax-rate-set": ({"rate_ppm": is_rate}, {}),
+    "billing-email-set": ({"billing_email": is_text}, {}),
     "clock-ticked": ({}, {}),
 }
 

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.wallet.naive_account import NaiveAccount, NaivePayment
-from tests.wallet.naive_money import NaivePlan
+from tests.wallet.naive_account import NaiveAccount, NaiveCall, NaivePayment
+from tests.wallet.naive_billing import NaiveBill
+from tests.wallet.naive_plans import AnyPlan
 from tests.wallet.naive_time import instant
 from tests.wallet.naive_wire import Wire
 
 Fact = dict[str, Any]
-Purpose = Literal["purchase", "refill", "refund"]
+Purpose = Literal["purchase", "refill", "refund", "overage", "subscription", "invoice"]
 
 
 class Refused(Exception):  # noqa: N818  # a refusal is an outcome of the product, not an error
@@ -26,7 +27,7 @@ class Repeated(Exception):  # noqa: N818  # likewise
 class World:
     """`facts` of the input at hand; `reached` names every situation that the history has come through."""
 
-    plan: NaivePlan = field(default_factory=NaivePlan)
+    plans: dict[str, AnyPlan]
     clock: int | None = None
     facts: list[Fact] = field(default_factory=list)
     reached: set[str] = field(default_factory=set)
@@ -35,12 +36,13 @@ class World:
         self.facts.append({"account_id": account_id, "caused_by": cause["id"], **fields})
 
 
-def payment_name(account_id: str, number: int) -> str:
-    return f"payment-{number}-of-{account_id}"
+def payment_name(account_id: str, cause: str, number: int = 1, kind: str = "payment") -> str:
+    """The n-th payment that an input led to. Named by it, so that leaving other inputs out changes no name."""
+    return f"{kind}-{number}-by-{cause}-of-{account_id}"
 
 
-def refill_name(account_id: str, number: int) -> str:
-    return f"refill-{number}-of-{account_id}"
+def refill_name(account_id: str, cause: str) -> str:
+    return f"refill-by-{cause}-of-{account_id}"
 
 
 def post(world: World, account: NaiveAccount, wire: Wire, kind: str, amount: int) -> None:
@@ -73,11 +75,21 @@ def passes_limit(world: World, account: NaiveAccount, wire: Wire, amount: int) -
 
 
 def request_payment(
-    world: World, account: NaiveAccount, wire: Wire, purpose: Purpose, *, amount: int, about: str, card: Wire
-) -> None:
-    name = payment_name(account.account_id, len(account.payments) + 1)
+    world: World,
+    account: NaiveAccount,
+    wire: Wire,
+    purpose: Purpose,
+    *,
+    amount: int,
+    about: str,
+    card: Wire,
+    bill: NaiveBill | None = None,
+) -> NaivePayment:
+    kind = "refill" if purpose == "refill" else "payment"
+    by_it = [p for p in account.payments if p.cause == wire["id"] and p.name.startswith(kind)]
+    name = payment_name(account.account_id, wire["id"], len(by_it) + 1, kind)
     now_ms = now_of(world, account, wire)
-    payment = NaivePayment(name, purpose, amount, about, now_ms, account.period_of(now_ms), card)
+    payment = NaivePayment(name, wire["id"], purpose, amount, about, now_ms, account.period_of(now_ms), card, bill=bill)
     account.payments.append(payment)
     if purpose == "refill":
         world.fact(
@@ -99,4 +111,18 @@ def request_payment(
         currency=account.currency,
         payment_method_id=card["payment_method_id"],
         token=card["token"],
+    )
+    return payment
+
+
+def redirect(world: World, account: NaiveAccount, call: NaiveCall, wire: Wire, reason: str) -> None:
+    call.redirected = True
+    world.reached.add(f"redirected {reason}")
+    world.fact(
+        account.account_id,
+        wire,
+        type="call-redirected",
+        call_id=call.call_id,
+        reason=reason,
+        redirect_to=account.redirect_to,
     )

@@ -19,8 +19,10 @@ from tests.wallet.histories import Histories
 from tests.wallet.history import DOLLAR, History
 from tests.wallet.hold_against import catalogue_of, hold_against, hold_against_model, shown
 from tests.wallet.naive_model import NaiveModel
-from tests.wallet.naive_money import FEATURES, NaivePlan
+from tests.wallet.naive_money import FEATURES
+from tests.wallet.naive_plans import NaivePlan
 from tests.wallet.naive_time import DAY_MS, MINUTE_MS, SECOND_MS, instant
+from tests.wallet.naive_world import payment_name
 
 
 class AgainstModel(Histories):
@@ -39,7 +41,7 @@ class Prefixes(Histories):
     """The facts of the first inputs do not depend on what comes after, and the same inputs give the same facts."""
 
     def check(self) -> None:
-        catalogue = catalogue_of(self.plan)
+        catalogue = catalogue_of(*self.plans)
         real = run_real(self.history.wires, catalogue)
         whole = list(replay_lines(real.lines, catalogue))
         assert whole == list(replay_lines(real.lines, catalogue))
@@ -219,15 +221,16 @@ def test_a_second_answer_to_a_payment_is_a_repeat_a_month_later() -> None:
     history.open()
     history.card()
     history.tick()
-    history.add("credits-purchase-requested", purchase_id="p1", amount_micros=20 * DOLLAR)
-    history.add("payment-succeeded", payment_id="payment-1-of-a")
-    history.add("credits-refund-requested", purchase_id="p1")
-    history.add("payment-declined", payment_id="payment-2-of-a", reason="card closed", retryable=False)
+    bought = history.add("credits-purchase-requested", purchase_id="p1", amount_micros=20 * DOLLAR)
+    history.add("payment-succeeded", payment_id=payment_name("a", bought["id"]))
+    refunded = history.add("credits-refund-requested", purchase_id="p1")
+    history.add("payment-declined", payment_id=payment_name("a", refunded["id"]), reason="card closed", retryable=False)
     history.grant(-15 * DOLLAR)
-    history.add("auto-refill-set", enabled=True, amount_micros=20 * DOLLAR)
-    history.add("payment-succeeded", payment_id="payment-3-of-a")
+    refilled = history.add("auto-refill-set", enabled=True, amount_micros=20 * DOLLAR)
+    history.add("payment-succeeded", payment_id=payment_name("a", refilled["id"], kind="refill"))
     history.tick(history.now_ms + 34 * DAY_MS)
-    for number in (1, 2, 3):
-        history.add("payment-declined", payment_id=f"payment-{number}-of-a", reason="again", retryable=True)
-        history.add("payment-succeeded", payment_id=f"payment-{number}-of-a")
+    for asked, kind in ((bought, "payment"), (refunded, "payment"), (refilled, "refill")):
+        payment_id = payment_name("a", asked["id"], kind=kind)
+        history.add("payment-declined", payment_id=payment_id, reason="again", retryable=True)
+        history.add("payment-succeeded", payment_id=payment_id)
     hold_against_model(history, NaivePlan())

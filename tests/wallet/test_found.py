@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from tests.wallet.history import DOLLAR, History
 from tests.wallet.hold_against import hold_against_model
-from tests.wallet.naive_money import NaivePlan
+from tests.wallet.naive_plans import NaivePlan
 from tests.wallet.naive_time import HOUR_MS, MINUTE_MS
+from tests.wallet.naive_world import payment_name
 
 
 def test_extra_calls_that_end_before_the_included_ones_do_not_take_the_balance_to_the_cap_below_zero() -> None:
@@ -72,8 +73,10 @@ def test_a_retry_over_the_limit_is_dropped_without_a_pause_when_a_smaller_refill
     history = History()
     history.open()
     history.card()
-    history.add("auto-refill-set", enabled=True, amount_micros=15 * DOLLAR)
-    history.add("payment-declined", payment_id="payment-1-of-a", reason="try later", retryable=True)
+    asked = history.add("auto-refill-set", enabled=True, amount_micros=15 * DOLLAR)
+    history.add(
+        "payment-declined", payment_id=payment_name("a", asked["id"], kind="refill"), reason="try later", retryable=True
+    )
     history.add("auto-refill-set", enabled=True, amount_micros=6 * DOLLAR, monthly_limit_micros=10 * DOLLAR)
     history.tick(history.now_ms + HOUR_MS)
     hold_against_model(history, NaivePlan())

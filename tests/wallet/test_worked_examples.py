@@ -9,15 +9,17 @@ import pytest
 
 from tests.wallet.history import DOLLAR, SIGNUP_MS, History
 from tests.wallet.naive_model import NaiveModel
-from tests.wallet.naive_money import Movement, NaivePlan, lots_after
+from tests.wallet.naive_money import Movement, lots_after
+from tests.wallet.naive_plans import NaivePlan
 from tests.wallet.naive_time import DAY_MS, HOUR_MS, instant, period_start, wire_time
+from tests.wallet.naive_world import payment_name
 
 ALL = ("extra_calls", "live_agent", "appointment_booking")
 USED: dict[str, Any] = {"features": ["live_agent", "appointment_booking"]}
 
 
-def run(history: History, plan: NaivePlan | None = None) -> tuple[NaiveModel, list[list[dict[str, Any]]]]:
-    model = NaiveModel(plan)
+def run(history: History, *plans: NaivePlan) -> tuple[NaiveModel, list[list[dict[str, Any]]]]:
+    model = NaiveModel(*plans)
     return model, [model.step(wire) for wire in history.wires]
 
 
@@ -157,8 +159,8 @@ def test_a_refill_is_retried_three_times_then_paused() -> None:
     history.card()
     history.tick()
     history.add("auto-refill-set", enabled=True, amount_micros=20 * DOLLAR)
-    for number, wait_ms in enumerate([HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS, 0], 1):
-        payment_id = f"payment-{number}-of-a"
+    for wait_ms in [HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS, 0]:
+        payment_id = payment_name("a", history.wires[-1]["id"], kind="refill")
         declined_ms = history.now_ms
         history.add("payment-declined", payment_id=payment_id, reason="try later", retryable=True)
         if wait_ms:
@@ -166,8 +168,11 @@ def test_a_refill_is_retried_three_times_then_paused() -> None:
             history.tick(declined_ms + wait_ms)
     _, facts = run(history)
     requested = of_type(facts, "refill-requested")
-    assert [fact["payment_id"] for fact in requested] == [f"payment-{number}-of-a" for number in range(1, 5)]
-    assert {fact["refill_id"] for fact in requested} == {"refill-1-of-a"}
+    assert [fact["payment_id"] for fact in requested] == [
+        payment_name("a", fact["caused_by"], kind="refill") for fact in requested
+    ]
+    assert len(requested) == 4
+    assert len({fact["refill_id"] for fact in requested}) == 1
     assert [fact["type"] for fact in facts[-1]] == ["refill-declined", "refill-paused"]
     assert facts[-1][1]["reason"] == "retries_exhausted"
 
@@ -175,14 +180,14 @@ def test_a_refill_is_retried_three_times_then_paused() -> None:
 def test_a_refund_gives_back_the_unused_part_within_thirty_days() -> None:
     history = opened("live_agent")
     history.card()
-    history.add("credits-purchase-requested", purchase_id="p1", amount_micros=20 * DOLLAR)
-    history.add("payment-succeeded", payment_id="payment-1-of-a")
+    bought = history.add("credits-purchase-requested", purchase_id="p1", amount_micros=20 * DOLLAR)
+    history.add("payment-succeeded", payment_id=payment_name("a", bought["id"]))
     history.calls(1, features=["live_agent"])
     refund_ms = SIGNUP_MS + 30 * DAY_MS
     history.add("credits-refund-requested", purchase_id="p1", at_ms=refund_ms + 1)
+    refunded = history.add("credits-refund-requested", purchase_id="p1", at_ms=refund_ms)
     history.add("credits-refund-requested", purchase_id="p1", at_ms=refund_ms)
-    history.add("credits-refund-requested", purchase_id="p1", at_ms=refund_ms)
-    history.add("payment-declined", payment_id="payment-2-of-a", reason="card closed", retryable=False)
+    history.add("payment-declined", payment_id=payment_name("a", refunded["id"]), reason="card closed", retryable=False)
     model, facts = run(history)
     late, given, again, declined = facts[-4:]
     assert late == [{"type": "dead-letter", "code": "refund_window_passed"}]
