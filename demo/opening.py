@@ -5,16 +5,16 @@ from random import Random
 
 from demo.accounts import Account, Command, card, purchase
 from demo.wire import Timed
-from schemas.instant import HOUR_MS
+from schemas.instant import DAY_MS
 from schemas.money import MICROS_PER_UNIT
 
 SALES_TAX_PPM = (40_000, 60_000, 62_500, 72_500, 82_500, 88_750)
-OPENING_MS = 12 * HOUR_MS
+OPENING_MS = DAY_MS
 NUMBER_FEES = (2, 2, 2, 5)  # Dollars a month: a local number, or a toll-free one.
 
 
 def setup(accounts: list[Account], begin_ms: int, rng: Random) -> Iterator[Timed]:
-    """Open every account in the half day from `begin_ms`. Its signup, the anchor of its billing periods, is older."""
+    """Open every account in the day from `begin_ms`. Its signup, the anchor of its billing periods, is older."""
     for number, account in enumerate(accounts):
         at_ms = begin_ms + number * OPENING_MS // len(accounts)
         yield account.say("open", at_ms, ("account-opened", _opening(account)), account.signed_up_ms)
