@@ -181,7 +181,7 @@ def _adjustments(story: CallStory) -> list[str]:
     for adjustment in story.adjustments:
         rows += _adjustment(before, adjustment)
         before = adjustment
-    return rows or [minutes_story.NO_ADJUSTMENT if story.is_by_minutes else "none"]
+    return rows or ["none"]
 
 
 def _adjustment(before: Charge | None, adjustment: ChargeAdjusted) -> list[str]:

@@ -13,8 +13,6 @@ from stream.call_story import CallStory, is_counted
 from stream.call_words import day, duration, flow, line_row, minutes_of
 from stream.minutes_check import beyond_ms, exact_micros, millis_of, recompute
 
-# What a correction within the pool changes is the minutes alone: the engine publishes what changes the cost.
-NO_ADJUSTMENT = "none; a correction that changes only the minutes used is not among the facts"
 _TIMED = frozenset({"included", "minutes"})
 
 

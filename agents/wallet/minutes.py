@@ -31,12 +31,22 @@ def settle_minutes(
     charge = Receipted(rating.lines, rating.unrounded_micros, paid)
     if correction is None:
         say_charge(turn, call_id, after, plan, charge)
-    elif changed_micros:
+    elif changed_micros or rated.used_ms != was.used_ms:
         after = replace(after, adjustments=after.adjustments + 1)
         say_adjustment(turn, call_id, after, plan, charge, _lines_before(plan, before), correction)
     turn.put_call(call_id, after)
     owe_overage(turn, after.started_at_ms, paid.card_micros)
-    if paid.card_micros > 0 and turn.account.card_due_micros >= plan.card_overage_threshold_micros:
+    if paid.card_micros > 0:
+        _ask_from_threshold(turn, plan)
+
+
+def _ask_from_threshold(turn: Turn, plan: MinutesPlan) -> None:
+    """Ask the card once enough is due by the plan that the account is on now, `plan` where that has no overage. Rule
+    M5.
+    """
+    now = turn.plan
+    asking = now if isinstance(now, MinutesPlan) else plan
+    if turn.account.card_due_micros >= asking.card_overage_threshold_micros:
         ask_overage(turn)
 
 

@@ -52,14 +52,17 @@ def ask_overage(turn: Turn) -> None:
 
 
 def finish_overage(turn: Turn, payment_id: str, payment: Payment, declined: str | None) -> None:
-    """What is paid is settled; what is declined is due again, with the next request or period end. Rule P14."""
+    """What is paid is settled; what is declined is due again, with the next request or the period end that the
+    clock comes to next. Rule P14.
+    """
     close_payment(turn, payment_id, payment, SUCCEEDED if declined is None else DECLINED)
     billing, micros = turn.billing, payment.amount_micros
     billing = replace(billing, card_in_flight_micros=billing.card_in_flight_micros - micros)
     if declined is not None:
         turn.billing = billing
         turn.account = replace(turn.account, card_due_micros=turn.account.card_due_micros + micros)
-        mark_billing(turn, open_period(turn, turn.at_ms))
+        clock_ms = turn.view.clock_ms
+        mark_billing(turn, open_period(turn, turn.at_ms if clock_ms is None else clock_ms))
         return
     turn.billing = replace(billing, card_settled_micros=billing.card_settled_micros + micros)
     settle_invoices(turn)

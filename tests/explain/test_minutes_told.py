@@ -78,7 +78,7 @@ def test_g11_m05_a_call_across_the_end_of_the_pool_in_full() -> None:
             "              the card is asked for all overage together: when it reaches the plan's threshold,"
             " and as a period ends"
         ),
-        "Adjustments   none; a correction that changes only the minutes used is not among the facts",
+        "Adjustments   none",
         "Ledger        acme/ledger/2: charge -$0.10, balance $0.00 after",
         "Inputs        i5, i6",
         (

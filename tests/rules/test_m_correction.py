@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.story import SIGNUP, charges, later, only, usd
+from tests.rules.story import SIGNUP, kinds_and_amounts, later, only, usd
 from tests.rules.subscriber import FEBRUARY, MINUTE_MS, Subscriber, dollars, paying, rated, subscriber
 
 
@@ -84,8 +84,12 @@ def test_p03_p14_the_card_never_owes_less_than_nothing() -> None:
 def test_p03_minutes_go_back_to_the_pool_and_other_calls_are_not_re_rated() -> None:
     story = subscriber().uses(60, "a").uses(60, "b").uses(1, "c")
     assert story.costs() == {"a": 0, "b": usd("2.20"), "c": usd("0.11")}
-    # a cost nothing, so there is no difference and no fact (decision 0003), but 60 minutes are there again.
-    assert list(charges(story.reclassifies("a", real=False).answer())) == []
+    # a cost nothing, so the difference is $0; that its 60 minutes are there again is said (decision 0003).
+    adjusted = story.reclassifies("a", real=False).charge()
+    assert (adjusted["amount_micros"], adjusted["minutes_before"], adjusted["minutes_after"]) == (0, 0, 0)
+    assert kinds_and_amounts(adjusted["lines"]) == [("included", 0)]
+    assert [line["quantity"] for line in adjusted["lines"]] == [-60]
+    assert story.answer("ledger-entry-posted") == []
     assert (story.usage()["minutes_used"], story.usage()["minutes_remaining"]) == (61, 39)
     charge = story.uses(40, "d").charge()
     assert (charge["minutes_before"], rated(charge)) == (61, {"included": (39, 0), "minutes": (1, usd("0.11"))})

@@ -65,7 +65,7 @@ def rate_call(world: World, account: NaiveAccount, wire: Wire, call: NaiveCall) 
     call.rated_period = period
     call.was_counted = call.is_counted
     billable_ms = instant(end["occurred_at"]) - instant(end["answered_at"]) if call.is_counted else 0
-    call.used_ms = increments(plan, billable_ms)
+    used_before_ms, call.used_ms = call.used_ms, increments(plan, billable_ms)
     included_ms = min(call.used_ms, max(0, plan.included_minutes * MINUTE_MS - call.before_ms))
     beyond_ms = call.used_ms - included_ms
     if included_ms and beyond_ms:
@@ -73,7 +73,7 @@ def rate_call(world: World, account: NaiveAccount, wire: Wire, call: NaiveCall) 
     cost = half_up(Fraction(beyond_ms * plan.rate(end["direction"]), MINUTE_MS), plan.quantum_micros)
     price = Price(None, {"minutes": cost} if cost else {}, 1 if call.redirected else 0)
     difference = cost - call.charged
-    if difference or is_first:
+    if difference or is_first or call.used_ms != used_before_ms:
         card = pay(world, account, call, difference)
         call.on_card += card
         said = {"minutes_before": call.before_ms, "minutes_after": call.before_ms + call.used_ms}
