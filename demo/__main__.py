@@ -14,6 +14,7 @@ from demo.provider_loop import serve
 from demo.run import RunOptions, run
 from demo.sender import play, write_report
 from demo.traffic import PLAYED_MS, TrafficSettings, records
+from payments.fake import FakeSettings
 from schemas.instant import MINUTE_MS, to_millis
 from stream.settings import Settings
 
@@ -115,7 +116,7 @@ def provider(
     keys = settings.keys()
     rate = PLAYED_MS / 1_000 / _seconds(seconds, speed_up)
     very_slow_ms = unresolved_ms(rate) + MINUTE_MS
-    decisions = Provider(ProviderSettings(seed=seed, very_slow_ms=very_slow_ms, signing_key=keys[0] if keys else None))
+    decisions = Provider(ProviderSettings(FakeSettings(seed, very_slow_ms=very_slow_ms), keys[0] if keys else None))
     asyncio.run(serve(settings, decisions, rate))
 
 

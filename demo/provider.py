@@ -7,24 +7,19 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from demo.wire import Timed, encode, sign
-from schemas.instant import MINUTE_MS, SECOND_MS, parse_instant
+from payments import fake
+from payments.fake import FakeSettings, Verdict
+from schemas.instant import MINUTE_MS, parse_instant
 
 Purpose = Literal["refill", "purchase", "overage", "subscription", "refund", "invoice"]
 DECIDED_WITHIN_MS = MINUTE_MS
-HARD_DECLINES = ("card_expired", "card_stolen", "account_closed")
-RETRYABLE_DECLINES = ("insufficient_funds", "issuer_unavailable")
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """Shares are parts per million of all payments; refunds are never declined."""
+    """How payments fare, as with the adapter's fake provider, and what signs the answers."""
 
-    seed: int = 1
-    declined_ppm: int = 40_000
-    declined_for_now_ppm: int = 80_000
-    slow_ppm: int = 150_000  # half a minute: a customer confirming the payment
-    very_slow_ppm: int = 10_000
-    very_slow_ms: int = 16 * MINUTE_MS  # longer than the time after which a refill counts as unresolved (C14)
+    fares: FakeSettings = FakeSettings()
     signing_key: bytes | None = None
 
 
@@ -64,36 +59,20 @@ class Provider:
 
 def decide(payment: PaymentRequest, settings: ProviderSettings) -> Answer:
     """Whether and when a payment goes through."""
-    digest = hashlib.blake2b(f"{settings.seed}/{payment.payment_id}".encode(), digest_size=24).digest()
-    luck, pace, spread = (int.from_bytes(digest[at : at + 8]) for at in (0, 8, 16))
-    delay_ms = _delay_ms(pace % 1_000_000, spread, settings)
-    kind, fields = _verdict(payment, luck % 1_000_000, spread, settings)
+    verdict = fake.decide(payment.payment_id, payment.purpose, settings.fares)
+    kind, fields = _told(verdict)
     asked_ms = parse_instant(payment.occurred_at)
     # An answer that takes its time was given at once and is long under way: ahead of the clock it would be refused.
-    decided_ms = asked_ms + min(delay_ms, DECIDED_WITHIN_MS)
+    decided_ms = asked_ms + min(verdict.delay_ms, DECIDED_WITHIN_MS)
     name = hashlib.blake2b(payment.payment_id.encode(), digest_size=12).hexdigest()
     value = encode(kind, f"pay:{name}", payment.account_id, decided_ms, {"payment_id": payment.payment_id, **fields})
     return Answer(
-        delay_ms,
-        Timed(asked_ms + delay_ms, kind, payment.account_id.encode(), value, sign(value, settings.signing_key)),
+        verdict.delay_ms,
+        Timed(asked_ms + verdict.delay_ms, kind, payment.account_id.encode(), value, sign(value, settings.signing_key)),
     )
 
 
-def _verdict(
-    payment: PaymentRequest, luck_ppm: int, spread: int, settings: ProviderSettings
-) -> tuple[str, dict[str, object]]:
-    if payment.purpose != "refund":
-        if luck_ppm < settings.declined_ppm:
-            return "payment-declined", {"reason": HARD_DECLINES[spread % len(HARD_DECLINES)], "retryable": False}
-        if luck_ppm < settings.declined_ppm + settings.declined_for_now_ppm:
-            reason = RETRYABLE_DECLINES[spread % len(RETRYABLE_DECLINES)]
-            return "payment-declined", {"reason": reason, "retryable": True}
-    return "payment-succeeded", {"provider_reference": f"ch-{spread:016x}"}
-
-
-def _delay_ms(pace_ppm: int, spread: int, settings: ProviderSettings) -> int:
-    if pace_ppm < settings.very_slow_ppm:
-        return settings.very_slow_ms + spread % (settings.very_slow_ms + MINUTE_MS)
-    if pace_ppm < settings.very_slow_ppm + settings.slow_ppm:
-        return 10 * SECOND_MS + spread % (50 * SECOND_MS)
-    return SECOND_MS + spread % (3 * SECOND_MS)
+def _told(verdict: Verdict) -> tuple[str, dict[str, object]]:
+    if verdict.reason is not None:
+        return "payment-declined", {"reason": verdict.reason, "retryable": verdict.retryable}
+    return "payment-succeeded", {"provider_reference": verdict.reference}

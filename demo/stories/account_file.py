@@ -73,7 +73,7 @@ def on(text: str) -> str:
 
 
 def account_files(evidence: Evidence, accepted: Sequence[InputRow]) -> list[AccountFile]:
-    """One for each account that has a snapshot, by name."""
+    """One for each account that has a snapshot, by name. Of others, which there must not be, the checks tell."""
     files = {account: AccountFile(account, row) for account, row in sorted(evidence.snapshots.items())}
     for row in accepted:
         if row.account_id in files and row.type != "call-ended":
@@ -82,11 +82,14 @@ def account_files(evidence: Evidence, accepted: Sequence[InputRow]) -> list[Acco
         if decision.account_id in files:
             files[decision.account_id].decisions.append(decision)
     for charge in evidence.charges:
-        files[charge.account_id].charges.append(charge)
+        if charge.account_id in files:
+            files[charge.account_id].charges.append(charge)
     for payment in evidence.payments:
-        files[payment.account_id].payments.append(payment)
+        if payment.account_id in files:
+            files[payment.account_id].payments.append(payment)
     for invoice in evidence.invoices:
-        _file_invoice(files[invoice.account_id], invoice)
+        if invoice.account_id in files:
+            _file_invoice(files[invoice.account_id], invoice)
     return list(files.values())
 
 

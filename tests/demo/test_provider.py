@@ -11,10 +11,11 @@ from aiokafka import TopicPartition
 from demo.provider import Answer, Provider, ProviderSettings
 from demo.provider_loop import Waiting
 from demo.wire import sign
+from payments.fake import FakeSettings
 from schemas.instant import HOUR_MS, MINUTE_MS, SECOND_MS, parse_instant
 
 KEY = b"a key of the tests"
-SETTINGS = ProviderSettings(seed=7, signing_key=KEY)
+SETTINGS = ProviderSettings(FakeSettings(seed=7), KEY)
 ASKED_AT = "2026-01-31T10:00:00.250Z"
 
 
@@ -81,7 +82,7 @@ def test_some_payments_are_declined_for_now_some_for_good_and_some_answers_are_s
 
 def test_an_answer_that_takes_its_time_was_decided_within_a_minute() -> None:
     """Rule P17: it is told to a clock that may stand still meanwhile, and must not be ahead of it."""
-    slow = replace(SETTINGS, very_slow_ppm=1_000_000, very_slow_ms=20 * HOUR_MS)
+    slow = replace(SETTINGS, fares=replace(SETTINGS.fares, very_slow_ppm=1_000_000, very_slow_ms=20 * HOUR_MS))
     for answer in answered(slow, 20):
         assert 20 * HOUR_MS <= answer.delay_ms <= 41 * HOUR_MS
         decided_ms = parse_instant(json.loads(answer.record.value)["occurred_at"])

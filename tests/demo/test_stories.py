@@ -120,5 +120,13 @@ def test_overage_tells_what_the_wallet_paid_and_what_the_card() -> None:
     )
 
 
+def test_what_belongs_to_no_account_is_left_to_the_checks() -> None:
+    """A run that does not add up still has its stories, and then its findings."""
+    log = run_that_adds_up()
+    log.charged("c9", "f9", account_id="nobody").asked("p9", "invoice", 1, account_id="nobody")
+    log.receipted("p9", 1, account_id="nobody")
+    assert [story.title for story in stories(log.audit.evidence)] == ["an invoice"]
+
+
 def test_what_a_run_has_none_of_is_not_told() -> None:
     assert [story.title for story in stories(run_that_adds_up().audit.evidence)] == ["an invoice"]
