@@ -1,7 +1,7 @@
 """A payment provider that moves no money: answers every payment request once, with declines and delays."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ DECIDED_WITHIN_MS = MINUTE_MS
 class ProviderSettings:
     """How payments fare, as with the adapter's fake provider, and what signs the answers."""
 
-    fares: FakeSettings = FakeSettings()
+    fares: FakeSettings = field(default_factory=FakeSettings)
     signing_key: bytes | None = None
 
 

@@ -23,7 +23,8 @@ class FakeSettings:
     declined_ppm: int = 40_000
     declined_for_now_ppm: int = 80_000
     slow_ppm: int = 150_000  # half a minute: a customer confirming the payment
-    very_slow_ppm: int = 10_000  # longer than the 15 minutes after which a refill counts as unresolved (C14)
+    very_slow_ppm: int = 10_000
+    very_slow_ms: int = 16 * MINUTE_MS  # longer than the time after which a refill counts as unresolved (C14)
 
 
 class Verdict(NamedTuple):
@@ -40,8 +41,9 @@ def decide(payment_id: str, purpose: str, settings: FakeSettings) -> Verdict:
     digest = hashlib.blake2b(f"{settings.seed}/{payment_id}".encode(), digest_size=24).digest()
     luck, pace, spread = (int.from_bytes(digest[at : at + 8]) for at in (0, 8, 16))
     delay_ms = _delay_ms(pace % 1_000_000, spread, settings)
-    luck_ppm = luck % 1_000_000 if purpose != "refund" else 1_000_000
-    reference = f"ch-{spread:016x}"
+    luck_ppm, reference = luck % 1_000_000, f"ch-{spread:016x}"
+    if purpose == "refund":
+        return Verdict(delay_ms, reference)
     if luck_ppm < settings.declined_ppm:
         return Verdict(delay_ms, reference, HARD_DECLINES[spread % len(HARD_DECLINES)])
     if luck_ppm < settings.declined_ppm + settings.declined_for_now_ppm:
@@ -51,7 +53,7 @@ def decide(payment_id: str, purpose: str, settings: FakeSettings) -> Verdict:
 
 def _delay_ms(pace_ppm: int, spread: int, settings: FakeSettings) -> int:
     if pace_ppm < settings.very_slow_ppm:
-        return 16 * MINUTE_MS + spread % (20 * MINUTE_MS)
+        return settings.very_slow_ms + spread % (settings.very_slow_ms + MINUTE_MS)
     if pace_ppm < settings.very_slow_ppm + settings.slow_ppm:
         return 10 * SECOND_MS + spread % (50 * SECOND_MS)
     return SECOND_MS + spread % (3 * SECOND_MS)

@@ -205,7 +205,15 @@ def billing_key(account_id: str) -> str:
 
 
 def bill_key(account_id: str, bill: str) -> str:
-    return f"{account_id}/b/{bill}"
+    """The key of a bill such as `invoice/12`, in digits enough that keys sort by number: so do bills due at once."""
+    purpose, _, number = bill.partition("/")
+    return f"{account_id}/b/{purpose}/{number:0>9}"
+
+
+def bill_of(key: str) -> str:
+    """The bill's name, from its key."""
+    purpose, _, number = key.split("/", 2)[2].partition("/")
+    return f"{purpose}/{int(number)}"
 
 
 def invoice_key(account_id: str, number: int) -> str:

@@ -11,7 +11,7 @@ from schemas.account import Account, Row
 from schemas.call import Call
 from schemas.facts import CallStuck
 from schemas.inputs import ClockTicked
-from schemas.rows import Bill
+from schemas.rows import Bill, bill_of
 
 
 def expire_row(view: View, key: str, row: Row, tick: ClockTicked) -> Decision:
@@ -32,7 +32,7 @@ def expire_row(view: View, key: str, row: Row, tick: ClockTicked) -> Decision:
     if isinstance(row, Call):
         _expire_hold(turn, key.rpartition("/")[2], row)
     else:
-        ask_or_tell(turn, key.split("/", 2)[2])
+        ask_or_tell(turn, bill_of(key))
     return finish(turn)
 
 

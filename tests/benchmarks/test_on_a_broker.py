@@ -1,5 +1,6 @@
 """The measurements in miniature on a real Kafka. Nothing here is timed: it shows that like is compared with like."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from benchmarks import latency, memory, restore, throughput
 from benchmarks.scene import Scene, Size
+from benchmarks.traffic import MINUTES
 from stream.dev_broker import DevBroker
 from stream.settings import Settings
 
@@ -42,7 +44,7 @@ async def read(settings: Settings, name: str) -> Counter[tuple[bytes, bytes]]:
 @pytest.mark.timeout(600)
 async def test_the_bare_loops_write_the_records_that_the_worker_writes(scene: Scene) -> None:
     await scene.filled()
-    worker, _ = await throughput.run_worker(scene)
+    worker, _ = await throughput.run_worker(scene, scene.consuming_settings())
     assert worker.per_second > 0
     written = {name: await read(scene.settings, name) for name in ("call-decisions", "charges", "ledger-entries")}
     # Some calls end after a later one and move it beyond the allowance: its charge is adjusted.
@@ -56,6 +58,18 @@ async def test_the_bare_loops_write_the_records_that_the_worker_writes(scene: Sc
                 assert again == Counter({record: count * (time + 2) for record, count in once.items()}), name
     finally:
         child.stop()
+
+
+@pytest.mark.timeout(600)
+async def test_the_same_calls_are_taken_in_on_a_minutes_plan(scene: Scene) -> None:
+    await scene.filled()
+    await scene.filled_with_minutes()
+    settings = scene.named("minutes", topic_prefix=scene.minutes_prefix)
+    worker, _ = await throughput.run_worker(scene, settings)
+    assert worker.per_second > 0
+    charged = [json.loads(value) for _, value in await read(settings, "charges")]
+    assert {fact["plan"] for fact in charged} == {MINUTES}
+    assert len(charged) >= TINY.calls
 
 
 @pytest.mark.timeout(600)

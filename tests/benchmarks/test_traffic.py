@@ -3,10 +3,12 @@
 import json
 from collections import Counter
 
+import pytest
+
 from agents.wallet.agent import Wallets
 from benchmarks import rules
 from benchmarks.rules import Input, apply
-from benchmarks.traffic import OPENING_INPUTS, Traffic, by_partition
+from benchmarks.traffic import CREDITS, MINUTES, OPENING_INPUTS, Traffic, by_partition
 from schemas.batch import Outcome
 from schemas.plan import load_catalogue
 
@@ -44,8 +46,9 @@ def test_the_same_settings_give_the_same_bytes_in_order_of_time() -> None:
     assert Counter(json.loads(value)["type"] for _, value in played) == {"call-started": 200, "call-ended": 200}
 
 
-def test_the_stages_of_the_rules_are_all_timed() -> None:
-    spent = rules.measure(calls=50, batch=20)
+@pytest.mark.parametrize("plan", [CREDITS, MINUTES])
+def test_the_stages_of_the_rules_are_all_timed(plan: str) -> None:
+    spent = rules.measure(calls=50, batch=20, plan=plan)
     assert len(spent.stages) == len(rules.STAGES)
     assert all(len(values) == len(spent.whole) for values in spent.stages)
     assert rules.table(spent).row_count == len(rules.STAGES) + 2
