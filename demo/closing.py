@@ -9,9 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from demo.accounts import CREDITS_PLAN
 from demo.stories.story import Story
 from demo.verify import Audit
 from schemas.money import format_money
+from schemas.plan import CreditsPlan, load_catalogue
 from stream.explain import explain
 
 # The JSON of unknown shape that facts are to somebody who only reads and shows them.
@@ -69,7 +71,8 @@ def print_verdict(console: Console, audit: Audit, findings: list[str]) -> None:
 def print_explanation(console: Console, account_id: str, balance_micros: int, facts: list[Fact]) -> None:
     """The account that is furthest down, and the receipt of its most telling call."""
     console.print(
-        f"\nlowest balance: {account_id} stands at {format_money(balance_micros)} after {_story(facts)}",
+        f"\nlowest balance: {account_id} stands at {format_money(balance_micros)} after {_story(facts)}"
+        f"{_past_bound(balance_micros)}",
         soft_wrap=True,
         highlight=False,
     )
@@ -83,6 +86,17 @@ def print_explanation(console: Console, account_id: str, balance_micros: int, fa
         soft_wrap=True,
         highlight=False,
         style="dim",
+    )
+
+
+def _past_bound(balance_micros: int) -> str:
+    """Calls gated and ended in time leave the balance above minus one cap (rule C9): one below it has its reason."""
+    plan = load_catalogue().plans[CREDITS_PLAN]
+    assert isinstance(plan, CreditsPlan)
+    if balance_micros > -plan.cap_micros:
+        return ""
+    return (
+        f"; only ends that come hours late and corrections go past -{format_money(plan.cap_micros)}, the cap of a call"
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from demo.checks.evidence import Evidence
 from demo.checks.payments import ANSWERS
@@ -11,6 +12,7 @@ from demo.checks.rows import (
     InputRow,
     InvoiceRow,
     PaymentRow,
+    Row,
     SnapshotRow,
 )
 from demo.ticks import TICK_PREFIX
@@ -75,25 +77,31 @@ def on(text: str) -> str:
 def account_files(evidence: Evidence, accepted: Sequence[InputRow]) -> list[AccountFile]:
     """One for each account that has a snapshot, by name. Of others, which there must not be, the checks tell."""
     files = {account: AccountFile(account, row) for account, row in sorted(evidence.snapshots.items())}
-    for row in accepted:
-        if row.account_id in files and row.type != "call-ended":
-            _file_input(files[row.account_id], row)
-    for decision in evidence.decisions:
-        if decision.account_id in files:
-            files[decision.account_id].decisions.append(decision)
-    for charge in evidence.charges:
-        if charge.account_id in files:
-            files[charge.account_id].charges.append(charge)
-    for payment in evidence.payments:
-        if payment.account_id in files:
-            files[payment.account_id].payments.append(payment)
-    for invoice in evidence.invoices:
-        if invoice.account_id in files:
-            _file_invoice(files[invoice.account_id], invoice)
+    said = (accepted, evidence.decisions, evidence.charges, evidence.payments, evidence.invoices)
+    for row in chain.from_iterable(said):
+        file = files.get(row.account_id)
+        if file is not None:
+            _put(file, row)
     return list(files.values())
 
 
+def _put(file: AccountFile, row: Row) -> None:
+    match row:
+        case DecisionRow():
+            file.decisions.append(row)
+        case ChargeRow():
+            file.charges.append(row)
+        case PaymentRow():
+            file.payments.append(row)
+        case InvoiceRow():
+            _file_invoice(file, row)
+        case InputRow():
+            _file_input(file, row)
+
+
 def _file_input(file: AccountFile, row: InputRow) -> None:
+    if row.type == "call-ended":
+        return  # Its charge says all that a story needs.
     if row.type in ANSWERS:
         file.answers.setdefault(row.payment_id, row)
     else:
