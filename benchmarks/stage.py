@@ -82,8 +82,10 @@ class Worker:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What a child is told: where the broker is, under which names to work; the rest stays as an operator has it."""
-    said = {"bootstrap_servers", "app_id", "topic_prefix", "partitions"}
+    """What a child is told: where the broker is, under which names to work, how large its batches are; the rest stays
+    as an operator has it.
+    """
+    said = {"bootstrap_servers", "app_id", "topic_prefix", "partitions", "batch_records_max"}
     return {f"TOLLGATE_{name.upper()}": str(getattr(settings, name)) for name in sorted(said)}
 
 
