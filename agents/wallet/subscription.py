@@ -131,16 +131,19 @@ def _bill_term(turn: Turn, plan: MinutesPlan, at_ms: int) -> str | None:
 
 
 def _bill(turn: Turn, lines: list[FeeLine]) -> str | None:
-    """Put lines on the invoice to come. The name of the bill for their sum, None when that is 0.
+    """Put lines on the invoice to come. The name of the bill for their sum, None when nothing is to be paid.
 
-    The two sides of a proration are left out when they are equal: an owner may go to and fro.
+    The two sides of a proration are left out when they are equal: an owner may go to and fro. A sum below 0, which two
+    plans of the same price can give when they round differently, reduces what the invoice asks for.
     """
     amount_micros = sum(line.amount_micros for line in lines)
     if amount_micros or any(line.kind == "subscription" for line in lines):
         billing = turn.billing
         kept = [line for line in lines if line.amount_micros or line.kind == "subscription"]
         turn.billing = replace(billing, lines=(*billing.lines, *kept))
-    return bill_fee(turn, amount_micros, lines[0].at_ms) if amount_micros else None
+    if amount_micros < 0:
+        turn.billing = replace(turn.billing, credit_micros=turn.billing.credit_micros - amount_micros)
+    return bill_fee(turn, amount_micros, lines[0].at_ms) if amount_micros > 0 else None
 
 
 def renew(turn: Turn, boundary_ms: int) -> None:

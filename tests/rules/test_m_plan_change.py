@@ -271,3 +271,13 @@ def test_m07_a_plan_of_no_price() -> None:
     assert (story.asks(), story.snapshot()["plan"], story.subscription()["status"]) == ([], "nothing", "active")
     # 16 of May's 31 days.
     assert story.waits(later(MAY, days=15)).ticks().changes_plan("hundred").asks() == dollars(("subscription", "51.61"))
+
+
+# P11: only a positive proration is asked for. Two plans of one price that round differently: 14 of 30 days of $10 are
+# $4.667 in tenths of a cent and $4.67 in cents; the other way round the tenths are less, and nothing is asked.
+@pytest.mark.parametrize(("before", "after", "asked"), [("tenths", "cents", ["0.003"]), ("cents", "tenths", [])])
+def test_p11_m07_a_proration_below_nothing_is_not_asked_for(before: str, after: str, asked: list[str]) -> None:
+    price = {"monthly_price_micros": usd(10)}
+    catalogue = minutes_plans(tenths={**price, "charge_quantum_micros": 1_000}, cents=price)
+    story = subscriber(plan=before, catalogue=catalogue, signup=APRIL).has_paid().waits("2026-04-17T00:00:00Z")
+    assert story.changes_plan(after).asks() == dollars(*(("subscription", amount) for amount in asked))
