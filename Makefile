@@ -17,7 +17,7 @@ help: ## List the targets
 setup: ## Install what is missing: Python, Java, Maven, uv, .venv, Kafka's jars
 	@deploy/setup.sh
 
-demo: setup ## A day of calls through a real Kafka; BROKER_URL=host:port uses a running cluster
+demo: setup ## A month of calls through a real Kafka; BROKER_URL=host:port uses a running cluster
 	@$(PYTHON) -m demo $(ARGS)
 
 kills: setup ## The demo for ten minutes, its worker killed with SIGKILL every 15 s: everything must still add up
