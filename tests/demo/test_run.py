@@ -47,7 +47,12 @@ class Run:
         """Process id and command line of every child."""
         threads = Path(f"/proc/{self.process.pid}/task")
         pids = [pid for thread in threads.iterdir() for pid in (thread / "children").read_text().split()]
-        return {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in pids}
+        found = {}
+        for pid in pids:
+            # Some live for a moment only, such as the one that formats Kafka's storage.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found[int(pid)] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         until_s = time.monotonic() + DEADLINE_S
