@@ -2,7 +2,7 @@
 # except the distribution's Python, Java and Maven, and those only when missing.
 MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
-# Options for the command a target runs: make demo ARGS="--speed-up 600"
+# Options for the command a target runs: make demo ARGS="--speed-up 20000"
 ARGS ?=
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
