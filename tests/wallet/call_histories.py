@@ -110,7 +110,10 @@ class CallHistories(RuleBasedStateMachine):
 
     @rule(account_id=ACCOUNTS, number=PICKS, said=ENDS, shift=SHIFTS)
     def end_a_call(self, account_id: str, number: int, said: dict[str, Any], shift: int) -> None:
-        call = pick([call for call in self.remembered_calls(account_id) if not call.ends], number)
+        calls = [call for call in self.remembered_calls(account_id) if not call.ends]
+        # A start that came before the account was opened may be forgotten when the end comes.
+        signup_ms = self.since_signup(account_id, 0)
+        call = pick([call for call in calls if call.last_heard_ms >= signup_ms - DAY_MS], number)
         if call is not None:
             started = instant(call.start["occurred_at"]) if call.start else self.history.now_ms
             started += shift if abs(shift) < MINUTE_MS else 0

@@ -50,14 +50,11 @@ class Cost:
 
 
 @dataclass
-class CardPart:
-    """A part of a call that was put on the card, less what was given back. `payment` asks for it or has paid it."""
+class CardEntry:
+    """What was put on the card for a call, or given back to it: negative then. It lies on an invoice, as its cost."""
 
-    call_id: str
     period: int
     amount: int
-    state: Literal["due", "asked", "paid"] = "due"
-    payment: str = ""
     invoice: int | None = None
 
 
@@ -81,7 +78,9 @@ class NaiveBilling:
     fees: list[NaiveFee] = field(default_factory=list)
     bills: list[NaiveBill] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
-    card_parts: list[CardPart] = field(default_factory=list)
+    card_entries: list[CardEntry] = field(default_factory=list)
+    card_asked: int = 0
+    card_paid: int = 0
     is_overage_wanted: bool = False
     numbers: list[NaiveNumber] = field(default_factory=list)
     tax_ppm: int = 0
@@ -97,20 +96,17 @@ class NaiveBilling:
 
     @property
     def card_due(self) -> int:
-        return sum(part.amount for part in self.card_parts if part.state == "due")
+        """Overage that the card has yet to be asked for. `card_asked` is what it was asked for and has not declined."""
+        return sum(entry.amount for entry in self.card_entries) - self.card_asked
 
-    def unsettled(self, invoice: int) -> int:
-        """What is open of an invoice's overage on the card, which settles overage in the order in which it came."""
-        paid = sum(part.amount for part in self.card_parts if part.state == "paid")
-        still_open = 0
-        for part in self.card_parts:
-            covered = min(paid, part.amount)
-            paid -= covered
-            if part.invoice == invoice:
-                still_open += part.amount - covered
-        return still_open
+    def left_up_to(self, invoice: int) -> int:
+        """What is open of the overage on the card up to an invoice. What is given back later is not owed any more."""
+        numbers = range(invoice, len(self.invoices) + 1)
+        owed = [sum(e.amount for e in self.card_entries if e.invoice is not None and e.invoice <= n) for n in numbers]
+        owed.append(sum(entry.amount for entry in self.card_entries))
+        return max(0, min(owed) - self.card_paid)
 
     def open_of(self, invoice: int) -> int:
-        """What is not paid of an invoice."""
+        """What is not paid of an invoice. The card settles overage in the order in which it came."""
         bills = [bill for bill in self.bills if bill.invoice == invoice and bill.state != "paid"]
-        return sum(bill.amount for bill in bills) + self.unsettled(invoice)
+        return sum(bill.amount for bill in bills) + self.left_up_to(invoice) - self.left_up_to(invoice - 1)

@@ -96,9 +96,9 @@ def mark_invoiced(account: NaiveAccount, period: int) -> None:
 def rest_of(account: NaiveAccount, lines: list[Line], period: int, number: int) -> int:
     """What nothing else has paid or is being asked for. What is in flight, and overage, keep to this invoice too."""
     billing = account.billing
-    for part in billing.card_parts:
-        if part.invoice is None and part.period <= period:
-            part.invoice = number
+    for entry in billing.card_entries:
+        if entry.invoice is None and entry.period <= period:
+            entry.invoice = number
     rest = sum(line.amount for line in lines if line.kind in ("phone_number", "tax")) + billing.credit
     for bill in billing.bills:
         if bill.invoice is None and bill.period <= period and bill.state not in ("paid", "carried"):

@@ -46,7 +46,7 @@ class NaiveModel:
         self.world = World({plan.name: plan for plan in plans or [NaivePlan()]})
         self.accounts: dict[str, NaiveAccount] = {}
         self.seen: set[tuple[str, str]] = set()
-        self.redirected_unknown: set[tuple[str, str]] = set()
+        self.redirected_unknown: dict[tuple[str, str], Wire] = {}
 
     def step(self, wire: Wire) -> list[Fact]:
         """What one input leads to: facts, one dead letter, or nothing for a repeat. Rule G10."""
@@ -106,7 +106,7 @@ class NaiveModel:
         if wire["type"] == "call-started":
             if (account_id, wire["call_id"]) in self.redirected_unknown:
                 raise Repeated
-            self.redirected_unknown.add((account_id, wire["call_id"]))
+            self.redirected_unknown[account_id, wire["call_id"]] = wire
             self.world.reached.add("start of an unknown account")
             call_id = wire["call_id"]
             self.world.fact(account_id, wire, type="call-redirected", call_id=call_id, reason="unknown_account")
@@ -118,9 +118,9 @@ class NaiveModel:
         account.billing.billing_email = wire.get("billing_email")
         naive_subscription.open_subscription(self.world, account, wire)
         account.accepted.append(wire)
-        for other_id, call_id in self.redirected_unknown:
+        for (other_id, call_id), start in self.redirected_unknown.items():
             if other_id == account_id:
-                account.calls[call_id] = NaiveCall(call_id, wire, redirected=True)
+                account.calls[call_id] = NaiveCall(call_id, start, redirected=True)
         self.accounts[account_id] = account
 
     def _tick(self, wire: Wire) -> None:

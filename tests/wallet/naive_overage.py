@@ -1,7 +1,7 @@
 """Overage in the naive model: what the wallet cannot pay is put on the card and asked for in sums."""
 
 from tests.wallet.naive_account import NaiveAccount, NaiveCall, NaivePayment
-from tests.wallet.naive_billing import CardPart
+from tests.wallet.naive_billing import CardEntry
 from tests.wallet.naive_plans import NaiveMinutes
 from tests.wallet.naive_wire import Wire
 from tests.wallet.naive_world import World, request_payment
@@ -10,24 +10,16 @@ from tests.wallet.naive_world import World, request_payment
 def pay_overage(world: World, account: NaiveAccount, call: NaiveCall, amount: int) -> int:
     """The wallet pays as far as money is available, the card the rest, which is returned. Rule M5."""
     card = amount - min(amount, max(0, account.available))
-    if card:
-        account.billing.card_parts.append(CardPart(call.call_id, account.period_of(call.started_ms), card))
+    account.billing.card_entries.append(CardEntry(account.period_of(call.started_ms), card))
     if amount:
         world.reached.add("overage on the card" if card == amount else "overage on both" if card else "wallet overage")
     return card
 
 
 def give_back(world: World, account: NaiveAccount, call: NaiveCall, amount: int) -> int:
-    """What of a credit back goes to the card: as far as this call is on it, and overage is not asked for. Rule P3.
-
-    It is taken from the call's own part where that is still due, else from the newest that is.
-    """
-    card = left = min(amount, call.on_card, account.billing.card_due)
-    due = [part for part in reversed(account.billing.card_parts) if part.state == "due"]
-    for part in sorted(due, key=lambda part: part.call_id != call.call_id):
-        taken = min(part.amount, left)
-        part.amount -= taken
-        left -= taken
+    """What of a credit back goes to the card: as far as this call is on it, and overage is not asked for. Rule P3."""
+    card = min(amount, call.on_card, account.billing.card_due)
+    account.billing.card_entries.append(CardEntry(account.period_of(call.started_ms), -card))
     if card:
         world.reached.add("overage given back to the card")
     if card < amount:
@@ -47,22 +39,21 @@ def ask_at_threshold(world: World, account: NaiveAccount, wire: Wire, call: Naiv
 def ask_for_overage(world: World, account: NaiveAccount, wire: Wire) -> None:
     """All that is due at once; without a card it waits for one."""
     billing = account.billing
-    due = [part for part in billing.card_parts if part.state == "due" and part.amount]
     card = account.card(account.default_card)
-    if not due:
+    if billing.card_due == 0:
         return
     if card is None:
         world.reached.add("overage waits for a card")
         billing.is_overage_wanted = True
         return
-    payment = request_payment(world, account, wire, "overage", amount=billing.card_due, about="", card=card)
+    request_payment(world, account, wire, "overage", amount=billing.card_due, about="", card=card)
     billing.is_overage_wanted = False
-    for part in due:
-        part.state, part.payment = "asked", payment.name
+    billing.card_asked += billing.card_due
 
 
 def answer_overage(account: NaiveAccount, payment: NaivePayment) -> None:
     """Rule P14: a declined one is due again."""
-    for part in account.billing.card_parts:
-        if part.payment == payment.name and part.state == "asked":
-            part.state = "paid" if payment.answer == "succeeded" else "due"
+    if payment.answer == "succeeded":
+        account.billing.card_paid += payment.amount
+    else:
+        account.billing.card_asked -= payment.amount

@@ -14,6 +14,7 @@ from tests.wallet.against import (
     RealRun,
     run_real,
 )
+from tests.wallet.billing_histories import BillingHistories
 from tests.wallet.draws import USED
 from tests.wallet.histories import Histories
 from tests.wallet.history import DOLLAR, History
@@ -35,9 +36,13 @@ class AgainstModel(Histories):
 
 
 TestAgainstModel = AgainstModel.TestCase
+# The histories of both products (test_billing_against_model.py) come through the credits plan as well.
+TestAgainstModel.settings = settings(
+    TestAgainstModel.settings, max_examples=TestAgainstModel.settings.max_examples * 2 // 3
+)
 
 
-class Prefixes(Histories):
+class Prefixes(BillingHistories):
     """The facts of the first inputs do not depend on what comes after, and the same inputs give the same facts."""
 
     def check(self) -> None:

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from tests.wallet.history import DOLLAR, History
 from tests.wallet.hold_against import hold_against_model
 from tests.wallet.naive_plans import NaivePlan
-from tests.wallet.naive_time import HOUR_MS, MINUTE_MS
+from tests.wallet.naive_time import HOUR_MS, MINUTE_MS, instant
 from tests.wallet.naive_world import payment_name
+from tests.wallet.plan_histories import MINUTES_PLANS
 
 
 def test_extra_calls_that_end_before_the_included_ones_do_not_take_the_balance_to_the_cap_below_zero() -> None:
@@ -80,3 +81,94 @@ def test_a_retry_over_the_limit_is_dropped_without_a_pause_when_a_smaller_refill
     history.add("auto-refill-set", enabled=True, amount_micros=6 * DOLLAR, monthly_limit_micros=10 * DOLLAR)
     history.tick(history.now_ms + HOUR_MS)
     hold_against_model(history, NaivePlan())
+
+
+# Minutes plans, with the small plans of the generated histories. `big` includes no minutes: a minute costs 11 cents.
+FREE = NaivePlan(included_calls=2)
+
+
+def opened(plan: str, *, card: bool = True, paid: bool = False) -> History:
+    history = History()
+    history.open(plan=plan)
+    if card:
+        asked = history.card()
+        if paid:
+            history.add("payment-succeeded", payment_id=payment_name("a", asked["id"]))
+    return history
+
+
+def overage(history: History, call_id: str, at: str) -> None:
+    history.now_ms = instant(at)
+    history.end(call_id, started_ms=history.now_ms)
+
+
+def test_overage_of_the_next_period_is_not_open_on_an_invoice_whose_tick_comes_late() -> None:
+    """Decision 0016: the first invoice would have had more open than its total, the second would have been paid."""
+    history = opened("big", card=False)
+    overage(history, "next", "2026-03-02T00:00:00.000Z")
+    history.tick(instant("2026-04-02T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_what_is_given_back_to_the_card_does_not_pay_what_the_card_was_asked_for() -> None:
+    """Decision 0016: the invoice was told as paid, and then its payment was declined."""
+    history = opened("big", paid=True)
+    overage(history, "one", "2026-02-01T00:00:00.000Z")
+    boundary = history.tick(instant("2026-02-28T00:00:00.000Z"))
+    overage(history, "two", "2026-02-28T00:00:00.000Z")
+    history.add("call-reclassified", call_id="two", real=False)
+    history.add("payment-declined", payment_id=payment_name("a", boundary["id"]), reason="stolen", retryable=False)
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_a_call_corrected_after_its_invoice_lowers_the_next_one() -> None:
+    """Decision 0016, without a card: what both invoices have open is what is due."""
+    history = opened("big", card=False)
+    overage(history, "invoiced", "2026-02-01T00:00:00.000Z")
+    history.tick(instant("2026-02-28T00:00:00.000Z"))
+    overage(history, "next", "2026-02-28T00:00:00.000Z")
+    history.add("call-reclassified", call_id="invoiced", real=False)
+    history.tick(instant("2026-03-31T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_a_change_after_a_period_goes_on_the_invoice_of_its_own() -> None:
+    """Rule P12: the tick that ends the period came after the change."""
+    history = opened("small", paid=True)
+    history.add("subscription-cancel-requested")
+    history.tick(instant("2026-02-27T23:59:00.000Z"))
+    history.now_ms = instant("2026-02-28T00:00:00.000Z")
+    history.add("plan-change-requested", plan="fine")
+    history.tick()
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_a_yearly_term_that_begins_late_costs_its_days() -> None:
+    """Decision 0018: a whole year was asked for, a month before the signup's anniversary, and then again."""
+    history = opened("big")
+    history.tick(instant("2027-01-01T00:00:00.000Z"))
+    history.add("plan-change-requested", plan="year-up")
+    history.tick(instant("2026-12-31T00:00:00.000Z"))
+    history.tick(instant("2027-01-31T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_a_proration_below_nothing_is_not_asked_of_the_card() -> None:
+    """Rule P11: two plans of one price that round differently."""
+    history = opened("small")
+    history.now_ms = instant("2026-02-07T00:00:00.000Z")
+    for plan in ("exact", "small", "exact"):
+        history.add("plan-change-requested", plan=plan)
+    history.tick(instant("2026-02-28T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_overage_declined_after_the_subscription_is_asked_for_at_the_next_period_end() -> None:
+    """Rule P14: the account had gone to a credits plan, of which nothing else was due."""
+    history = opened("big", paid=True)
+    overage(history, "one", "2026-02-01T00:00:00.000Z")
+    history.add("plan-change-requested", plan="free")
+    boundary = history.tick(instant("2026-02-28T00:00:00.000Z"))
+    history.add("payment-declined", payment_id=payment_name("a", boundary["id"]), reason="busy", retryable=True)
+    history.tick(instant("2026-03-31T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
