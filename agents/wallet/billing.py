@@ -9,7 +9,7 @@ from agents.wallet.turn import Refusal, Turn
 from agents.wallet.usage import mark_billing, open_period, overage_micros
 from schemas.account import Period
 from schemas.inputs import PhoneNumberAdded, PhoneNumberRemoved, TaxRateSet
-from schemas.rows import PhoneNumber
+from schemas.rows import Billing, PhoneNumber
 
 # An account has a handful: without a bound a sender gone wrong could make its row grow for ever.
 NUMBERS_MAX = 64
@@ -44,7 +44,11 @@ def _has_lines(period: Period) -> bool:
 def add_number(turn: Turn, event: PhoneNumberAdded) -> bool | Refusal:
     """Hold a number from now on, or set the fee of one that is held. Rule M13."""
     billing, at_ms = turn.billing, turn.at_ms
-    known = next((phone for phone in billing.numbers if phone.number == event.number), None)
+    known = _held(billing, event.number)
+    if known is not None and known.removed_at_ms is not None:
+        # Removed in an earlier period, whose tick is yet to come: that one pays the old fee, this is another holding.
+        same_period = turn.period(known.removed_at_ms).start_ms == turn.period(at_ms).start_ms
+        known = known if same_period else None
     if known is None and len(billing.numbers) >= NUMBERS_MAX:
         return Refusal("schema_invalid", f"the account has {NUMBERS_MAX} phone numbers: remove one first")
     if known is None:
@@ -60,7 +64,7 @@ def add_number(turn: Turn, event: PhoneNumberAdded) -> bool | Refusal:
 def remove_number(turn: Turn, event: PhoneNumberRemoved) -> bool | Refusal:
     """Give a number back; the period in which that happens is the last one that pays for it. Rule P12."""
     billing = turn.billing
-    known = next((phone for phone in billing.numbers if phone.number == event.number), None)
+    known = _held(billing, event.number)
     if known is None:
         return Refusal("schema_invalid", "`number` is none of the account's phone numbers")
     if known.removed_at_ms is not None:
@@ -68,6 +72,11 @@ def remove_number(turn: Turn, event: PhoneNumberRemoved) -> bool | Refusal:
     gone = replace(known, removed_at_ms=max(turn.at_ms, known.added_at_ms))
     turn.billing = replace(billing, numbers=tuple(gone if phone is known else phone for phone in billing.numbers))
     return True
+
+
+def _held(billing: Billing, number: str) -> PhoneNumber | None:
+    """The newest holding of a number."""
+    return next((phone for phone in reversed(billing.numbers) if phone.number == number), None)
 
 
 def set_tax_rate(turn: Turn, event: TaxRateSet) -> None:

@@ -256,3 +256,13 @@ def test_m11_the_receipt_names_the_card(*, removed: bool, said: dict[str, Any]) 
         story.removes_card("pm1")
     receipt = only(story.pays().answer("receipt-issued"))
     assert {name: receipt[name] for name in ("brand", "last4") if name in receipt} == said
+
+
+# 0020: a number that comes back in the next period is another holding: the period before pays the fee that it had.
+def test_m13_p12_a_number_that_comes_back_before_the_tick_keeps_its_old_fee_in_the_period_before() -> None:
+    story = paying().adds_number(fee=1).waits("2026-01-05T00:00:00Z").removes_number()
+    story.waits("2026-02-01T00:00:01Z").adds_number(fee=3).ticks("2026-02-01T00:00:02Z").ticks(MARCH)
+    assert [billed(i) for i in story.invoices()] == [
+        dollars(("subscription", 49), ("phone_number", 1)),
+        dollars(("subscription", 49), ("phone_number", 3)),
+    ]
