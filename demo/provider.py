@@ -1,6 +1,5 @@
 """A payment provider that moves no money: answers every payment request once, with declines and delays."""
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -8,11 +7,11 @@ import msgspec
 
 from demo.wire import Timed, encode, sign
 from payments import fake
+from payments.answer import AHEAD_MAX_MS, answer_id
 from payments.fake import FakeSettings, Verdict
-from schemas.instant import MINUTE_MS, parse_instant
+from schemas.instant import parse_instant
 
 Purpose = Literal["refill", "purchase", "overage", "subscription", "refund", "invoice"]
-DECIDED_WITHIN_MS = MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,9 @@ def decide(payment: PaymentRequest, settings: ProviderSettings) -> Answer:
     kind, fields = _told(verdict)
     asked_ms = parse_instant(payment.occurred_at)
     # An answer that takes its time was given at once and is long under way: ahead of the clock it would be refused.
-    decided_ms = asked_ms + min(verdict.delay_ms, DECIDED_WITHIN_MS)
-    name = hashlib.blake2b(payment.payment_id.encode(), digest_size=12).hexdigest()
-    value = encode(kind, f"pay:{name}", payment.account_id, decided_ms, {"payment_id": payment.payment_id, **fields})
+    decided_ms = asked_ms + min(verdict.delay_ms, AHEAD_MAX_MS)
+    said = {"payment_id": payment.payment_id, **fields}
+    value = encode(kind, answer_id(payment.payment_id), payment.account_id, decided_ms, said)
     return Answer(
         verdict.delay_ms,
         Timed(asked_ms + verdict.delay_ms, kind, payment.account_id.encode(), value, sign(value, settings.signing_key)),

@@ -99,10 +99,9 @@ class Billing(Row, frozen=True, array_like=True):
 
     `lines` are to be invoiced and `bills` name what was asked of the card for them, or is to be. `overages` and
     `invoices` count those there were, `fees` the bills; invoices below `open_from` are paid. Overage on the card: what
-    was asked for and not answered is `card_in_flight_micros`, what was paid or given back `card_settled_micros`, what
-    invoices carried `card_invoiced_micros`; `overage_wanted` when it was to be asked for and there was no card.
-    `credit_micros` is a negative rest of earlier invoices. `plan_before` is the plan of a period that is over and waits
-    for its tick, when the account has changed since.
+    was paid or given back is `card_settled_micros`, what invoices carried `card_invoiced_micros`; `overage_wanted`
+    when it was to be asked for and there was no card. `credit_micros` is a negative rest of earlier invoices.
+    `plan_before` is the plan of a period that is over and waits for its tick, when the account has changed since.
     """
 
     lines: tuple[FeeLine, ...] = ()
@@ -112,7 +111,6 @@ class Billing(Row, frozen=True, array_like=True):
     fees: int = 0
     overages: int = 0
     overage_wanted: bool = False
-    card_in_flight_micros: int = 0
     card_settled_micros: int = 0
     invoices: int = 0
     open_from: int = 1

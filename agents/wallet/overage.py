@@ -26,9 +26,7 @@ def owe_overage(turn: Turn, started_at_ms: int, card_micros: int) -> None:
     settled_micros = carried_micros - period.card_micros - card_micros
     turn.put_period(replace(period, card_micros=carried_micros))
     if settled_micros:
-        billing = turn.billing
-        turn.billing = replace(billing, card_settled_micros=billing.card_settled_micros + settled_micros)
-        settle_invoices(turn)
+        _settle(turn, settled_micros)
 
 
 def ask_overage(turn: Turn) -> None:
@@ -40,12 +38,7 @@ def ask_overage(turn: Turn) -> None:
     if card is None:
         turn.billing = replace(billing, overage_wanted=True)
         return
-    turn.billing = replace(
-        billing,
-        overages=billing.overages + 1,
-        overage_wanted=False,
-        card_in_flight_micros=billing.card_in_flight_micros + due_micros,
-    )
+    turn.billing = replace(billing, overages=billing.overages + 1, overage_wanted=False)
     turn.account = replace(turn.account, card_due_micros=0)
     reference = f"overage/{billing.overages + 1}"
     request_payment(turn, f"{turn.account_id}/{reference}", "overage", reference, due_micros, card)
@@ -56,13 +49,16 @@ def finish_overage(turn: Turn, payment_id: str, payment: Payment, declined: str 
     clock comes to next. Rule P14.
     """
     close_payment(turn, payment_id, payment, SUCCEEDED if declined is None else DECLINED)
-    billing, micros = turn.billing, payment.amount_micros
-    billing = replace(billing, card_in_flight_micros=billing.card_in_flight_micros - micros)
     if declined is not None:
-        turn.billing = billing
-        turn.account = replace(turn.account, card_due_micros=turn.account.card_due_micros + micros)
+        due_micros = turn.account.card_due_micros + payment.amount_micros
+        turn.account = replace(turn.account, card_due_micros=due_micros)
         clock_ms = turn.view.clock_ms
         mark_billing(turn, open_period(turn, turn.at_ms if clock_ms is None else clock_ms))
         return
+    _settle(turn, payment.amount_micros)
+
+
+def _settle(turn: Turn, micros: int) -> None:
+    billing = turn.billing
     turn.billing = replace(billing, card_settled_micros=billing.card_settled_micros + micros)
     settle_invoices(turn)

@@ -175,21 +175,19 @@ _NO_SUBSCRIPTION = Refusal("no_subscription", "the account has no subscription t
 
 def cancel_subscription(turn: Turn, _event: SubscriptionCancelRequested) -> bool | Refusal:
     """Let the subscription end with its term. A second cancel is a repeat. Rules M8 and P7."""
-    subscription = turn.account.subscription
-    if subscription is None or not is_active(subscription, turn.at_ms):
-        return _NO_SUBSCRIPTION
-    if subscription.status == CANCELLING:
-        return False
-    turn.account = replace(turn.account, subscription=replace(subscription, status=CANCELLING))
-    return True
+    return _set_status(turn, CANCELLING)
 
 
 def resume_subscription(turn: Turn, _event: SubscriptionResumeRequested) -> bool | Refusal:
     """Take a cancellation back before the term ends; one that was not cancelled is a repeat. Rule M8."""
+    return _set_status(turn, ACTIVE)
+
+
+def _set_status(turn: Turn, status: str) -> bool | Refusal:
     subscription = turn.account.subscription
     if subscription is None or not is_active(subscription, turn.at_ms):
         return _NO_SUBSCRIPTION
-    if subscription.status == ACTIVE:
+    if subscription.status == status:
         return False
-    turn.account = replace(turn.account, subscription=replace(subscription, status=ACTIVE))
+    turn.account = replace(turn.account, subscription=replace(subscription, status=status))
     return True

@@ -131,7 +131,6 @@ WITH_MINUTES: dict[str, tuple[str, Row]] = {
             fees=2,
             overages=1,
             overage_wanted=True,
-            card_in_flight_micros=120_000,
             card_settled_micros=230_000,
             invoices=1,
             card_invoiced_micros=230_000,
