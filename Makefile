@@ -4,18 +4,23 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 # Options for the command a target runs: make demo ARGS="--speed-up 20000"
 ARGS ?=
+# Processes that run the tests; 0 runs them in one, where a debugger works.
+PROCESSES ?= 2
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
 .DEFAULT_GOAL := help
 # In the order written, whatever -j says: pytest's closing line is to be the last.
 .NOTPARALLEL:
-.PHONY: help setup demo kills fuzz test lint format types unit bench worker broker lock clean
+.PHONY: help setup setup-tests demo kills attack fuzz test lint format types unit bench worker broker lock runbook clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 setup: ## Install what is missing: Python, Java, Maven, uv, .venv, Kafka's jars
 	@deploy/setup.sh
+
+setup-tests: setup ## The same, and what the tests alone need: Go for stripe-mock, Prometheus
+	@deploy/setup.sh tests
 
 demo: setup ## A month of calls through a real Kafka; BROKER_URL=host:port uses a running cluster
 	@$(PYTHON) -m demo $(ARGS)
@@ -23,10 +28,13 @@ demo: setup ## A month of calls through a real Kafka; BROKER_URL=host:port uses 
 kills: setup ## The demo for ten minutes, its worker killed with SIGKILL every 15 s: everything must still add up
 	@$(PYTHON) -m demo --seconds 600 --calls 100000 --kill-every 15 $(ARGS)
 
-fuzz: setup ## Account histories against the naive model, for long
-	@HYPOTHESIS_PROFILE=long .venv/bin/pytest tests/wallet --timeout=0 $(ARGS)
+attack: setup ## Ten minutes of faults to workers, broker and group; then every input must have had one outcome
+	@$(PYTHON) -m tests.campaign $(ARGS)
 
-test: setup lint types unit ## Lint, types, and every test, those on a real Kafka included
+fuzz: setup ## Account histories against the naive model, for long
+	@HYPOTHESIS_PROFILE=long .venv/bin/pytest tests/model --timeout=0 $(ARGS)
+
+test: setup-tests lint types unit ## Lint, types, and every test, those on a real Kafka included
 
 lint: setup ## Rules and format of the code
 	@.venv/bin/ruff check .
@@ -39,23 +47,28 @@ format: setup ## Rewrite the code in the house format
 types: setup ## Static types, strict
 	@.venv/bin/mypy
 
-unit: setup ## The tests alone: make unit ARGS="tests/rules -k cap"
-	@.venv/bin/pytest $(ARGS)
+unit: setup-tests ## The tests alone: make unit ARGS="tests/rules -k cap"
+	@.venv/bin/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: setup ## Measure the worker beside plain Faust and a bare transactional loop
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-worker: setup ## One worker, settings from the environment (python -m stream settings lists them)
-	@exec $(PYTHON) -m stream worker $(ARGS)
+worker: setup ## One worker, settings from the environment (tollgate settings lists them)
+	@exec $(PYTHON) -m tollgate worker $(ARGS)
 
 broker: setup ## A single-node Kafka on 127.0.0.1:9092 until Ctrl-C
-	@exec $(PYTHON) -m stream dev-broker $(ARGS)
+	@exec $(PYTHON) -m tollgate dev-broker $(ARGS)
 
-lock: setup ## Resolve the dependencies again: requirements.lock, and of these what a worker needs for its image
+lock: setup ## Resolve the dependencies again: requirements.lock, and the parts of it that an image needs
 	@$(UV) pip compile --quiet pyproject.toml --group dev --universal --generate-hashes --no-header --no-annotate -o requirements.lock
 	@$(UV) pip compile --quiet pyproject.toml -c requirements.lock --universal --generate-hashes --no-header --no-annotate \
 		-o deploy/requirements.lock
+	@$(UV) pip compile --quiet --group build -c requirements.lock --universal --generate-hashes --no-header --no-annotate \
+		-o deploy/build.lock
+
+runbook: setup ## Render the runbook page that Prometheus serves for its alerts
+	@$(PYTHON) -m deploy.render_runbook
 
 clean: ## Remove everything make has made, the downloads of this project included
-	@rm -rf .venv .uv .kafka .stripe-mock .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .uv .kafka .stripe-mock .prometheus .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

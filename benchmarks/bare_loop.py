@@ -1,10 +1,10 @@
-"""`python -m benchmarks.bare_loop`: what the records of a worker cost without rules and without Faust.
+"""`python -m benchmarks.bare_loop`: writes the records of a worker without rules and without Faust.
 
-A child process of the throughput measurement. Before its clock starts it reads the whole log, runs the rules over it
-in batches as the worker takes them, and keeps what they say. Then it reads the log once more and writes exactly those
-records, one transaction for each batch and partition with its end offset: the least that any worker has to do. It does
-so again for every signal, each time as another consumer group (`group_of`): SIGUSR1 commits with aiokafka's own
-producer, SIGUSR2 with what the worker commits with, so that neither can be slow without being seen.
+A child process of the throughput measurement. Before the measurement it reads the whole log, runs the rules on it in
+batches as the worker does, and keeps the resulting records. Then it reads the log again and writes exactly those
+records, one transaction per batch and partition with its end offset: the minimum that any worker must do. It repeats
+this for every signal, each time as another consumer group (`settings_of_pass`): SIGUSR1 commits with aiokafka's own
+producer, SIGUSR2 with the worker's producer, so that a slow one of the two is noticed.
 """
 
 import asyncio
@@ -18,38 +18,36 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from agents.wallet.agent import Wallets
 from benchmarks.rules import apply
-from schemas.batch import Outcome
+from schemas.batch import BatchResult
 from schemas.plan import load_catalogue
 from stream import topics
+from stream.lane.transaction import Entry
 from stream.settings import Settings
 from stream.topology import build_app
-from stream.transaction import Entry
 
 ROWS = ""
 PARTITION_BYTES = 1 << 20
 PRODUCER_BATCH_BYTES = 900_000
 RETRY_BACKOFF_MS = 5
-
-
-PREPARED = "prepared"  # Printed when the first signal may come.
+PREPARED = "prepared"  # Printed when the process is ready for the first signal.
 
 
 class Prepared(NamedTuple):
-    """What one batch writes, by topic (ROWS for the changelog), and the offset it ends before."""
+    """The records that one batch writes, by topic (ROWS for the changelog), and the offset after its inputs."""
 
     end: int
     entries: Mapping[str, list[Entry]]
 
 
 class Committer(Protocol):
-    """One partition's transactions."""
+    """Commits the transactions of one partition."""
 
-    async def commit(self, entries: Mapping[str, list[Entry]], end_offset: int) -> None: ...
+    async def commit(self, entries: Mapping[str, list[Entry]], end_offset: int) -> object: ...
     async def close(self) -> None: ...
 
 
 class AiokafkaCommitter:
-    """Transactions by aiokafka's own producer, whole batches at a time."""
+    """Transactions by aiokafka's own producer, with whole record batches."""
 
     def __init__(self, producer: AIOKafkaProducer, place: TopicPartition, group: str) -> None:
         self._producer, self._place, self._group = producer, place, group
@@ -88,7 +86,7 @@ async def with_aiokafka(settings: Settings, place: TopicPartition) -> Committer:
 
 
 async def with_writer(settings: Settings, place: TopicPartition) -> Committer:
-    """What the worker has for the partition."""
+    """The worker's own producer for the partition."""
     writer = await build_app(settings).new_writer(place.partition)
     await writer.fence()
     return writer
@@ -97,24 +95,24 @@ async def with_writer(settings: Settings, place: TopicPartition) -> Committer:
 COMMITTERS = {signal.SIGUSR1: with_aiokafka, signal.SIGUSR2: with_writer}
 
 
-def entries_of(outcome: Outcome) -> dict[str, list[Entry]]:
-    """An outcome as the records that a transaction writes."""
+def entries_of(result: BatchResult) -> dict[str, list[Entry]]:
+    """The records that the transaction of a batch writes."""
     entries: dict[str, list[Entry]] = {}
-    if outcome.rows:
-        entries[ROWS] = [(key.encode(), value, []) for key, value in outcome.rows]
-    for output in outcome.outputs:
+    if result.rows:
+        entries[ROWS] = [(key.encode(), value, []) for key, value in result.rows]
+    for output in result.outputs:
         headers = [(name, text or b"") for name, text in output.headers]
         entries.setdefault(output.topic, []).append((output.key, output.value, headers))
     return entries
 
 
-def group_of(settings: Settings, number: int) -> Settings:
-    """The settings of the `number`-th time: another group, other transactional ids, another changelog."""
+def settings_of_pass(settings: Settings, number: int) -> Settings:
+    """The settings of the `number`-th pass: another group, other transactional ids, another changelog."""
     return settings.model_copy(update={"app_id": f"{settings.app_id}-{number}"})
 
 
 async def prepare(settings: Settings, consumer: AIOKafkaConsumer, place: TopicPartition) -> list[Prepared]:
-    """Run the rules over a partition's log in full batches."""
+    """Run the rules on a partition's log in full batches."""
     end = (await consumer.end_offsets([place]))[place]
     log: list[ConsumerRecord] = []
     while await consumer.position(place) < end:
@@ -124,16 +122,16 @@ async def prepare(settings: Settings, consumer: AIOKafkaConsumer, place: TopicPa
     prepared = []
     for begin in range(0, len(log), settings.batch_records_max):
         records = log[begin : begin + settings.batch_records_max]
-        outcome = wallets.decide(place.partition, records)
-        apply(rows, outcome.rows)
-        prepared.append(Prepared(records[-1].offset + 1, entries_of(outcome)))
+        result = wallets.decide(place.partition, records)
+        apply(rows, result.rows)
+        prepared.append(Prepared(records[-1].offset + 1, entries_of(result)))
     return prepared
 
 
 async def play(
     settings: Settings, consumer: AIOKafkaConsumer, place: TopicPartition, committer: Committer, batches: list[Prepared]
 ) -> None:
-    """Read each batch's records, then write what was prepared for them."""
+    """Read the inputs of each batch, then write the records prepared for it."""
     next_offset = await consumer.position(place)
     for batch in batches:
         while next_offset < batch.end:
@@ -165,21 +163,21 @@ async def main() -> None:
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         batches = [await prepare(settings, consumer, place) for place in places]
-    # What was prepared is a million objects that a collection would walk through, and the loop would pay for it.
+    # The prepared records are a million objects; garbage collections that traverse them would slow the loop.
     gc.collect()
     gc.freeze()
-    asked: asyncio.Queue[signal.Signals] = asyncio.Queue()
-    for number in COMMITTERS:
-        asyncio.get_running_loop().add_signal_handler(number, asked.put_nowait, number)
+    requested: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    for how in COMMITTERS:
+        asyncio.get_running_loop().add_signal_handler(how, requested.put_nowait, how)
     print(PREPARED, flush=True)
-    for time in count():
-        await once(group_of(settings, time), await asked.get(), places, batches)
+    for number in count():
+        await run_pass(settings_of_pass(settings, number), await requested.get(), places, batches)
 
 
-async def once(
+async def run_pass(
     settings: Settings, how: signal.Signals, places: list[TopicPartition], batches: list[list[Prepared]]
 ) -> None:
-    """The whole log, all partitions beside one another as in a worker."""
+    """Process the whole log, all partitions concurrently, as in a worker."""
     await topics.ensure(settings)
     committers = [await COMMITTERS[how](settings, place) for place in places]
     async with _consumer(settings) as consumer:

@@ -1,4 +1,4 @@
-"""What was measured: each figure with its repeats, its target and whether it holds; as a table and as JSON."""
+"""The measured figures with repeats and targets, as a table and as JSON."""
 
 import json
 import math
@@ -12,12 +12,12 @@ from statistics import median
 
 from rich.table import Table
 
-from stream.kafka_jars import KAFKA_HOME
+from devkit.kafka_jars import ensure_jars
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`values` are the repeats, `value` their median. `at_least` and `at_most` are targets, None without one."""
+    """`values` are the repeats, `value` is their median. `at_least` and `at_most` are targets, None for no target."""
 
     section: str
     name: str
@@ -32,7 +32,7 @@ class Figure:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the median meets the target; None without one."""
+        """Whether the median meets the target; None without a target."""
         if self.at_least is not None:
             return self.value >= self.at_least
         return None if self.at_most is None else self.value <= self.at_most
@@ -45,7 +45,7 @@ class Figure:
 
 
 def shown(value: float) -> str:
-    """Three digits that matter, thousands set apart."""
+    """Three significant digits, with thousands separators."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
@@ -53,7 +53,7 @@ def shown(value: float) -> str:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest of `values` that at least `share` of them do not exceed."""
+    """The smallest of `values` that is not below a `share` of them."""
     assert values, "no values"
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
@@ -72,7 +72,7 @@ def bucket_quantile(buckets: Iterable[tuple[float, float]], share: float) -> flo
 
 
 def machine() -> dict[str, str]:
-    """What the figures depend on. Cores are those this process sees."""
+    """The machine and software that the figures depend on."""
     return {
         "cores": str(cpu_count()),
         "processor": _processor(),
@@ -88,23 +88,23 @@ def _processor() -> str:
 
 
 def _kafka_version() -> str:
-    jars = [jar.stem for jar in (KAFKA_HOME / "libs").glob("kafka_2.13-*.jar")]
+    jars = [jar.stem for jar in ensure_jars().glob("kafka_2.13-*.jar")]
     return jars[0].removeprefix("kafka_2.13-") if jars else "unknown"
 
 
 def table(figures: Iterable[Figure], title: str) -> Table:
-    """One row a figure; the repeats beside the median show how far the machine can be trusted."""
-    made = Table(title=title, title_justify="left")
+    """One row per figure. The repeats beside the median show how noisy the machine is."""
+    result = Table(title=title, title_justify="left")
     for heading in ("", "figure", "median", "unit", "target", "holds", "repeats"):
-        made.add_column(heading, justify="right" if heading in {"median", "target"} else "left", overflow="fold")
+        result.add_column(heading, justify="right" if heading in {"median", "target"} else "left", overflow="fold")
     before = ""
     for figure in figures:
         holds = {True: "yes", False: "NO", None: ""}[figure.holds]
         repeats = "  ".join(map(shown, figure.values)) if len(figure.values) > 1 else ""
         section = figure.section if figure.section != before else ""
-        made.add_row(section, figure.name, shown(figure.value), figure.unit, figure.target, holds, repeats)
+        result.add_row(section, figure.name, shown(figure.value), figure.unit, figure.target, holds, repeats)
         before = figure.section
-    return made
+    return result
 
 
 def as_json(figures: Iterable[Figure]) -> str:

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.plain_faust`: a small part of the product's rules in Faust as its guide shows it.
+"""`python -m benchmarks.plain_faust`: a small part of the product's rules, written as Faust's guide recommends.
 
-A child process of the throughput measurement. One event at a time, `table[key] = value`, `topic.send`, at least once,
-the table in memory: what stands here is what a reader of the guide writes, and none of the guarantees of the worker.
+A child process of the throughput measurement. It processes one event at a time with `table[key] = value` and
+`topic.send`, at least once, with the table in memory, and has none of the worker's guarantees.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Charged(faust.Record):  # type: ignore[misc]  # Faust has no types
 
 
 def build(settings: Settings) -> Any:
-    """Counts and sums the calls of each account, and charges one when it ends."""
+    """An app that counts and sums the calls of each account, and charges a call when it ends."""
     app = faust.App(
         settings.app_id,
         broker=f"kafka://{settings.bootstrap_servers}",

@@ -1,26 +1,28 @@
-"""Rows a second from the changelog of a worker that took in the whole log, until its table can be used."""
+"""Restore rate: rows per second from the changelog of a worker that processed the whole log, until the table is
+usable.
+"""
 
+from benchmarks.benchmark_run import BenchmarkRun
 from benchmarks.figures import Figure
-from benchmarks.scene import Scene
-from benchmarks.stage import Worker
+from benchmarks.processes import Worker
 
 SECTION = "restore"
 ROWS_PER_SECOND_MIN = 100_000
 
 
-async def measure(scene: Scene) -> list[Figure]:
-    """Start the worker again and again; what it says itself counts: fetching, checking, and rebuilding the books."""
-    settings = await scene.with_changelog()
+async def measure(bench: BenchmarkRun) -> list[Figure]:
+    """Start the worker repeatedly. Its own log gives the time, which includes fetching, checking and rebuilding."""
+    settings = await bench.with_changelog()
     rates, rows = [], 0
-    for _ in range(scene.size.repeats):
-        worker = Worker(settings, scene.folder)
+    for _ in range(bench.size.repeats):
+        worker = Worker(settings, bench.folder)
         try:
             await worker.wait_ready()
             rows, seconds = worker.restored()
         finally:
             worker.stop()
         rates.append(rows / seconds)
-        scene.say(f"restored {rows:,} rows in {seconds:.2f} s")
+        bench.report(f"restored {rows:,} rows in {seconds:.2f} s")
     return [
         Figure(SECTION, "rows read", "rows", (rows,)),
         Figure(SECTION, "table restored", "rows/s", tuple(rates), at_least=ROWS_PER_SECOND_MIN),

@@ -1,4 +1,4 @@
-"""What the rules alone cost: microseconds of processor time for an event, without a broker, and where they go."""
+"""Processor time of the rules alone: microseconds per input, by stage, without a broker."""
 
 import gc
 import time
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from agents.wallet.agent import Wallets
+from agents.wallet.agent import SLICE_UNITS, Wallets
 from agents.wallet.book import Book
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Refusal, Turn
@@ -26,7 +26,7 @@ INPUTS = "account-events"
 
 
 class Input(NamedTuple):
-    """A record of the log, as `schemas.batch.Record` has it."""
+    """A record of the log, with the fields of `schemas.batch.Record`."""
 
     key: bytes | None
     value: bytes | None
@@ -35,6 +35,7 @@ class Input(NamedTuple):
     timestamp: int
     headers: Headers = ()
     topic: str = INPUTS
+    timestamp_type: int | None = 0
 
 
 STAGES = ("decode the input", "decide", "take snapshots", "encode facts", "encode rows")
@@ -42,38 +43,38 @@ ACCOUNTS = 2_000
 
 
 class Spent(NamedTuple):
-    """Microseconds of processor time for one input, of each batch: all of `Wallets.decide`, and its stages."""
+    """Microseconds of processor time per input, for each batch: all of `Wallets.decide`, and its stages."""
 
     whole: list[float]
     stages: list[list[float]]
 
 
 def measure(calls: int, batch: int, plan: str) -> Spent:
-    """Run the traffic twice, once as the worker does and once stage by stage; only the calls are timed."""
+    """Run the traffic twice: as the worker does, and stage by stage. Only the calls are timed."""
     traffic = Traffic(ACCOUNTS, calls, time.time_ns() // 1_000_000, plan=plan)
     opening, played = _inputs(list(traffic.opening())), _inputs(traffic.played())
-    # The inputs are no garbage, and a worker does not hold a whole log: a collection need not walk through them.
+    # A worker does not hold a whole log in memory, so garbage collections must not traverse it here.
     gc.collect()
     gc.freeze()
     return Spent(_whole(opening, played, batch), _staged(opening, played, batch))
 
 
 def table(spent: Spent) -> Table:
-    """The mean is what this machine gave; the best tenth of the batches is near what a quiet one would give."""
-    made = Table(title="the rules alone, µs of processor time for one input", title_justify="left")
+    """The mean shows this machine; the best tenth of the batches is close to an idle machine."""
+    result = Table(title="the rules alone, µs of processor time per input", title_justify="left")
     for heading in ("", "mean", "best tenth", "share"):
-        made.add_column(heading, justify="right" if heading else "left")
+        result.add_column(heading, justify="right" if heading else "left")
     best = quantile(spent.whole, 0.1)
     stages = dict(zip(STAGES, spent.stages, strict=True))
     for name, values in stages.items():
-        made.add_row(
+        result.add_row(
             name, f"{fmean(values):.1f}", f"{quantile(values, 0.1):.1f}", f"{quantile(values, 0.1) / best:.0%}"
         )
     rest = best - sum(quantile(values, 0.1) for values in spent.stages)
     rest_mean = fmean(spent.whole) - sum(map(fmean, spent.stages))
-    made.add_row("checks, headers, lists", f"{rest_mean:.1f}", f"{rest:.1f}", f"{rest / best:.0%}")
-    made.add_row("all of it", f"{fmean(spent.whole):.1f}", f"{best:.1f}", "")
-    return made
+    result.add_row("checks, headers, lists", f"{rest_mean:.1f}", f"{rest:.1f}", f"{rest / best:.0%}")
+    result.add_row("all of it", f"{fmean(spent.whole):.1f}", f"{best:.1f}", "")
+    return result
 
 
 def _inputs(records: list[Keyed]) -> list[list[Input]]:
@@ -92,10 +93,10 @@ def _whole(opening: list[list[Input]], calls: list[list[Input]], batch: int) -> 
     for records, timed in ((opening, False), (calls, True)):
         for some in _batches(records, batch):
             began = time.process_time()
-            outcome = wallets.decide(some[0].partition, some)
+            decided = wallets.decide(some[0].partition, some)
             if timed:
                 spent_us.append((time.process_time() - began) * 1e6 / len(some))
-            apply(tables[some[0].partition], outcome.rows)
+            apply(tables[some[0].partition], decided.rows)
     return spent_us
 
 
@@ -120,8 +121,9 @@ def _stages(book: Book, rows: dict[str, bytes], records: list[Input]) -> list[fl
     times.append(time.process_time())
     facts = _decided(book, events)
     times.append(time.process_time())
-    for account_id, account in book.changed_accounts():
-        facts.append(take_snapshot(Turn(book, account_id, account, account.changed_by, account.changed_at_ms)))
+    for account_id, account, clock_ms in book.changed_accounts():
+        turn = Turn(book, account_id, account, account.changed_by, account.changed_at_ms, clock_ms)
+        facts.append(take_snapshot(turn))
     times.append(time.process_time())
     for fact in facts:
         encode_fact(fact)
@@ -136,14 +138,18 @@ def _decided(book: Book, events: list[AnyInput | Unreadable]) -> list[Fact]:
     facts: list[Fact] = []
     for event in events:
         assert not isinstance(event, Unreadable), event
-        for decision in book.take(event):
-            assert not isinstance(decision, Refusal), decision
-            facts += decision.facts
+        for work in book.catch_up(event.account_id):
+            facts += work.facts
+        decision = book.take(event)
+        assert not isinstance(decision, Refusal), decision
+        facts += decision.facts
+    for work in book.work(SLICE_UNITS):
+        facts += work.facts
     return facts
 
 
 def apply(table: dict[str, bytes], rows: list[tuple[str, bytes | None]]) -> None:
-    """What a commit does to the table's rows."""
+    """Apply the rows of a commit to the table."""
     for key, value in rows:
         if value is None:
             table.pop(key, None)
@@ -152,7 +158,7 @@ def apply(table: dict[str, bytes], rows: list[tuple[str, bytes | None]]) -> None
 
 
 def _batches(records: list[list[Input]], batch: int) -> Iterator[list[Input]]:
-    """Batches of each partition in turn, as a worker takes them under load."""
+    """Batches of each partition in turn, as a worker processes them under load."""
     longest = max(map(len, records))
     for begin in range(0, longest, batch):
         for some in records:

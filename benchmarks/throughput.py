@@ -1,4 +1,4 @@
-"""Events a second on one log: the worker with all rules, a bare transactional loop, and plain Faust."""
+"""Events per second on one log: the worker with all rules, a bare transactional loop, and plain Faust."""
 
 import signal
 from collections import defaultdict
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import bare_loop
-from benchmarks.child import Child
+from benchmarks.benchmark_run import BenchmarkRun
 from benchmarks.figures import Figure, bucket_quantile
-from benchmarks.scene import Scene
-from benchmarks.stage import Rate, Worker, environment, patiently, rate, watch
+from benchmarks.input_log import Rate, rate, recreate_fact_topics, watch
+from benchmarks.processes import Child, Worker, environment, poll_until_deadline
 from benchmarks.traffic import OPENING_INPUTS
 from stream.settings import Settings
 
@@ -18,7 +18,7 @@ SECTION = "throughput"
 OF_BARE_MIN = 0.5
 OF_FAUST_MIN = 12.0
 OF_CREDITS_MIN = 0.8
-PLAIN_FAUST_WINDOW_S = 10.0  # It commits every 2.8 s and takes minutes for what the others do in seconds.
+PLAIN_FAUST_WINDOW_S = 10.0  # It commits every 2.8 s, and would need minutes for the whole log.
 SHORT_WINDOW_S = 3.0
 
 WORKER, MINUTES = "worker, all rules", "worker, the same on a minutes plan"
@@ -26,70 +26,72 @@ BARE, OWN, FAUST = "bare loop", "bare loop, worker's commits", "plain Faust"
 LOOPS = ((BARE, signal.SIGUSR1), (OWN, signal.SIGUSR2))
 
 
-async def measure(scene: Scene) -> list[Figure]:
-    """Rounds of all contenders, one after another, so that a noisy minute of the machine hits all of them."""
+async def measure(bench: BenchmarkRun) -> list[Figure]:
+    """Measure all programs in each round, so that noise on the machine affects all of them."""
     runs: dict[str, list[Rate]] = defaultdict(list)
     metrics = ""
-    await scene.filled()
-    await scene.filled_with_minutes()
-    bare = await prepared_loop(scene)
+    await bench.fill_log()
+    await bench.fill_minutes_log()
+    bare = await prepared_loop(bench)
     try:
-        for number in range(scene.size.repeats):
-            measured, metrics = await run_worker(scene, scene.consuming_settings())
+        for number in range(bench.size.repeats):
+            measured, metrics = await run_worker(bench, bench.consuming_settings())
             runs[WORKER].append(measured)
-            minutes = scene.named(f"minutes-{scene.next_number()}", topic_prefix=scene.minutes_prefix)
-            runs[MINUTES].append((await run_worker(scene, minutes))[0])
+            minutes = bench.named(f"minutes-{bench.next_number()}", topic_prefix=bench.minutes_prefix)
+            runs[MINUTES].append((await run_worker(bench, minutes))[0])
             for place, (name, how) in enumerate(LOOPS):
-                runs[name].append(await run_loop(scene, bare, how, number * len(LOOPS) + place))
-            runs[FAUST].append(await run_faust(scene))
-            said = ", ".join(f"{name} {some[-1].per_second:,.0f}" for name, some in runs.items())
-            scene.say(f"round {number + 1} of {scene.size.repeats}, events/s: {said}")
+                runs[name].append(await run_loop(bench, bare, how, number * len(LOOPS) + place))
+            runs[FAUST].append(await run_faust(bench))
+            rates = ", ".join(f"{name} {some[-1].per_second:,.0f}" for name, some in runs.items())
+            bench.report(f"round {number + 1} of {bench.size.repeats}, events/s: {rates}")
     finally:
         bare.stop()
     return [*_figures(runs), *_batch_figures(metrics)]
 
 
-async def run_worker(scene: Scene, settings: Settings) -> tuple[Rate, str]:
-    """A fresh worker over a whole log; also its metrics at the end."""
-    worker = Worker(settings, scene.folder)
+async def run_worker(bench: BenchmarkRun, settings: Settings) -> tuple[Rate, str]:
+    """Run a new worker on a whole log. Returns its rate, and its metrics at the end."""
+    await recreate_fact_topics(settings)
+    worker = Worker(settings, bench.folder)
     try:
-        samples = await watch(worker.settings, worker.child, scene.events)
-        return rate(samples, _opening(scene)), worker.metrics()
+        samples = await watch(worker.settings, worker.child, bench.events)
+        return rate(samples, _opening(bench)), worker.metrics()
     finally:
         worker.stop()
 
 
-def _opening(scene: Scene) -> int:
-    """The steady state begins when the accounts are open."""
-    return scene.size.accounts * OPENING_INPUTS
+def _opening(bench: BenchmarkRun) -> int:
+    """The number of inputs that open the accounts: the steady state begins after them."""
+    return bench.size.accounts * OPENING_INPUTS
 
 
-async def prepared_loop(scene: Scene) -> Child:
-    """The bare loop's process, ready for `run_loop`."""
-    scene.say("running the rules once, for the records that the bare loop writes")
-    child = Child("benchmarks.bare_loop", scene.folder, environment(scene.named("bare")))
-    async for _ in patiently("a bare loop that is prepared", every_s=0.2):
+async def prepared_loop(bench: BenchmarkRun) -> Child:
+    """Start the bare loop's process and wait until it is ready for `run_loop`."""
+    bench.report("running the rules once, to prepare the records that the bare loop writes")
+    child = Child("benchmarks.bare_loop", bench.folder, environment(bench.named("bare")))
+    async for _ in poll_until_deadline("a prepared bare loop", every_s=0.2):
         child.check()
         if bare_loop.PREPARED in child.lines():
             break
     return child
 
 
-async def run_loop(scene: Scene, child: Child, how: signal.Signals, time: int) -> Rate:
-    """The bare loop once over the whole log; `time` counts from 0."""
-    settings = bare_loop.group_of(scene.named("bare"), time)
+async def run_loop(bench: BenchmarkRun, child: Child, how: signal.Signals, number: int) -> Rate:
+    """Run the bare loop once on the whole log; `number` counts the passes from 0."""
+    settings = bare_loop.settings_of_pass(bench.named("bare"), number)
+    await recreate_fact_topics(settings)
     child.signal(how)
-    return rate(await watch(settings, child, scene.events), _opening(scene))
+    return rate(await watch(settings, child, bench.events), _opening(bench))
 
 
-async def run_faust(scene: Scene) -> Rate:
-    """Plain Faust over as much of the log as it manages in the window."""
-    settings = scene.named(f"faust-{scene.next_number()}")
-    child = Child("benchmarks.plain_faust", scene.folder, environment(settings))
+async def run_faust(bench: BenchmarkRun) -> Rate:
+    """Run plain Faust for the window."""
+    settings = bench.named(f"faust-{bench.next_number()}")
+    child = Child("benchmarks.plain_faust", bench.folder, environment(settings))
     try:
-        window_s = SHORT_WINDOW_S if scene.size.short else PLAIN_FAUST_WINDOW_S
-        # It counts from its first commit: opening an account costs it no more than a call.
-        return rate(await watch(settings, child, scene.events, window_s), 0)
+        window_s = SHORT_WINDOW_S if bench.size.short else PLAIN_FAUST_WINDOW_S
+        # Measured from its first commit: opening an account costs plain Faust no more than a call.
+        return rate(await watch(settings, child, bench.events, window_s), 0)
     finally:
         child.stop()
 
@@ -115,7 +117,7 @@ def _speed(one: Rate) -> float:
 
 
 def _batch_figures(metrics: str) -> Iterator[Figure]:
-    """Of the last worker, under full load: what its own histograms say."""
+    """Figures from the histograms of the last worker, under full load."""
     for name, what in (("decide", "rules"), ("commit", "transaction")):
         buckets = _buckets(metrics, f"tollgate_batch_{name}_seconds")
         for share in (0.5, 0.99):

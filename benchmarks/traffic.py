@@ -1,6 +1,6 @@
-"""The traffic that is measured: accounts with every switch on and credits to spend, then calls, in log order. Pure.
+"""The measured traffic: accounts with every feature on and enough credits, then calls, in log order. Pure.
 
-On a minutes plan most accounts use up their included minutes on the way, so that calls of every kind are rated.
+On a minutes plan most accounts use up their included minutes, so that calls within and beyond them are rated.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from schemas.partitioning import partition_of
 
 CREDITS, MINUTES = "free", "professional"
 FEATURES = ("extra_calls", "live_agent", "appointment_booking")
-OPENING_INPUTS = 2 + len(FEATURES)  # What opens one account: itself, its switches, its credits.
-GRANTED_MICROS = 5_000 * MICROS_PER_UNIT  # More than the calls of any benchmark can cost: none is redirected.
-SIGNED_UP_MS = 40 * DAY_MS  # Before the first call, so that a billing period is under way.
+OPENING_INPUTS = 2 + len(FEATURES)  # The inputs that open one account: the account, its features, its credits.
+GRANTED_MICROS = 5_000 * MICROS_PER_UNIT  # More than the calls of any benchmark cost, so that none is redirected.
+SIGNED_UP_MS = 40 * DAY_MS  # Before the first call, so that a billing period is in progress.
 CALLS_WITHIN_MS = 30 * MINUTE_MS
 TALK_MEDIAN_S = 90
 TALK_SIGMA = 0.9
-# Every call ends before `now`: an input ahead of the clock is refused, and one behind it by hours would be stuck.
+# Every call ends before `now_ms`: an input ahead of the clock is rejected, and a call that is hours old is stuck.
 TALK_MAX_MS = 10 * MINUTE_MS
 RING_MAX_MS = 22 * SECOND_MS
 LONGEST_AGE_MS = CALLS_WITHIN_MS + TALK_MAX_MS + RING_MAX_MS
@@ -31,7 +31,7 @@ Keyed = tuple[bytes, bytes]  # Key and value of one record.
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """`now_ms` (epoch) is when the last possible call has ended; `seed` draws the calls. All accounts are on `plan`."""
+    """All calls end before `now_ms` (epoch); `seed` draws them. All accounts are on `plan`."""
 
     accounts: int
     calls: int
@@ -49,7 +49,7 @@ class Traffic:
             yield from open_account(self.account_id(number), self.now_ms - LONGEST_AGE_MS - MINUTE_MS, self.plan)
 
     def played(self) -> list[Keyed]:
-        """`call-started` and `call-ended` of every call, in order of time: some seven in a hundred are open at once."""
+        """`call-started` and `call-ended` of every call, in order of time. About 7 % are open at the same time."""
         rng = Random(self.seed)
         timed: list[tuple[int, Keyed]] = []
         begin_ms = self.now_ms - LONGEST_AGE_MS
@@ -68,7 +68,7 @@ class Traffic:
 
 
 def open_account(account_id: str, at_ms: int, plan: str) -> Iterator[Keyed]:
-    """An account with all switches on and credits granted."""
+    """An account with all features on and credits granted."""
     key = account_id.encode()
     opening = {"plan": plan, "time_zone": "America/New_York", "billing_email": f"{account_id}@example.com"}
     yield key, encode("account-opened", f"{account_id}:open", account_id, at_ms - SIGNED_UP_MS, opening)

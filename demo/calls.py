@@ -1,4 +1,4 @@
-"""Calls as telephone systems report them: mostly in order, sometimes late, reversed, halved or contradicted."""
+"""Calls as telephone systems report them: mostly in order, sometimes late, reversed, incomplete or contradicted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from demo.arrivals import DAYS, arrivals, talk_ms
 from demo.wire import Timed, encode
 from schemas.instant import DAY_MS, MINUTE_MS, SECOND_MS, format_instant
 
-# Everything about a call has reached the log this long after midnight, inside the traffic's last hour.
+# All records of calls reach the log before this time after midnight, within the last hour of the traffic.
 LAST_REPORT_MS = DAYS * DAY_MS + 50 * MINUTE_MS
 REPORT_DELAY_MEAN_MS = 150  # From a telephone exchange to the log.
 
 
 @dataclass(frozen=True, slots=True)
 class CallShares:
-    """Probabilities for each call. The rest of the directions is outbound."""
+    """Probabilities for each call. Calls that are neither inbound nor web are outbound."""
 
     inbound: float = 0.8
     web: float = 0.1
     answered: float = 0.88
     booking: float = 0.18  # of the answered
     live_agent: float = 0.12  # of the answered
-    spam: float = 0.06  # of the answered: found out minutes to days later, by `call-reclassified`
-    known_spam: float = 0.02  # of the answered: the end itself says that it is not real
+    spam: float = 0.06  # of the answered: detected minutes to days later, by `call-reclassified`
+    known_spam: float = 0.02  # of the answered: the end itself has `real` false
     not_spam_after_all: float = 0.1  # of the spam: reclassified back
     late_end: float = 0.01  # reported 10 minutes to 3 days after it
     end_first: float = 0.01  # the start arrives after the end
@@ -37,7 +37,7 @@ class CallShares:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as it was; times in epoch ms, `answered_ms` None when nobody answered."""
+    """One call; times in epoch ms, `answered_ms` None when nobody answered."""
 
     account: Account
     call_id: str
@@ -56,7 +56,7 @@ class Call:
 
 
 def calls(accounts: list[Account], count: int, midnight_ms: int, shares: CallShares, rng: Random) -> Iterator[Timed]:
-    """The records of `count` calls in the order of arrival."""
+    """The records of `count` calls in order of arrival."""
     cumulative = list(accumulate(account.weight for account in accounts))
     last_ms = midnight_ms + LAST_REPORT_MS
     waiting: list[tuple[int, int, Timed]] = []
@@ -95,7 +95,7 @@ def _draw_call(
 
 
 def _reports(call: Call, last_ms: int, shares: CallShares, rng: Random) -> Iterator[Timed]:
-    """What reaches the log about a call, each record with its moment; not in the order of the moments."""
+    """The records of a call, each with its arrival time, not in order of arrival."""
     oddity = rng.random()
     start_only = oddity < shares.start_only
     end_only = not start_only and oddity < shares.start_only + shares.end_only
@@ -112,7 +112,7 @@ def _reports(call: Call, last_ms: int, shares: CallShares, rng: Random) -> Itera
         return
     yield _ended(call, "ended", end_at_ms, call.ended_ms)
     if rng.random() < shares.contradicted:
-        # The exchange corrects itself: the same call, reported to have lasted half as long.
+        # The telephone exchange corrects itself: the same call with half the duration.
         ringing_ms = call.answered_ms or call.started_ms
         corrected_ms = ringing_ms + (call.ended_ms - ringing_ms) // 2
         yield _ended(call, "corrected", min(end_at_ms + rng.randrange(DAY_MS), last_ms), corrected_ms)

@@ -1,4 +1,4 @@
-"""The processes of a demo run: started with a log of their own, watched, and stopped in order."""
+"""The child processes of a demo run: each has its own log, is watched, and is stopped in order."""
 
 import os
 import signal
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from stream.dev_broker import spawn_tied
+from devkit.broker import spawn_tied
 
 STOP_DEADLINE_S = 10
 TAIL_LINES = 25
 
 
 class ChildDiedError(RuntimeError):
-    """A process of the run ended by itself; the message holds the end of its log."""
+    """A process of the run ended unexpectedly; the message holds the end of its log."""
 
 
 @dataclass(slots=True)
 class Child:
-    """One child process, tied to this one: the kernel ends it when this one ends, however that happens."""
+    """One child process, tied to this process: the kernel kills the child when this process ends for any reason."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -38,7 +38,7 @@ class Child:
         return cls(name, process, log, lasting)
 
     def check(self) -> None:
-        """Raises ChildDiedError when it has failed, or has ended at all although it lasts."""
+        """Raises ChildDiedError when the child has failed, or has ended although it is `lasting`."""
         status = self.process.poll()
         if status is not None and (self.lasting or status != 0):
             raise ChildDiedError(f"{self.name} ended by itself, {_how(status)}. The end of its log:\n{tail(self.log)}")
@@ -47,7 +47,7 @@ class Child:
         return self.process.poll() == 0
 
     def stop(self, patience_s: float) -> None:
-        """Ask it to end and wait so long; kill it when it has not."""
+        """Send SIGTERM, wait up to `patience_s`, then kill."""
         if self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)

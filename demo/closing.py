@@ -1,4 +1,4 @@
-"""The end of a run: its stories, one account explained from its facts, and the audit's verdict."""
+"""The end of a run: examples from its topics, one account explained from its facts, and the result of the audit."""
 
 import json
 import tempfile
@@ -9,19 +9,24 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from backoffice.explain.command import explain
 from demo.accounts import CREDITS_PLAN
-from demo.stories.story import Story
+from demo.checks.evidence import Evidence
+from demo.examples.account_history import account_histories
+from demo.examples.billing import invoice, overage
+from demo.examples.example import Example, best_examples
+from demo.examples.subscription import cancellation, renewal, upgrade
 from demo.verify import Audit
 from schemas.money import format_money
 from schemas.plan import CreditsPlan, load_catalogue
-from stream.explain import explain
 
-# The JSON of unknown shape that facts are to somebody who only reads and shows them.
-Fact = dict[str, Any]
+EXAMPLE_MAKERS = (renewal, upgrade, cancellation, invoice, overage)
+
+Fact = dict[str, Any]  # Decoded JSON: the demo only reads and shows it.
 
 
-def most_telling_call(facts: Iterable[Fact]) -> str | None:
-    """The call whose receipt says most: corrected afterwards, dearest, with the most lines. None without charges."""
+def call_to_explain(facts: Iterable[Fact]) -> str | None:
+    """The most expensive call; of equals, an adjusted one, then one with more lines. None without charges."""
     charges = [fact for fact in facts if fact["type"] == "call-charged"]
     adjusted = {fact["call_id"] for fact in facts if fact["type"] == "charge-adjusted"}
     best = max(
@@ -33,21 +38,26 @@ def most_telling_call(facts: Iterable[Fact]) -> str | None:
 
 
 def write_facts(facts: Iterable[Fact]) -> Path:
-    """FACTS.jsonl, to be explained again by hand. The file stays."""
+    """Write FACTS.jsonl into a new directory, for `tollgate explain`. The file stays after the run."""
     path = Path(tempfile.mkdtemp(prefix="tollgate-demo-")) / "FACTS.jsonl"
     path.write_text("".join(json.dumps(fact) + "\n" for fact in facts))
     return path
 
 
-def print_stories(console: Console, stories: Iterable[Story]) -> None:
-    for story in stories:
-        console.print(f"\n[bold]{story.title}[/]: {escape(story.text)}", soft_wrap=True, highlight=False)
-        for line in story.lines:
+def find_examples(evidence: Evidence) -> list[Example]:
+    """The best example of each kind that the run has."""
+    return list(best_examples(EXAMPLE_MAKERS, account_histories(evidence, evidence.accepted())))
+
+
+def print_examples(console: Console, examples: Iterable[Example]) -> None:
+    for example in examples:
+        console.print(f"\n[bold]{example.title}[/]: {escape(example.text)}", soft_wrap=True, highlight=False)
+        for line in example.lines:
             console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
 
 
-def print_verdict(console: Console, audit: Audit, findings: list[str]) -> None:
-    """Whether everything was counted exactly once, or what was not."""
+def print_audit(console: Console, audit: Audit, findings: list[str]) -> None:
+    """The result of the audit: every check that passed, or the findings."""
     if findings:
         console.print("\nNOT exactly once:", style="bold red")
         for finding in findings:
@@ -55,34 +65,34 @@ def print_verdict(console: Console, audit: Audit, findings: list[str]) -> None:
         return
     evidence = audit.evidence
     invoices = sum(row.type == "invoice-issued" for row in evidence.invoices)
-    said = (
+    passed = (
         f"exactly once: {len(audit.accepted):,} accepted calls have one charge each",
-        "  their lines sum to it, wallet and card pay it, and the minutes used are those of the calls",
-        f"  {len(evidence.snapshots):,} balances are their ledger's sum; {len(evidence.ids):,} fact ids are unique",
-        f"  {len(evidence.payments):,} payments were asked for once and answered once, with a receipt for each charge",
-        f"  {invoices:,} invoices are numbered without gaps, sum up, and are paid or open for a reason",
-        f"  {evidence.codes.total():,} dead letters are those expected",
+        "  each charge is the sum of its lines, and of its wallet and card parts; minutes used match the calls",
+        f"  {len(evidence.snapshots):,} balances match their ledger; {len(evidence.ids):,} event ids are unique",
+        f"  {len(evidence.payments):,} payments have one request and one answer; each card charge has a receipt",
+        f"  {invoices:,} invoices are numbered without gaps, add up, and are paid or open for a known reason",
+        f"  {evidence.codes.total():,} dead letters, among them every provoked one",
     )
     console.print()
-    for line in said:
+    for line in passed:
         console.print(line, style="bold green", soft_wrap=True, highlight=False)
 
 
 def print_explanation(console: Console, account_id: str, balance_micros: int, facts: list[Fact]) -> None:
-    """The account that is furthest down, and the receipt of its most telling call."""
+    """The account with the lowest balance, and the explanation of its most expensive call."""
     console.print(
-        f"\nlowest balance: {account_id} stands at {format_money(balance_micros)} after {_story(facts)}"
+        f"\nlowest balance: {account_id} has {format_money(balance_micros)} after {_activity(facts)}"
         f"{_past_bound(balance_micros)}",
         soft_wrap=True,
         highlight=False,
     )
-    call_id = most_telling_call(facts)
+    call_id = call_to_explain(facts)
     if call_id is None:
         return
     path = write_facts(facts)
     console.print(f"\n{explain(facts, call_id)}", soft_wrap=True, highlight=False, markup=False)
     console.print(
-        f"\nto explain another of its calls: python -m stream explain {path} CALL_ID",
+        f"\nto explain another of its calls: tollgate explain {path} CALL_ID",
         soft_wrap=True,
         highlight=False,
         style="dim",
@@ -90,17 +100,15 @@ def print_explanation(console: Console, account_id: str, balance_micros: int, fa
 
 
 def _past_bound(balance_micros: int) -> str:
-    """Calls gated and ended in time leave the balance above minus one cap (rule C9): one below it has its reason."""
+    """The reason for a balance below minus one cap, which calls whose ends arrive in time never cause (rule C9)."""
     plan = load_catalogue().plans[CREDITS_PLAN]
     assert isinstance(plan, CreditsPlan)
     if balance_micros > -plan.cap_micros:
         return ""
-    return (
-        f"; only ends that come hours late and corrections go past -{format_money(plan.cap_micros)}, the cap of a call"
-    )
+    return f"; only late ends and corrections can go below -{format_money(plan.cap_micros)}, the cap of a call"
 
 
-def _story(facts: list[Fact]) -> str:
+def _activity(facts: list[Fact]) -> str:
     charged = [fact for fact in facts if fact["type"] == "call-charged"]
     redirected = sum(fact["type"] == "call-redirected" for fact in facts)
     entries = [fact for fact in facts if fact["type"] == "ledger-entry-posted"]

@@ -1,4 +1,4 @@
-"""Reading a cluster from outside: committed records between two sets of offsets, and how far they go."""
+"""Reads a cluster as an outside consumer: committed records between two sets of offsets, and end offsets."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from schemas.partitioning import partition_of
 from stream.settings import Settings
 
-# The facts about an account, in the order in which they are explained; its snapshots say nothing they do not.
+# The topics of an account's facts, in the order in which they are explained. Snapshots add no information.
 FACTS = ("call-decisions", "charges", "alerts", "refills", "payment-requests", "ledger-entries", "invoices")
 POLL_RECORDS_MAX = 5_000
 POLL_MS = 200
@@ -47,7 +47,7 @@ async def administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient
 
 
 def seek(consumer: AIOKafkaConsumer, begin: Offsets) -> None:
-    """Read exactly these partitions, from these offsets on."""
+    """Read exactly these partitions, from these offsets."""
     consumer.assign(list(begin))
     for where, offset in begin.items():
         consumer.seek(where, offset)
@@ -60,7 +60,7 @@ def header(record: ConsumerRecord, name: str) -> str:
 
 
 async def end_offsets(consumer: AIOKafkaConsumer, settings: Settings, *topics: str) -> dict[TopicPartition, int]:
-    """Where each partition of these topics of the contract ends now, open transactions left out."""
+    """The current end of each partition of these topics of the contract, as the consumer's isolation level sees it."""
     names = [settings.topic(topic) for topic in topics]
     every = [TopicPartition(name, partition) for name in names for partition in range(settings.partitions)]
     return dict(await consumer.end_offsets(every))
@@ -76,12 +76,12 @@ async def between(consumer: AIOKafkaConsumer, begin: Offsets, end: Offsets) -> A
             for record in batch:
                 if record.offset < end[where]:
                     yield record
-        # The position passes transaction markers, which are the last thing in a partition and no records.
+        # The position also passes transaction markers, which come last in a partition and are not records.
         unread -= {where for where in unread if await consumer.position(where) >= end[where]}
 
 
 async def facts_of(settings: Settings, account_id: str, begin: Offsets, end: Offsets) -> list[dict[str, object]]:
-    """Every fact about one account, from the one partition that owns it; snapshots left out."""
+    """Every fact about one account, without snapshots, read from the account's partition only."""
     key = account_id.encode()
     owner = partition_of(key, settings.partitions)
     topics = {settings.topic(name) for name in FACTS}
@@ -91,8 +91,8 @@ async def facts_of(settings: Settings, account_id: str, begin: Offsets, end: Off
 
 
 async def delete_topics(settings: Settings) -> None:
-    """Remove what a run made for itself on somebody else's cluster: every topic with its prefix and nothing else."""
-    assert settings.topic_prefix, "without a prefix these would be somebody else's topics"
+    """Delete the topics that a run created on an existing cluster: those with its prefix, and nothing else."""
+    assert settings.topic_prefix, "without a prefix this would delete topics of others"
     async with administering(settings) as admin:
         ours = [name for name in await admin.list_topics() if name.startswith(settings.topic_prefix)]
         await admin.delete_topics(ours)

@@ -1,4 +1,4 @@
-"""Records that must not be understood, each with the dead-letter code it has to get."""
+"""Records that must be rejected, each with the dead-letter code that it must get."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
@@ -12,7 +12,7 @@ from schemas.partitioning import partition_of
 
 VALUE_BYTES_MAX = 65_536
 
-# What a maker gets: an account, an id nobody else uses, and the moment (epoch ms).
+# Makes a value from an account, a unique id and the time (epoch ms).
 Maker = Callable[[Account, str, int], bytes]
 
 
@@ -87,7 +87,7 @@ def _foreign_card(account: Account, name: str, at_ms: int) -> bytes:
     return encode("credits-purchase-requested", name, account.account_id, at_ms, fields)
 
 
-def _plan_of_nobody(account: Account, name: str, at_ms: int) -> bytes:
+def _plan_unknown(account: Account, name: str, at_ms: int) -> bytes:
     return encode("plan-change-requested", name, account.account_id, at_ms, {"plan": "platinum"})
 
 
@@ -137,7 +137,7 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
     ("too_large", _too_large),
     ("account_exists", _opened_again),
     ("unknown_payment_method", _foreign_card),
-    ("unknown_plan", _plan_of_nobody),
+    ("unknown_plan", _plan_unknown),
     ("unknown_purchase", _refund_of_nothing),
     ("card_number_refused", _card_number),
     ("unknown_payment", _payment_of_nothing),
@@ -150,7 +150,9 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
 def malformed(
     accounts: list[Account], count: int, midnight_ms: int, *, partitions: int, signing_key: bytes | None, rng: Random
 ) -> Iterator[Timed]:
-    """`count` bad records over the month, every kind in turn. Kinds that this set-up cannot show are left out."""
+    """`count` malformed records over the month, each kind in turn. Leaves out kinds that these settings cannot
+    produce.
+    """
     impossible = set[str]()
     if partitions == 1:
         impossible.add("wrong_partition")
@@ -162,6 +164,6 @@ def malformed(
         account = rng.choice(accounts)
         value = make(account, f"{account.account_id}:bad{number:05}", at_ms)
         wrong = (partition_of(account.key, partitions) + 1) % partitions if code == "wrong_partition" else None
-        # Signed like all the rest, so that each is refused for its own fault.
+        # Signed like all other records, so that each is rejected for its own fault.
         headers = () if code == "unauthenticated" else sign(value, signing_key)
         yield Timed(at_ms, "malformed", account.key, value, headers, partition=wrong, dead_letter=code)

@@ -1,4 +1,4 @@
-"""One month of a run, from the first topic to the verdict."""
+"""Plays one month of a run, from the creation of topics to the audit."""
 
 import asyncio
 import http.client
@@ -11,34 +11,35 @@ from random import Random
 from typing import NoReturn
 
 import orjson
+from aiokafka import AIOKafkaConsumer
 from rich.console import Console
 
 from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, tail
-from demo.closing import print_explanation, print_stories, print_verdict
+from demo.closing import find_examples, print_audit, print_examples, print_explanation
 from demo.cluster import Offsets, administering, end_offsets, facts_of, reading
 from demo.progress import Gauge, Progress
 from demo.show import Show
 from demo.summary import print_summary
-from demo.telling import stories
 from demo.verify import TOPICS, audit
 from demo.watch import Watch
+from devkit.broker import DevBroker
 from stream import topics
-from stream.dev_broker import DevBroker
 from stream.settings import Settings
 
 READY_DEADLINE_S = 60
-SILENCE_DEADLINE_S = 60  # Nothing decided for so long although inputs wait: the run has failed.
+STALLED_DEADLINE_S = 60  # The run has failed when inputs wait and nothing is decided for this long.
 DEATH_NOTICE_S = 3
-LOOK_EVERY_S = 0.25
+REFRESH_EVERY_S = 0.25
 PROBE_EVERY_S = 0.05
 POLL_MS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What is played and where. `ending` stops the children, the youngest first; the month takes `seconds`.
+    """The size of the month, its settings and its processes. The month takes `seconds`. `ending` stops the children,
+    the newest first.
 
-    Every `kill_every` seconds on average, if given, the worker is killed (SIGKILL) and another one started.
+    With `kill_every`, the worker is killed (SIGKILL) and replaced every so many seconds on average.
     """
 
     settings: Settings
@@ -54,37 +55,37 @@ class Month:
     children: list[Child] = field(default_factory=list)
 
     def start(self, name: str, *arguments: str, lasting: bool = True) -> Child:
-        """`python -m …` as a child with the settings of this run; a lasting one may not end by itself."""
+        """Start `python -m …` as a child with the settings of this run. A `lasting` child must not end by itself."""
         child = Child.python(name, list(arguments), self.folder, environment(self.settings), lasting=lasting)
         self.children.append(child)
         self.ending.callback(self._stop, child)
         return child
 
     def kill(self, child: Child) -> None:
-        """SIGKILL, on purpose: from here on nobody misses it."""
+        """Kill a child on purpose: its end is not reported as a failure."""
         self.children.remove(child)
         child.process.kill()
         child.process.wait()
 
     def _stop(self, child: Child) -> None:
-        # Without its broker a worker could only wait in vain for its last commit.
+        # Without the broker a worker would only wait for its last commit until the deadline.
         orphaned = self.broker is not None and not self.broker.running
         child.stop(patience_s=0 if orphaned else STOP_DEADLINE_S)
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The settings as a child reads them."""
+    """The settings as environment variables of a child."""
     values = settings.model_dump(exclude_none=True) | {"signing_keys": settings.signing_keys.get_secret_value()}
     return {f"TOLLGATE_{name.upper()}": str(value) for name, value in values.items()}
 
 
 async def play(month: Month) -> list[str]:
-    """Play the month, show it, audit it. Returns the findings, one sentence each; raises ChildDiedError."""
+    """Play, show and audit the month. Returns the findings, one sentence each. Raises ChildDiedError."""
     playing, guarding = asyncio.create_task(_play(month)), asyncio.create_task(_guard(month))
     try:
         await asyncio.wait((playing, guarding), return_when=asyncio.FIRST_COMPLETED)
         if playing.done() and playing.exception() is not None:
-            # Perhaps only the first sign of a death: a dying broker closes its connections before it has ended.
+            # This may be the first sign that a process died: a dying broker closes its connections before it ends.
             await asyncio.wait((guarding,), timeout=DEATH_NOTICE_S)
         return guarding.result() if guarding.done() else playing.result()
     finally:
@@ -94,9 +95,9 @@ async def play(month: Month) -> list[str]:
 
 
 async def _guard(month: Month) -> NoReturn:
-    """Raise ChildDiedError as soon as a process has ended that should not have."""
+    """Raise ChildDiedError as soon as a process has ended unexpectedly."""
     while True:
-        # The broker first: whoever talks to it follows it into death.
+        # The broker first: when it ends, its clients end too.
         if month.broker is not None and not month.broker.running:
             raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(month.broker.log)}")
         for child in tuple(month.children):
@@ -123,7 +124,7 @@ async def _play(month: Month) -> list[str]:
 
 
 async def _kill(month: Month, worker: Child, traffic: Child) -> int:
-    """Kill the worker again and again while traffic comes, at moments nobody chose but the seed. How often."""
+    """Kill and replace the worker until the traffic ends, at times drawn from the seed. Returns the number of kills."""
     if month.kill_every is None:
         return 0
     moments = Random(month.seed)  # noqa: S311  # repeatable, not secret
@@ -138,17 +139,17 @@ async def _kill(month: Month, worker: Child, traffic: Child) -> int:
 
 
 async def _ready(month: Month, worker: Child) -> None:
-    """Wait until the worker says that it has restored itself and consumes."""
+    """Wait until the worker reports that it is ready: state restored, consuming."""
     began_s = time.monotonic()
     with month.console.status("starting a worker …"):
-        while not await asyncio.to_thread(_answers, month.settings):
+        while not await asyncio.to_thread(_is_ready, month.settings):
             if time.monotonic() - began_s > READY_DEADLINE_S:
                 raise ChildDiedError(f"the worker is not ready after {READY_DEADLINE_S} s:\n{tail(worker.log)}")
             await asyncio.sleep(PROBE_EVERY_S)
     month.console.print(f"worker ready in {time.monotonic() - began_s:.1f} s", highlight=False)
 
 
-def _answers(settings: Settings) -> bool:
+def _is_ready(settings: Settings) -> bool:
     connection = http.client.HTTPConnection(settings.health_host, settings.health_port, timeout=1)
     try:
         connection.request("GET", "/readyz")
@@ -160,17 +161,17 @@ def _answers(settings: Settings) -> bool:
 
 
 async def _follow(month: Month, begin: Offsets, traffic: Child) -> Progress:
-    """Show the run until nothing is on its way any more."""
+    """Show the run until it is finished."""
     title = f"Tollgate: {month.calls:,} calls of {month.accounts:,} accounts, a month in {month.seconds:g} s"
     settings = month.settings
     async with reading(settings) as consumer, reading(settings) as other, administering(settings) as admin:
         watch, gauge = Watch(consumer, settings, begin), Gauge(other, admin, settings, begin)
         progress = Progress(watch.totals)
         with Show(month.console, title) as show:
-            while not progress.settled:
+            while not progress.finished:
                 progress.sending = not traffic.ended_well()
-                await _look(watch, gauge, progress)
-                _refuse_silence(month, progress)
+                await _update(watch, gauge, progress)
+                _check_stalled(month, progress)
                 show.update(progress)
             end = await _ends(settings)
             while await watch.behind(end):
@@ -179,46 +180,47 @@ async def _follow(month: Month, begin: Offsets, traffic: Child) -> Progress:
     return progress
 
 
-async def _look(watch: Watch, gauge: Gauge, progress: Progress) -> None:
-    """Take the facts of the next quarter of a second, then see how far everybody is."""
-    until_s = time.monotonic() + LOOK_EVERY_S
+async def _update(watch: Watch, gauge: Gauge, progress: Progress) -> None:
+    """Read new records for `REFRESH_EVERY_S`, then the progress of worker and provider."""
+    until_s = time.monotonic() + REFRESH_EVERY_S
     while time.monotonic() < until_s:
         await watch.poll(POLL_MS)
     await gauge.read(progress)
 
 
-def _refuse_silence(month: Month, progress: Progress) -> None:
-    if progress.silent_s() > SILENCE_DEADLINE_S:
+def _check_stalled(month: Month, progress: Progress) -> None:
+    if progress.idle_s() > STALLED_DEADLINE_S:
         logs = "\n".join(f"{child.name}:\n{tail(child.log)}" for child in month.children)
         raise ChildDiedError(
-            f"nothing was decided for {SILENCE_DEADLINE_S} s, with {progress.waiting} inputs and {progress.unpaid} "
+            f"nothing was decided for {STALLED_DEADLINE_S} s, with {progress.waiting} inputs and {progress.unpaid} "
             f"payments waiting. The ends of the logs:\n{logs}"
         )
 
 
 async def _close(month: Month, progress: Progress, begin: Offsets, provoked: Counter[str]) -> list[str]:
-    with month.console.status("reading every topic again …"):
+    with month.console.status("auditing every topic …"):
         end = await _ends(month.settings)
         result = await audit(month.settings, begin, end)
         findings = result.findings(provoked)
-        told = stories(result.evidence)
+        examples = find_examples(result.evidence)
     print_summary(month.console, progress, result)
-    print_stories(month.console, told)
+    print_examples(month.console, examples)
     lowest = result.lowest_account()
     if lowest is not None:
         facts = await facts_of(month.settings, lowest, begin, end)
         print_explanation(month.console, lowest, result.evidence.snapshots[lowest].balance_micros, facts)
-    print_verdict(month.console, result, findings)
+    print_audit(month.console, result, findings)
     return findings
 
 
 async def _ends(settings: Settings) -> Offsets:
-    async with reading(settings) as consumer:
-        return await end_offsets(consumer, settings, *TOPICS)
+    """The ends past open transactions: a commit returns before its records are readable."""
+    async with AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers) as uncommitted:
+        return await end_offsets(uncommitted, settings, *TOPICS)
 
 
 def _provoked(report: Path) -> Counter[str]:
-    """How many dead letters of each code the traffic asked for, from the report it wrote."""
+    """The number of dead letters of each code that the traffic provoked, from its report."""
     kinds: dict[str, int] = orjson.loads(report.read_bytes())
     codes = {kind.removeprefix("dead-letter:"): count for kind, count in kinds.items() if kind.startswith("dead-")}
     return Counter(codes)

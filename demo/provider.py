@@ -1,4 +1,4 @@
-"""A payment provider that moves no money: answers every payment request once, with declines and delays."""
+"""A payment provider that moves no money: it answers every payment request once, with declines and delays."""
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from demo.wire import Timed, encode, sign
-from payments import fake
-from payments.answer import AHEAD_MAX_MS, answer_id
-from payments.fake import FakeSettings, Verdict
+from payments.adapter.answer import AHEAD_MAX_MS, answer_id
+from payments.providers import fake
+from payments.providers.fake import FakeSettings, Verdict
 from schemas.instant import parse_instant
 
 Purpose = Literal["refill", "purchase", "overage", "subscription", "refund", "invoice"]
@@ -16,14 +16,14 @@ Purpose = Literal["refill", "purchase", "overage", "subscription", "refund", "in
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """How payments fare, as with the adapter's fake provider, and what signs the answers."""
+    """Shares of declines and delays, as in the adapter's fake provider, and the key that signs the answers."""
 
     fares: FakeSettings = field(default_factory=FakeSettings)
     signing_key: bytes | None = None
 
 
 class PaymentRequest(msgspec.Struct, frozen=True):
-    """What the provider reads of a `payment-requested`. `payment_id` is the idempotency key."""
+    """The fields of `payment-requested` that the provider reads. `payment_id` is the idempotency key."""
 
     payment_id: str
     account_id: str
@@ -32,23 +32,23 @@ class PaymentRequest(msgspec.Struct, frozen=True):
 
 
 class Answer(NamedTuple):
-    """The record to send and the virtual milliseconds the provider takes for it."""
+    """The record to send, and the provider's delay in virtual milliseconds."""
 
     delay_ms: int
     record: Timed
 
 
 class Provider:
-    """Decides by seed and payment id alone: a request seen again, by this process or the next, gets the same bytes."""
+    """Decides by seed and payment id alone: a repeated request gets the same bytes, also from a new process."""
 
     def __init__(self, settings: ProviderSettings) -> None:
         self.settings = settings
-        # Grows by a line a payment for as long as the process lives: a demo, not a provider.
+        # Grows with every payment until the process ends, which is acceptable in a demo.
         self._answered: set[str] = set()
         self._decoder = msgspec.json.Decoder(PaymentRequest)
 
     def answer(self, request: bytes) -> Answer | None:
-        """None when the payment has had its answer. Raises msgspec.ValidationError for what is no payment request."""
+        """None when the payment already has its answer. Raises msgspec.ValidationError for a malformed request."""
         payment = self._decoder.decode(request)
         if payment.payment_id in self._answered:
             return None
@@ -57,21 +57,23 @@ class Provider:
 
 
 def decide(payment: PaymentRequest, settings: ProviderSettings) -> Answer:
-    """Whether and when a payment goes through."""
+    """The answer to a payment: its result and its delay."""
     verdict = fake.decide(payment.payment_id, payment.purpose, settings.fares)
-    kind, fields = _told(verdict)
-    asked_ms = parse_instant(payment.occurred_at)
-    # An answer that takes its time was given at once and is long under way: ahead of the clock it would be refused.
-    decided_ms = asked_ms + min(verdict.delay_ms, AHEAD_MAX_MS)
-    said = {"payment_id": payment.payment_id, **fields}
-    value = encode(kind, answer_id(payment.payment_id), payment.account_id, decided_ms, said)
+    kind, fields = _fields_of(verdict)
+    requested_ms = parse_instant(payment.occurred_at)
+    # A slow answer is dated early and delivered late: dated late, it could be ahead of the clock and be rejected.
+    decided_ms = requested_ms + min(verdict.delay_ms, AHEAD_MAX_MS)
+    content = {"payment_id": payment.payment_id, **fields}
+    value = encode(kind, answer_id(payment.payment_id), payment.account_id, decided_ms, content)
     return Answer(
         verdict.delay_ms,
-        Timed(asked_ms + verdict.delay_ms, kind, payment.account_id.encode(), value, sign(value, settings.signing_key)),
+        Timed(
+            requested_ms + verdict.delay_ms, kind, payment.account_id.encode(), value, sign(value, settings.signing_key)
+        ),
     )
 
 
-def _told(verdict: Verdict) -> tuple[str, dict[str, object]]:
+def _fields_of(verdict: Verdict) -> tuple[str, dict[str, object]]:
     if verdict.reason is not None:
         return "payment-declined", {"reason": verdict.reason, "retryable": verdict.retryable}
     return "payment-succeeded", {"provider_reference": verdict.reference}

@@ -1,4 +1,4 @@
-"""The provider on Kafka: reads `payment-requests`, puts the answers on `account-events` when they are due."""
+"""The provider on Kafka: reads `payment-requests` and writes each answer to `account-events` when it is due."""
 
 import asyncio
 import heapq
@@ -14,7 +14,7 @@ from demo.wire import INPUT_TOPIC
 from stream.settings import Settings
 
 PAYMENT_REQUESTS = "payment-requests"
-POLL_MS = 10  # How late an answer may be.
+POLL_MS = 10  # An answer may be late by this much.
 
 
 def group_of(settings: Settings) -> str:
@@ -23,7 +23,7 @@ def group_of(settings: Settings) -> str:
 
 @dataclass(slots=True)
 class Waiting:
-    """Answers that are not due yet, and how far each partition has been read."""
+    """Answers that are not due yet, and the read position of each partition."""
 
     due: list[tuple[float, TopicPartition, int, Answer]] = field(default_factory=list)
     read_to: dict[TopicPartition, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Waiting:
             yield heapq.heappop(self.due)[3]
 
     def to_commit(self) -> dict[TopicPartition, int]:
-        """Offsets up to which everything has been answered: a restarted provider must see again what waits."""
+        """Offsets before which every request is answered: a restarted provider must read waiting requests again."""
         offsets = dict(self.read_to)
         for _, partition, offset, _ in self.due:
             offsets[partition] = min(offsets[partition], offset)
@@ -47,8 +47,8 @@ class Waiting:
 async def serve(settings: Settings, provider: Provider, speed_up: float) -> None:
     """Answer payment requests until SIGTERM or SIGINT; `speed_up` divides the provider's virtual delays.
 
-    An answer is sent, acknowledged, and only then is its request committed. A crash in between sends it again:
-    the same bytes, which the other side takes for a repeat.
+    A request is committed only after its answer is sent and acknowledged. A crash in between sends the same bytes
+    again, which the worker recognises as a repeat.
     """
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,7 +78,7 @@ async def _read(consumer: AIOKafkaConsumer, provider: Provider, waiting: Waiting
                 due_s = time.monotonic() + answer.delay_ms / 1_000 / speed_up
                 waiting.add(due_s, partition, request.offset, answer)
     for partition in consumer.assignment():
-        # The position, not the last request: behind it lie the transaction markers, and a reader of the lag sees 0.
+        # The position, not the last request: it is behind the transaction markers, so that the lag becomes 0.
         waiting.read_to[partition] = await consumer.position(partition)
 
 

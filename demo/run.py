@@ -1,4 +1,4 @@
-"""A whole run: broker, worker, provider and traffic as processes of their own, watched to the end and then audited."""
+"""A whole run: broker, worker, provider and traffic as child processes, watched to the end and then audited."""
 
 import asyncio
 import logging
@@ -19,11 +19,11 @@ from rich.console import Console
 from demo.children import ChildDiedError
 from demo.cluster import delete_topics
 from demo.month import Month, play
-from demo.plans import patient
+from demo.plans import with_longer_wait
 from demo.traffic import PLAYED_MS
+from devkit.broker import DevBroker, DevBrokerError
+from devkit.kafka_jars import MissingToolError
 from schemas.plan import SHIPPED
-from stream.dev_broker import DevBroker, DevBrokerError
-from stream.kafka_jars import MissingToolError
 from stream.settings import Settings
 from stream.topics import TopicsError
 
@@ -33,8 +33,8 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """`seconds` is how long the month takes. Without `broker_url` the run has a broker of its own. With `kill_every`
-    the worker is killed and started again so often, in seconds.
+    """The month takes `seconds`. Without `broker_url` the run starts its own broker. With `kill_every` the worker is
+    killed and replaced every so many seconds.
     """
 
     accounts: int
@@ -46,11 +46,15 @@ class RunOptions:
 
 
 def run(options: RunOptions, console: Console) -> int:
-    """Exit status 0 when money was counted exactly once, 1 when not or when a process died, 130 when interrupted."""
-    # What the Kafka client complains of while a broker stops is either followed by a child's end, which is shown with
-    # its log, or over in a moment; in the middle of the table these lines would only tear it apart.
+    """Returns the exit status: 0 when the audit found nothing, 1 when it did or a process died, 130 when
+    interrupted.
+    """
+    # The Kafka client logs warnings while a broker stops. They would break up the table, and add nothing: a child that
+    # ends because of it is reported with its log.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    # An orderly end for both ways of being stopped; asyncio turns the interrupt into a cancelled task.
+    # SIGTERM and SIGINT both end the run in order; asyncio turns the interrupt into a cancelled task. In the background
+    # of a shell SIGINT is ignored, and SIGTERM, which raises it, would be ignored too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     folder = Path(tempfile.mkdtemp(prefix="tollgate-demo-"))
     keep_logs = False
@@ -95,19 +99,21 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
 
 
 def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Settings:
-    """The environment's settings, with what a run must decide for itself: time is the generator's, keys are fresh."""
+    """The settings of the environment, with those that a run sets itself: names, signing key, time, plans and port."""
     plans = folder / "plans.toml"
     speed_up = PLAYED_MS / 1_000 / options.seconds
-    plans.write_text(patient(SHIPPED.read_text(encoding="utf-8"), speed_up), encoding="utf-8")
+    plans.write_text(with_longer_wait(SHIPPED.read_text(encoding="utf-8"), speed_up), encoding="utf-8")
     label = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    return Settings().model_copy(
+    given = Settings() if options.broker_url is None else Settings(bootstrap_servers=options.broker_url)
+    return given.model_copy(
         update={
-            "bootstrap_servers": options.broker_url if broker is None else broker.bootstrap,
+            "bootstrap_servers": given.bootstrap_servers if broker is None else broker.bootstrap,
             "app_id": label,
-            # On somebody else's cluster: topics of our own, and no payment request of theirs is ever answered.
+            # On an existing cluster the run has its own topics, so it never answers payment requests of others.
             "topic_prefix": f"{label}." if broker is None else "",
             "signing_keys": SecretStr(secrets.token_hex(16)),
             "clock": "none",
+            "time": "ticks",
             "plans": plans,
             "health_host": LOOPBACK,
             "health_port": _free_port(),
@@ -122,7 +128,7 @@ def _free_port() -> int:
 
 
 def _tidy(folder: Path, *, keep_logs: bool) -> None:
-    """Remove what the run wrote; after a failure the logs stay, without Kafka's data."""
+    """Delete the files of the run; after a failure keep the logs and delete only Kafka's data."""
     if not keep_logs:
         shutil.rmtree(folder, ignore_errors=True)
         return

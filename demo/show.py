@@ -1,4 +1,4 @@
-"""What a person sees: a table that refreshes on a terminal, a plain line now and then elsewhere."""
+"""The live view: a table that refreshes on a terminal, a plain line every few seconds elsewhere."""
 
 import time
 from collections import Counter
@@ -9,17 +9,17 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
-from demo.changes import Changes
 from demo.progress import Progress
+from demo.subscription_changes import SubscriptionChanges
 from demo.watch import Totals
 from schemas.money import format_money
 
 LINE_EVERY_S = 5.0
-KINDS_MAX = 4  # Dead letters come in twenty kinds, which would fill the screen.
+KINDS_MAX = 4  # Dead letters have twenty codes, which would fill the screen.
 
 
 class Show:
-    """Use as a context manager; `update` may be called as often as one likes."""
+    """Use as a context manager. `update` limits its own output."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
@@ -69,8 +69,8 @@ def panel(progress: Progress, title: str) -> Panel:
     table.add_column(justify="right", style="bold", min_width=12)
     table.add_column(style="dim", overflow="fold")
     table.add_row("virtual time", clock(progress), "")
-    table.add_row("events decided", f"{progress.decided:,}", f"{progress.per_second:,} a second")
-    table.add_row("lag", f"{progress.waiting:,}", f"{progress.unpaid:,} payments on their way")
+    table.add_row("events decided", f"{progress.decided:,}", f"{progress.per_second:,} per second")
+    table.add_row("lag", f"{progress.waiting:,}", f"{progress.unpaid:,} payments in progress")
     table.add_row("calls admitted", f"{totals.of('call-decisions', 'call-admitted'):,}", "")
     table.add_row("calls redirected", f"{totals.of('call-decisions', 'call-redirected'):,}", summed(totals.reasons))
     adjusted = f"{totals.of('charges', 'charge-adjusted'):,} adjusted later"
@@ -96,20 +96,22 @@ def overage(totals: Totals) -> str:
     return f"{format_money(paid_micros['wallet'])} from wallets, {format_money(paid_micros['card'])} on cards"
 
 
-def owners(changes: Changes) -> Counter[str]:
-    """What owners did; that a card was declined is not their doing."""
+def owners(changes: SubscriptionChanges) -> Counter[str]:
+    """The changes that owners requested, without declines of their cards."""
     return Counter({name: count for name, count in changes.counts.items() if name != "declines"})
 
 
 def cards(totals: Totals) -> str:
     return (
         f"{format_money(totals.paid_micros['receipts'])} with receipts; "
-        f"{totals.changes.counts['declines']:,} declined, {totals.asked_again:,} bills asked for again"
+        f"{totals.changes.counts['declines']:,} declined, {totals.retried:,} requests retried"
     )
 
 
 def summed(counts: Counter[str], most: int | None = None) -> str:
-    """The commonest first, `insufficient_balance 12, extra_calls_off 3`; of those beyond `most` the number."""
+    """The most frequent first: `insufficient_balance 12, extra_calls_off 3`; beyond `most`, the number of kinds
+    left.
+    """
     shown = [f"{name} {count:,}" for name, count in counts.most_common(most)]
     more = len(counts) - len(shown)
     return ", ".join([*shown, f"{more} kinds more"] if more else shown)

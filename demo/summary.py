@@ -1,28 +1,28 @@
-"""The figures of a whole run, a line each."""
+"""The figures of a whole run, one line each."""
 
 from collections import Counter
 
 from rich.console import Console
 
-from demo.changes import Changes
 from demo.checks.evidence import Evidence
-from demo.checks.invoices import Bills, issued, paid_ids
+from demo.checks.invoices import PaymentAttempts, issued, paid_ids
 from demo.checks.payments import answers
 from demo.checks.rows import InputRow
 from demo.progress import Progress
 from demo.show import cards, money, overage, owners, summed
+from demo.subscription_changes import SubscriptionChanges
 from demo.verify import Audit
 from schemas.money import format_money
 
 
 def print_summary(console: Console, progress: Progress, audit: Audit) -> None:
-    """What was seen live, and what only the whole of the topics says."""
+    """The totals of the live view, and figures that need all topics."""
     totals, evidence = progress.totals, audit.evidence
     accepted = evidence.accepted()
     decisions, charges = totals.types("call-decisions"), totals.types("charges")
     admitted, redirected = decisions["call-admitted"], decisions["call-redirected"]
     rows = {
-        "inputs": f"{evidence.inputs:,} in {progress.took_s():.0f} s, all decided",
+        "inputs": f"{evidence.input_count:,} in {progress.took_s():.0f} s, all decided",
         "calls": f"{totals.calls.total():,} ended ({summed(totals.calls)}), {admitted:,} admitted, "
         f"{redirected:,} redirected",
         "redirects": summed(totals.reasons),
@@ -32,7 +32,7 @@ def print_summary(console: Console, progress: Progress, audit: Audit) -> None:
         "overage": f"minutes beyond those included: {overage(totals)}",
         "subscriptions": _subscriptions(evidence, accepted, totals.renewals),
         "invoices": _invoices(evidence, accepted),
-        "card payments": f"{len(evidence.payments):,} asked for, {len(answers(accepted)):,} answered; {cards(totals)}",
+        "card payments": f"{len(evidence.payments):,} requested, {len(answers(accepted)):,} answered; {cards(totals)}",
         "refills": summed(totals.types("refills")),
         "alerts": summed(totals.types("alerts")),
         "dead letters": summed(totals.dead_letters),
@@ -43,19 +43,19 @@ def print_summary(console: Console, progress: Progress, audit: Audit) -> None:
 
 
 def _subscriptions(evidence: Evidence, accepted: list[InputRow], renewals: int) -> str:
-    changes = Changes()
+    changes = SubscriptionChanges()
     for row in accepted:
         changes.take(row)
     states = Counter(row.subscription.status for row in evidence.snapshots.values())
     return (
         f"{renewals:,} renewals; {summed(owners(changes)) or 'no changes'}; "
-        f"in the end {states['active'] + states['cancelling']:,} run and {states['ended']:,} have ended"
+        f"at the end {states['active'] + states['cancelling']:,} active and {states['ended']:,} ended"
     )
 
 
 def _invoices(evidence: Evidence, accepted: list[InputRow]) -> str:
-    bills, paid, rows = Bills(evidence, accepted), paid_ids(evidence), issued(evidence)
-    reasons = Counter(bills.why(row) or "no reason" for row in rows if row.invoice_id not in paid)
+    attempts, paid, rows = PaymentAttempts(evidence, accepted), paid_ids(evidence), issued(evidence)
+    reasons = Counter(attempts.open_reason(row) or "no reason" for row in rows if row.invoice_id not in paid)
     total_micros = sum(row.total_micros for row in rows)
     still_open = f"; open: {summed(reasons)}" if reasons else ""
     return f"{len(rows):,} issued ({format_money(total_micros)}), {len(paid):,} paid{still_open}"

@@ -1,8 +1,8 @@
 """A realistic month of call traffic as an ordered, seeded sequence of records. Pure: no clock, no Kafka, no files.
 
-The same settings give the same bytes. Time is virtual: `Timed.at_ms` is when a record reaches the log, the sender
-decides how fast that time runs. The days before midnight open the accounts; the hour after the month lets calls end
-and reports come in late.
+The same settings give the same bytes. Time is virtual: `Timed.at_ms` is when a record reaches the log, and the sender
+sets the speed of that time. Accounts are opened in the days before midnight; in the hour after the month the last calls
+end and the last reports arrive.
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,15 @@ from random import Random
 from demo.accounts import Account, draw_accounts
 from demo.arrivals import DAYS
 from demo.calls import CallShares, calls
-from demo.commands import commands
 from demo.malformed import malformed
 from demo.opening import setup
-from demo.ticks import TICK_EVERY_MS, Clock, with_ticks
+from demo.owner_requests import owner_requests
+from demo.ticks import TICK_EVERY_MS, VirtualClock, with_ticks
 from demo.wire import Timed, sign
 from schemas.inputs import moves_money
 from schemas.instant import DAY_MS, HOUR_MS, MINUTE_MS
 
-# Before midnight the accounts are opened, and there is time for what that causes: their first payments. Two days, which
-# are some seconds of a run.
+# Before midnight the accounts are opened, and their first payments are made. Two days are a few seconds of a run.
 LEAD_IN_MS = 2 * DAY_MS
 TAIL_MS = HOUR_MS
 PLAYED_MS = LEAD_IN_MS + DAYS * DAY_MS + TAIL_MS  # Virtual time from the first record to the last possible one.
@@ -32,15 +31,15 @@ REPEAT_DELAY_MEAN_MS = 10 * MINUTE_MS
 
 @dataclass(frozen=True, slots=True)
 class TrafficSettings:
-    """What the month looks like. `midnight_ms` (epoch) begins it; shares are probabilities for each record or call."""
+    """The month begins at `midnight_ms` (epoch). Shares are probabilities for each record or call."""
 
     midnight_ms: int
     seed: int = 1
     accounts: int = 300
     calls: int = 20_000
     partitions: int = 8
-    label: str = "demo"  # Every account id and call id begins with it, so that runs on one cluster do not meet.
-    tick_every_ms: int = TICK_EVERY_MS  # 0 when somebody else puts `clock-ticked` on the log.
+    label: str = "demo"  # Prefix of account and call ids, so that runs on one cluster do not collide.
+    tick_every_ms: int = TICK_EVERY_MS  # 0 when another process writes `clock-ticked`.
     signing_key: bytes | None = None
     repeated: float = 0.015
     malformed: float = 0.004
@@ -57,18 +56,19 @@ class TrafficSettings:
 
 
 def records(settings: TrafficSettings) -> Iterator[Timed]:
-    """The month, in the order in which its records reach the log."""
+    """The records of the month, in order of arrival."""
     accounts = draw_accounts(settings.accounts, settings.label, settings.midnight_ms, _random(settings, "accounts"))
     happened = merge(*_streams(settings, accounts), key=attrgetter("at_ms")) if accounts else iter(())
-    clock = Clock(settings.midnight_ms, settings.end_ms, settings.tick_every_ms, settings.partitions)
+    every_ms, key = settings.tick_every_ms, settings.signing_key
+    clock = VirtualClock(settings.midnight_ms, settings.end_ms, every_ms, settings.partitions, key)
     return with_ticks(with_repeats(happened, settings), clock)
 
 
 def _streams(settings: TrafficSettings, accounts: list[Account]) -> Iterator[Iterator[Timed]]:
-    """Each stream draws from a generator of its own: more calls leave the accounts and their settings as they were."""
+    """Each stream has its own random generator, so that more calls do not change the accounts and their settings."""
     midnight_ms = settings.midnight_ms
     yield signed(setup(accounts, settings.begin_ms, _random(settings, "setup")), settings.signing_key)
-    yield signed(commands(accounts, midnight_ms, _random(settings, "commands")), settings.signing_key)
+    yield signed(owner_requests(accounts, midnight_ms, _random(settings, "commands")), settings.signing_key)
     yield calls(accounts, settings.calls, midnight_ms, settings.call, _random(settings, "calls"))
     yield malformed(
         accounts,
@@ -86,11 +86,11 @@ def signed(stream: Iterator[Timed], key: bytes | None) -> Iterator[Timed]:
 
 
 def _random(settings: TrafficSettings, stream: str) -> Random:
-    return Random(f"{settings.seed}/{stream}")  # noqa: S311 a month that can be played again, not a secret
+    return Random(f"{settings.seed}/{stream}")  # noqa: S311 repeatable, not secret; `stream` is part of the seed
 
 
 def with_repeats(stream: Iterator[Timed], settings: TrafficSettings) -> Iterator[Timed]:
-    """Some records arrive a second time, byte for byte, a while later: the systems before us deliver at least once."""
+    """Some records arrive again later, byte for byte: upstream systems deliver at least once."""
     rng = _random(settings, "repeats")
     waiting: list[tuple[int, int, Timed]] = []
     for number, record in enumerate(stream):

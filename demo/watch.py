@@ -1,4 +1,4 @@
-"""Follows inputs and facts as they appear and keeps totals of them."""
+"""Reads inputs and facts as they appear and keeps totals."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from demo.accounts import CREDITS_PLAN
-from demo.changes import ASKED, Changes
 from demo.checks.rows import InputRow
 from demo.cluster import Offsets, header, seek
+from demo.subscription_changes import COUNTED_TYPES, SubscriptionChanges
 from demo.ticks import TICK_PREFIX
 from demo.wire import INPUT_TOPIC
 from stream.settings import Settings
 
-# What the live view is made of. Ledger entries and snapshots are left to the audit: they are most of the bytes.
+# The topics of the live view. Only the audit reads ledger entries and snapshots: they are most of the bytes.
 WATCHED = (
     INPUT_TOPIC,
     "call-decisions",
@@ -26,13 +26,13 @@ WATCHED = (
     "dead-letters",
 )
 POLL_RECORDS_MAX = 5_000
-BILLS = ("subscription", "invoice")
+RETRIED_PURPOSES = ("subscription", "invoice")
 CREDITS, MINUTES = "credits plan", "minutes plans"
-_ASKED_IN = tuple(f'{{"type":"{kind}"'.encode() for kind in ASKED)
+_COUNTED_PREFIXES = tuple(f'{{"type":"{kind}"'.encode() for kind in COUNTED_TYPES)
 
 
-class Seen(msgspec.Struct):
-    """What the totals need of any fact."""
+class FactRow(msgspec.Struct):
+    """The fields of any fact that the totals use."""
 
     type: str
     occurred_at: str
@@ -49,9 +49,10 @@ class Seen(msgspec.Struct):
 
 @dataclass(slots=True)
 class Totals:
-    """`facts` counts by (topic, type), `reasons` redirects, `dead_letters` codes, `calls` and `charged_micros` by
-    product, `paid_micros` by who pays for minutes (`wallet`, `card`) and `receipts` for what cards have paid; `newest`
-    is an RFC 3339 time.
+    """Counts: `facts` by (topic, type), `reasons` of redirects, `dead_letters` by code, `calls` by product.
+
+    Money: `charged_micros` by product; `paid_micros` for minutes by `wallet` and `card`, and the sum of `receipts`.
+    `newest` is the latest RFC 3339 time of a fact.
     """
 
     facts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -60,57 +61,57 @@ class Totals:
     calls: Counter[str] = field(default_factory=Counter)
     charged_micros: Counter[str] = field(default_factory=Counter)
     paid_micros: Counter[str] = field(default_factory=Counter)
-    changes: Changes = field(default_factory=Changes)
+    changes: SubscriptionChanges = field(default_factory=SubscriptionChanges)
     renewals: int = 0
-    asked_again: int = 0
+    retried: int = 0
     paid_at_issue: int = 0
     newest: str = ""
 
     def fact(self, topic: str, value: bytes) -> None:
-        seen = msgspec.json.decode(value, type=Seen)
-        self.facts[topic, seen.type] += 1
-        self.newest = max(self.newest, seen.occurred_at)
+        fact = msgspec.json.decode(value, type=FactRow)
+        self.facts[topic, fact.type] += 1
+        self.newest = max(self.newest, fact.occurred_at)
         if topic == "charges":
-            self._charge(seen)
+            self._charge(fact)
         elif topic == "payment-requests":
-            self._payment(seen)
-        elif seen.type == "call-redirected":
-            self.reasons[seen.reason] += 1
-        elif seen.type == "receipt-issued":
-            self.paid_micros["receipts"] += seen.amount_micros
-        elif seen.type == "invoice-issued":
-            self.paid_at_issue += seen.status == "paid"
+            self._payment(fact)
+        elif fact.type == "call-redirected":
+            self.reasons[fact.reason] += 1
+        elif fact.type == "receipt-issued":
+            self.paid_micros["receipts"] += fact.amount_micros
+        elif fact.type == "invoice-issued":
+            self.paid_at_issue += fact.status == "paid"
 
-    def _charge(self, seen: Seen) -> None:
-        product = CREDITS if seen.plan == CREDITS_PLAN else MINUTES
-        self.calls[product] += seen.type == "call-charged"
-        self.charged_micros[product] += seen.amount_micros
+    def _charge(self, fact: FactRow) -> None:
+        product = CREDITS if fact.plan == CREDITS_PLAN else MINUTES
+        self.calls[product] += fact.type == "call-charged"
+        self.charged_micros[product] += fact.amount_micros
         if product == MINUTES:
-            self.paid_micros["wallet"] += seen.wallet_micros
-            self.paid_micros["card"] += seen.card_micros
+            self.paid_micros["wallet"] += fact.wallet_micros
+            self.paid_micros["card"] += fact.card_micros
 
-    def _payment(self, seen: Seen) -> None:
-        """A fee that a tick asks for the first time is a renewal; each later attempt has a number of its own."""
-        if seen.purpose in BILLS:
-            first = seen.payment_id.endswith("/1")
-            self.asked_again += not first
-            self.renewals += first and seen.purpose == "subscription" and seen.caused_by.startswith(TICK_PREFIX)
+    def _payment(self, fact: FactRow) -> None:
+        """The first attempt of a fee that a tick requests is a renewal; later attempts have higher numbers."""
+        if fact.purpose in RETRIED_PURPOSES:
+            first = fact.payment_id.endswith("/1")
+            self.retried += not first
+            self.renewals += first and fact.purpose == "subscription" and fact.caused_by.startswith(TICK_PREFIX)
 
     def input(self, value: bytes) -> None:
-        """Most say nothing about subscriptions and are not even read."""
-        if value.startswith(_ASKED_IN):
+        """Count an input about a subscription. Others, which are most, are not decoded."""
+        if value.startswith(_COUNTED_PREFIXES):
             self.changes.take(msgspec.json.decode(value, type=InputRow))
 
     def dead_letter(self, code: str) -> None:
         self.dead_letters[code] += 1
 
     def of(self, topic: str, *types: str) -> int:
-        """How many facts of these types `topic` has had; of all types when none is named."""
+        """Number of facts of these types on `topic`; of all types when none is given."""
         counts = self.types(topic)
         return sum(counts[kind] for kind in types) if types else counts.total()
 
     def types(self, topic: str) -> Counter[str]:
-        """How many facts of each type `topic` has had."""
+        """Number of facts of each type on `topic`."""
         return Counter({kind: count for (where, kind), count in self.facts.items() if where == topic})
 
     @property
@@ -119,7 +120,7 @@ class Totals:
 
 
 class Watch:
-    """Reads the topics from `begin` on, in the middle of no group, so that it takes nothing from anybody."""
+    """Reads the topics from `begin`, without a consumer group, so that it does not disturb any."""
 
     def __init__(self, consumer: AIOKafkaConsumer, settings: Settings, begin: Offsets) -> None:
         self.totals = Totals()
@@ -129,11 +130,11 @@ class Watch:
         seek(consumer, self._begin)
 
     async def behind(self, end: Offsets) -> bool:
-        """Whether records before `end` have not been taken yet."""
+        """Whether records before `end` are still unread."""
         return any([await self._consumer.position(where) < end[where] for where in self._begin])
 
     async def poll(self, timeout_ms: int) -> None:
-        """Take what has appeared; returns at once when something has."""
+        """Read new records; waits up to `timeout_ms` for the first."""
         batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=POLL_RECORDS_MAX)
         for where, batch in batches.items():
             topic = self._names[where.topic]

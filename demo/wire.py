@@ -1,4 +1,4 @@
-"""Records of the wire contract as an outside producer writes them."""
+"""Records of the wire contract as an external producer writes them."""
 
 import hashlib
 import hmac
@@ -14,10 +14,10 @@ INPUT_TOPIC = "account-events"
 
 
 class Timed(NamedTuple):
-    """One record and the virtual moment (`at_ms`, epoch) at which it reaches the log, perhaps long after it occurred.
+    """One record and the virtual time (`at_ms`, epoch) at which it reaches the log, perhaps long after it occurred.
 
-    `kind` says what the generator meant: the input's type, `repeat` or `malformed`. `dead_letter` is the code that the
-    record must get, None for a record that has to be understood. `partition` is set only where the key must not decide.
+    `kind` is the input's type, `repeat` or `malformed`. `dead_letter` is the code that the record must get, None for a
+    record that must be accepted or recognised. `partition` overrides the partition of the key.
     """
 
     at_ms: int
@@ -38,7 +38,7 @@ def encode(kind: str, input_id: str, account_id: str, occurred_ms: int, fields: 
 
 
 def sign(value: bytes, key: bytes | None) -> Headers:
-    """The `signature` header of an input that moves money without a call; no header where no key is in use."""
+    """The `signature` header, which inputs that move money without a call need; none without a key."""
     if key is None:
         return ()
     return (("signature", b"v1=" + hmac.new(key, value, hashlib.sha256).hexdigest().encode()),)

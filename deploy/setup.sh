@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Makes a bare machine ready: Python, Java and Maven from the distribution, uv, the virtual environment, Kafka's jars.
-# Each step is skipped when its result is already there, so `make` may run this every time.
+# Prepares a bare machine: Python, Java and Maven from the distribution, uv, the virtual environment, Kafka's jars.
+# With the argument `tests` also what only tests need: Go, which builds stripe-mock, and Prometheus.
+# A step is skipped when its result exists, so `make` may run this every time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 UV_VERSION=0.13.9
 PYTHON_MINIMUM="(3, 11)"
-JAVA_MINIMUM=17 # Kafka 4 does not start on less.
+PURPOSE=${1:-}
+JAVA_MINIMUM=17 # The minimum of Kafka 4.
 
-say() { printf 'setup: %s\n' "$*" >&2; }
-fail() { say "$*"; exit 1; }
+log() { printf 'setup: %s\n' "$*" >&2; }
+fail() { log "$*"; exit 1; }
 
-# The first interpreter that is new enough; not every distribution calls it python3.
+# The first interpreter that is new enough; some distributions do not name it python3.
 find_python() {
     local name
     for name in python3 python3.14 python3.13 python3.12 python3.11; do
@@ -23,14 +25,14 @@ find_python() {
     return 1
 }
 
-# `java -version` answers `openjdk version "17.0.15"` on standard error, "1.8.0" for version 8.
+# `java -version` prints `openjdk version "17.0.15"` on standard error; version 8 prints "1.8.0".
 java_is_new_enough() {
     [[ $(java -version 2>&1) =~ version\ \"([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge "$JAVA_MINIMUM" ]
 }
 
 uv_works() { uv --version >/dev/null 2>&1; }
 
-# Debian's names of what is missing, one a line; a bare list, so that it can be shown or installed.
+# The Debian names of missing packages, one a line, to show or install.
 missing_packages() {
     local python
     if ! python=$(find_python); then
@@ -40,17 +42,17 @@ missing_packages() {
     fi
     java_is_new_enough || printf '%s\n' java
     command -v mvn >/dev/null || printf '%s\n' maven
-    # Builds stripe-mock, for the tests alone: nobody who cannot be given it here is kept from the demo for lack of it.
-    command -v go >/dev/null || ! can_install || printf '%s\n' golang-go
+    # Without Go the tests that need it are skipped, so it counts as missing only where this script can install it.
+    [ "$PURPOSE" != tests ] || command -v go >/dev/null || ! can_install || printf '%s\n' golang-go
 }
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
-# What a Java runtime is called depends on the age of the distribution.
+# The name of the Java runtime depends on the age of the distribution.
 java_package() {
     local name
     for name in openjdk-21-jre-headless openjdk-17-jre-headless openjdk-25-jre-headless; do
-        # `apt-cache show` also succeeds for a name that is only mentioned by another package.
+        # `apt-cache show` also succeeds for a name that only another package mentions.
         if [[ $(apt-cache policy "$name" 2>/dev/null) =~ Candidate:\ [^\(] ]]; then
             printf '%s\n' "$name"
             return
@@ -60,28 +62,28 @@ java_package() {
 }
 
 install_packages() {
-    local missing=$1 java log
+    local missing=$1 java output
     [ -n "$missing" ] || return 0
     missing=$(tr '\n' ' ' <<<"$missing")
     if ! can_install; then
         fail "please install, then run make setup again: $missing(Python ${PYTHON_MINIMUM/, /.} or newer, Java $JAVA_MINIMUM or newer)"
     fi
-    say "installing with apt-get: $missing"
+    log "installing with apt-get: $missing"
     export DEBIAN_FRONTEND=noninteractive
-    log=$(mktemp)
-    apt-get update -qq >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get update failed"; }
+    output=$(mktemp)
+    apt-get update -qq >"$output" 2>&1 || { cat "$output" >&2; fail "apt-get update failed"; }
     java=$(java_package)
-    # shellcheck disable=SC2086 # One word a package is what apt-get wants.
-    apt-get install -y -qq --no-install-recommends ca-certificates ${missing/java /$java } >"$log" 2>&1 || {
-        cat "$log" >&2
+    # shellcheck disable=SC2086 # apt-get needs one word per package.
+    apt-get install -y -qq --no-install-recommends ca-certificates ${missing/java /$java } >"$output" 2>&1 || {
+        cat "$output" >&2
         fail "apt-get install failed"
     }
-    rm -f "$log"
+    rm -f "$output"
     find_python >/dev/null || fail "the distribution's Python is too old: install Python 3.11 or newer"
     java_is_new_enough || fail "the java on PATH is older than $JAVA_MINIMUM: put a newer one first"
 }
 
-# Sets UV. Its own small environment, so that nothing is installed into the system's Python.
+# Sets UV. uv gets its own environment, so that nothing is installed into the system's Python.
 provide_uv() {
     if uv_works; then
         UV=uv
@@ -89,7 +91,7 @@ provide_uv() {
     fi
     UV=.uv/bin/uv
     if ! "$UV" --version >/dev/null 2>&1; then
-        say "installing uv $UV_VERSION into .uv"
+        log "installing uv $UV_VERSION into .uv"
         rm -rf .uv
         "$1" -m venv .uv
         printf '*\n' >.uv/.gitignore
@@ -97,30 +99,52 @@ provide_uv() {
     fi
 }
 
-# Exactly what the lock names, each file checked against its hash.
+# Installs exactly the locked packages, verified by hash, and this project itself, for its command `tollgate`.
 sync_environment() {
     local python=$1 stamp=.venv/.locked wanted
-    wanted="$(sha256sum <requirements.lock) $("$python" --version)"
+    wanted="$(cat requirements.lock pyproject.toml | sha256sum) $("$python" --version)"
     if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
     provide_uv "$python"
-    say "installing requirements.lock into .venv"
+    log "installing requirements.lock into .venv"
     .venv/bin/python -c "import sys; sys.exit(sys.version_info < $PYTHON_MINIMUM)" 2>/dev/null ||
         "$UV" venv --quiet --clear --no-project --python "$python" .venv
     "$UV" pip sync --quiet --require-hashes --python .venv/bin/python requirements.lock
+    "$UV" pip install --quiet --no-deps --no-build-isolation --python .venv/bin/python --editable .
     printf '%s\n' "$wanted" >"$stamp"
+}
+
+# Unpacks Debian's package without installing it: an installed one would start a server, now and at every boot.
+provide_prometheus() {
+    local output
+    if { command -v prometheus && command -v promtool; } >/dev/null || [ -x .prometheus/usr/bin/prometheus ]; then
+        return
+    fi
+    log "unpacking the distribution's prometheus into .prometheus"
+    mkdir -p .prometheus
+    printf '*\n' >.prometheus/.gitignore
+    output=$(mktemp)
+    if ! can_install || apt-get update -qq >"$output" 2>&1; then
+        (cd .prometheus && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb) \
+            >>"$output" 2>&1 && rm -f "$output" && return
+    fi
+    cat "$output" >&2
+    rm -f "$output"
+    log "no prometheus here: the tests that need it are skipped"
 }
 
 main() {
     local python jars
+    case $PURPOSE in '' | tests) ;; *) fail "the only argument is: tests" ;; esac
     install_packages "$(missing_packages)"
     python=$(find_python)
-    # The jars come from elsewhere than the wheels, so both downloads run side by side.
-    "$python" -m stream.kafka_jars </dev/null &
+    # Jars and wheels come from different servers, so both downloads run concurrently.
+    "$python" -m devkit.kafka_jars </dev/null &
     jars=$!
     sync_environment "$python" || { kill "$jars" 2>/dev/null; exit 1; }
     wait "$jars" || fail "Kafka's jars are missing (see above)"
+    [ "$PURPOSE" != tests ] || provide_prometheus
 }
 
 main

@@ -1,21 +1,21 @@
-"""What a provider may say about a payment, and what is asked of a provider."""
+"""The outcomes that a payment provider can return, and the protocol that every provider implements."""
 
 from typing import Protocol
 
 import msgspec
 
-from payments.payment import Payment
+from payments.payment_state import PaymentState
 
 
 class Succeeded(msgspec.Struct, frozen=True):
-    """The money has moved. `at_ms` is the provider's time, None when it gives none."""
+    """The money has moved. `at_ms` is the provider's time, None if the provider returns none."""
 
     reference: str
     at_ms: int | None = None
 
 
 class Declined(msgspec.Struct, frozen=True):
-    """The money has not moved and will not under this payment id. `retryable`: under another one it may, later."""
+    """The money has not moved and never will under this payment id. `retryable`: a new payment may succeed later."""
 
     reason: str
     retryable: bool
@@ -24,34 +24,34 @@ class Declined(msgspec.Struct, frozen=True):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """The provider has the payment and does not know yet. `look_at_ms`: when it will; None leaves that to us."""
+    """The provider has no result yet. `check_at_ms` is when to check again; None: after a pause that doubles."""
 
     reference: str | None = None
-    look_at_ms: int | None = None
+    check_at_ms: int | None = None
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Whether the money moved is not known: no answer, or none that says. Asked again, never taken for a decline."""
+    """No response, or an inconclusive one: the money may have moved. Retried, and never treated as a decline."""
 
-    what: str
+    detail: str
 
 
 Outcome = Succeeded | Declined | Pending | Unknown
 
 
-class ProviderRefusesError(Exception):
-    """The provider does not let us in (a wrong key): no customer's fault, so no payment is declined for it."""
+class ProviderAccessError(Exception):
+    """The provider rejects the adapter's credentials. This is no fault of a customer, so no payment is declined."""
 
 
 class Provider(Protocol):
-    """Moves money at most once for each payment id, however often it is asked."""
+    """Moves the money of each payment id at most once, however often the payment is executed."""
 
-    async def ask(self, payment: Payment, refunded: str | None, now_ms: int) -> Outcome:
-        """Make the payment, or find out what became of it. `refunded` is the provider's reference of the payment that
-        a refund gives back, when we know it.
+    async def execute(self, payment: PaymentState, refunded: str | None, now_ms: int) -> Outcome:
+        """Make the payment, or look up its current outcome. `refunded` is the provider's reference of the payment that
+        a refund returns, if known.
 
-        Raises ProviderRefusesError; every other trouble is an Unknown.
+        Raises ProviderAccessError; every other failure is an Unknown.
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""

@@ -1,4 +1,4 @@
-"""`payment-requested` as the adapter reads it; one that cannot be read is told apart from the good ones beside it."""
+"""`payment-requested` as the adapter reads it. One unreadable request does not hold up the others."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from schemas.inputs import Amount, Currency, Id, Reference
 from schemas.instant import parse_instant
 from schemas.partitioning import partition_of
 
-PAYMENT_ID_MAX = 500  # What Stripe's metadata holds; the engine's own ids are half as long at most.
+PAYMENT_ID_MAX = 500  # The limit of Stripe's metadata; the engine's own ids have at most half of it.
 PaymentId = Annotated[str, msgspec.Meta(min_length=1, max_length=PAYMENT_ID_MAX)]
 
 
@@ -26,7 +26,7 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
 
 
 class UnreadableRequestError(Exception):
-    """A record of `payment-requests` that asks for no payment; the message says why and holds nothing of the value."""
+    """A record of `payment-requests` that is no valid request. The message gives the reason and no content."""
 
 
 _decoder = msgspec.json.Decoder(PaymentRequest)
@@ -45,8 +45,8 @@ def read_request(key: bytes | None, value: bytes | None, partition: int, partiti
     if key != account:
         raise UnreadableRequestError("the key is not the account")
     if partition_of(account, partitions) != partition:
-        # Its answer would have to go to a partition that another writer owns.
-        raise UnreadableRequestError("the account lives in another partition")
+        # The answer would have to go to a partition that another writer owns.
+        raise UnreadableRequestError("the account belongs to another partition")
     if (request.purpose == "refund") != (request.refund_of is not None):
-        raise UnreadableRequestError("`refund_of` belongs to a refund, and a refund needs it")
+        raise UnreadableRequestError("`refund_of` is required for a refund and allowed for nothing else")
     return request

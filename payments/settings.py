@@ -1,12 +1,12 @@
-"""What an operator may set for the adapter: TOLLGATE_PAYMENTS_… and, by the same variables, what the worker has too."""
+"""The adapter's settings: its own TOLLGATE_PAYMENTS_… variables, and those that it shares with the worker."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
 from stream import settings as engine
 
-# Of the worker's settings those that the adapter reads. Partitions, prefix and keys must be the worker's.
+# The worker's settings that the adapter reads too. Partitions, prefix and keys must have the worker's values.
 SHARED = (
     "bootstrap_servers",
     "app_id",
@@ -21,9 +21,11 @@ SHARED = (
 
 
 class Settings(engine.Settings):
-    """The settings of a payment adapter. A value that cannot be used is refused at start, by name."""
+    """The settings of a payment adapter. An invalid value is refused at start, by name."""
 
-    # Nothing by default: a fake that was never chosen would give credits away.
+    foreign: ClassVar[tuple[str, ...]] = tuple(prefix for prefix in engine.OTHER_PREFIXES if prefix != "PAYMENTS_")
+
+    # No default: a fake provider that nobody chose would give credits away.
     payments_provider: Literal["", "fake", "stripe"] = ""
     payments_in_flight_max: Annotated[int, Field(ge=1, le=1_000)] = 16
     payments_health_host: str = "127.0.0.1"
@@ -39,41 +41,35 @@ class Settings(engine.Settings):
 
     @property
     def group(self) -> str:
-        """Names the consumer group, the transactional ids and the adapter's topics."""
+        """Prefix of the consumer group, the transactional ids and the adapter's topics. Changing it starts with empty
+        state.
+        """
         return f"{self.app_id}-payments"
 
     def webhook_secrets(self) -> tuple[str, ...]:
-        """Several are in force while they are rotated; none: no endpoint is opened."""
+        """More than one during a rotation. Without any, no endpoint is opened."""
         given = self.payments_stripe_webhook_secrets.get_secret_value().split(",")
         return tuple(secret.strip() for secret in given if secret.strip())
 
 
 MEANING = {
-    "payments_provider": "`stripe`, or `fake`: answers like a provider and moves no money. Must be set.",
-    "payments_in_flight_max": "Most payments asked of the provider at once, by one process.",
+    "payments_provider": "`stripe`, or `fake`, which answers like a provider and moves no money. Must be set.",
+    "payments_in_flight_max": "Most provider calls in flight, in one process.",
     "payments_health_host": "Address of the adapter's `/metrics` and `/readyz`.",
-    "payments_health_port": "Port of the adapter's `/metrics` and `/readyz`; 0 takes a free one, which is logged.",
+    "payments_health_port": "Port of the adapter's `/metrics` and `/readyz`; 0 picks a free one, which is logged.",
     "payments_stripe_api_key": "Stripe's secret or restricted key (PaymentIntents and Refunds: write). Secret.",
-    "payments_stripe_api_base": "Another address than Stripe's own, for stripe-mock.",
-    "payments_stripe_timeout_s": "A request to Stripe not answered for so long is given up, its outcome unknown (s).",
-    "payments_stripe_webhook_secrets": "Secrets of the webhook endpoint (`whsec_…`), separated by commas; one must "
-    "have signed. Empty: no endpoint, pending payments are only looked up. Secret.",
+    "payments_stripe_api_base": "Address of the API instead of Stripe's own, for stripe-mock.",
+    "payments_stripe_timeout_s": "Seconds after which a request to Stripe is abandoned; its outcome is then unknown.",
+    "payments_stripe_webhook_secrets": "Secrets of the webhook endpoint (`whsec_…`), separated by commas; an event "
+    "must be signed with one of them. Empty: no endpoint, pending payments are only polled. Secret.",
     "payments_webhook_host": "Address of the webhook endpoint, `POST /webhooks/stripe`.",
-    "payments_webhook_port": "Port of the webhook endpoint; 0 takes a free one, which is logged.",
-    "payments_fake_seed": "The fake provider decides by this number and the payment id.",
-    "payments_fake_speed_up": "The fake provider's delays are divided by this.",
+    "payments_webhook_port": "Port of the webhook endpoint; 0 picks a free one, which is logged.",
+    "payments_fake_seed": "Seed of the fake provider, which decides from it and the payment id.",
+    "payments_fake_speed_up": "Divisor of the fake provider's delays.",
 }
 
 
 def settings_table(settings: Settings) -> list[tuple[str, str, str]]:
-    """Name, value in force and meaning of each setting the adapter reads. A secret shows as `***` when it is set."""
-    meaning = engine.MEANING | MEANING
-    return [
-        (f"TOLLGATE_{name.upper()}", _shown(getattr(settings, name)), meaning[name]) for name in (*SHARED, *MEANING)
-    ]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return "***" if value.get_secret_value() else ""
-    return str(value)
+    """Name, value and meaning of each setting that the adapter reads. A secret that is set shows as `***`."""
+    meaning = {name: engine.MEANING[name] for name in SHARED} | MEANING
+    return engine.settings_table(settings, meaning)

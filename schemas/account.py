@@ -1,14 +1,14 @@
-"""An account as the wallet agent keeps it: one small value, replaced as a whole by every change."""
+"""The account row of the wallet agent: one small value that every change replaces as a whole."""
 
 import msgspec
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A value kept in the table. Written as an array: a new field goes to the end and needs a default."""
+    """A row of the table. It is written as an array: add new fields at the end, with a default."""
 
 
 class Card(Row, frozen=True, array_like=True):
-    """A payment method. Only this much of a card is ever stored (rule M9)."""
+    """A payment method. Nothing else of a card is ever stored (rule M9)."""
 
     payment_method_id: str
     token: str
@@ -19,14 +19,14 @@ class Card(Row, frozen=True, array_like=True):
 
 
 class Threshold(Row, frozen=True, array_like=True):
-    """A low-balance threshold; `armed` once the balance has been above it since the last alert (rule P10)."""
+    """A low-balance threshold. It is `armed` when the balance was above it after its last alert (rule P10)."""
 
     micros: int
     armed: bool = False
 
 
 class RefillSetting(Row, frozen=True, array_like=True):
-    """What the owner set for auto-refill (rule C13), and whether a decline has disarmed it (rule C14)."""
+    """The owner's auto-refill settings (rule C13), and whether a decline has disarmed auto-refill (rule C14)."""
 
     threshold_micros: int
     enabled: bool = False
@@ -37,9 +37,10 @@ class RefillSetting(Row, frozen=True, array_like=True):
 
 
 class Refill(Row, frozen=True, array_like=True):
-    """The one refill in flight, from its request until it is settled, paused or dropped.
+    """The refill in flight, from its request until it is credited, paused or dropped. There is at most one.
 
-    While it waits for a retry `retry_at_ms` is set and `payment_id` is the declined one. `declines` counts them.
+    While it waits for a retry, `retry_at_ms` is set and `payment_id` is the declined payment. `declines` counts the
+    declines.
     """
 
     refill_id: str
@@ -49,21 +50,22 @@ class Refill(Row, frozen=True, array_like=True):
     period_start_ms: int
     declines: int = 0
     retry_at_ms: int | None = None
-    unresolved_told: bool = False
+    unresolved_alerted: bool = False
 
 
 class Period(Row, frozen=True, array_like=True):
-    """What one billing period has seen. Half-open, `start_ms` included, `end_ms` not (rule G3).
+    """The counters of one billing period. Half-open: `start_ms` is included, `end_ms` is not (rule G3).
 
-    `counted_calls` are the real answered ones (rule P5), `open_calls` those admitted and not ended.
-    `extra_calls_charged` counts the calls that cost an extra call now. Costs are net of adjustments;
-    `refilled_micros` is requested and not declined (rule P8). `open_extra_calls` are the open ones that hold the
-    price of an extra call, `unpaid_extra_calls` those that held it, have ended, and rank among the included ones for
-    now (see agents/wallet/exposure.py).
+    `counted_calls` are the real answered calls (rule P5), `open_calls` the admitted calls that have not ended.
+    `extra_calls_charged` counts the calls that are charged as extra calls now. Costs include all adjustments.
+    `refilled_micros` is what refills requested and no provider declined (rule P8). `open_extra_calls` are the open
+    calls that hold the price of an extra call. `unpaid_extra_calls` held it, have ended, and rank among the included
+    calls for now (see agents/wallet/rating/credits.py).
 
-    On a minutes plan `minutes_calls` are the counted calls and `used_ms` the time they use, in whole increments (rule
-    M4). The `late_…` costs are changes to periods that were invoiced before: they go on this period's invoice, with
-    `top_up_micros`, the purchases and refills that succeeded in it; `card_micros` is what it put on the card.
+    On a minutes plan `minutes_calls` are the counted calls and `used_ms` is the time they use, in whole increments
+    (rule M4). The `late_…` costs are changes to periods that are already invoiced; they go on this period's invoice,
+    together with `top_up_micros`, the purchases and refills paid in this period. `card_micros` is the period's overage
+    on the card.
     """
 
     start_ms: int
@@ -76,7 +78,7 @@ class Period(Row, frozen=True, array_like=True):
     outbound_micros: int = 0
     web_micros: int = 0
     refilled_micros: int = 0
-    limit_told: bool = False
+    limit_alerted: bool = False
     open_extra_calls: int = 0
     unpaid_extra_calls: int = 0
     minutes_calls: int = 0
@@ -89,8 +91,8 @@ class Period(Row, frozen=True, array_like=True):
 
 
 class Hole(Row, frozen=True, array_like=True):
-    """A refunded part of a lot: `micros` taken out of the lot that starts at `lot_start_micros` (see
-    agents/wallet/lots.py).
+    """A refunded part of a lot: `micros` cut out of the lot that starts at `lot_start_micros` (see
+    agents/wallet/funds/lots.py).
     """
 
     lot_start_micros: int
@@ -99,8 +101,8 @@ class Hole(Row, frozen=True, array_like=True):
 
 
 class Subscription(Row, frozen=True, array_like=True):
-    """The term that is paid for, half-open, of `months` (rules M1 and M13), and its price for the whole of it when it
-    began: a changed catalogue changes neither. `next_plan` takes effect when it is renewed (rule M7).
+    """The current term: half-open, `months` long (rules M1 and M13), with the fee for the whole term as it was when the
+    term began. A changed catalogue changes neither. `next_plan` applies at renewal (rule M7).
     """
 
     status: str
@@ -114,11 +116,12 @@ class Subscription(Row, frozen=True, array_like=True):
 class Account(Row, frozen=True, array_like=True):
     """The account and its wallet. Money in micros of `currency`.
 
-    `version` counts the changes, `newest_ms` is the greatest `occurred_at` accepted; `periods` are in order of time.
-    `due_ms` is when its refill or its billing next waits for time to pass, 0 for never. `credited_micros` is all that
-    was ever credited: with the balance it tells which credits are used (rule P13). `card_due_micros` is overage that
-    the card has yet to be asked for (rule P14). `billing_due_ms` is when the next billing period ends that has an
-    invoice, 0 for none so far.
+    `version` counts the changes, `newest_ms` is the greatest accepted `occurred_at`, and `periods` are in order of
+    time. `due_ms` is when a tick must next evaluate the refill or the billing, 0 for never. `credited_micros` is the
+    sum of all credits ever added; with the balance it determines which credits are used (rule P13). `card_due_micros`
+    is overage that is not yet requested from the card (rule P14). `billing_due_ms` is the end of the next billing
+    period that has an invoice, 0 for none so far. `ticks_from_ms` is the earliest tick that may still do timed work of
+    the account: earlier ticks have done theirs (rule G2).
     """
 
     currency: str
@@ -151,3 +154,4 @@ class Account(Row, frozen=True, array_like=True):
     subscription: Subscription | None = None
     card_due_micros: int = 0
     billing_due_ms: int = 0
+    ticks_from_ms: int = 0

@@ -1,4 +1,4 @@
-"""A call as the wallet agent keeps it, from its first input to the end of the correction horizon (rule G4)."""
+"""The call row of the wallet agent, kept from the call's first input to the end of the correction horizon (rule G4)."""
 
 from schemas.account import Row
 
@@ -8,7 +8,7 @@ UNGATED = "none"
 
 
 class End(Row, frozen=True, array_like=True):
-    """What the standing end event says. `features` are those reported as used, sorted, each once."""
+    """The call's end, as in the `call-ended` in force. `features` are the ones reported as used, sorted, each once."""
 
     started_at_ms: int
     answered_at_ms: int | None
@@ -20,9 +20,7 @@ class End(Row, frozen=True, array_like=True):
 
 
 class Reclassification(Row, frozen=True, array_like=True):
-    """The standing word on whether the call was real: the one with the greatest (`occurred_at_ms`, `input_id`). Rule
-    P5.
-    """
+    """The reclassification in force: the one with the greatest (`occurred_at_ms`, `input_id`). Rule P5."""
 
     occurred_at_ms: int
     input_id: str
@@ -30,8 +28,8 @@ class Reclassification(Row, frozen=True, array_like=True):
 
 
 class Rated(Row, frozen=True, array_like=True):
-    """How a call stands on a minutes plan. The period had used `before_ms` when it was rated, of which it uses
-    `used_ms` itself now; `card_micros` of what it costs went to the card (rules M5 and P3).
+    """How a call was rated on a minutes plan. Before the call the period had used `before_ms`; the call itself uses
+    `used_ms`; `card_micros` is the card's part of its cost (rules M5 and P3).
     """
 
     before_ms: int
@@ -40,14 +38,13 @@ class Rated(Row, frozen=True, array_like=True):
 
 
 class Call(Row, frozen=True, array_like=True):
-    """One call. `input_ids` are the ids of its start and of its first end: first field, so that a restore can read
-    them alone.
+    """One call. `input_ids` are the ids of its start and of its first end.
 
-    `gate` is what the gate decided, `none` for a call that it never saw. `features` are the switches active on this
-    call (rules C11 and G9); `plan` and `plan_version` those in force when it started. `ordinal` is the call's place
-    in its period when it was last charged, 0 when it does not count; `charged_micros` is what it costs now, all
-    adjustments included; `rated` is there once a minutes plan has rated it. `due_ms` is when its hold expires, or when
-    it is forgotten.
+    `gate` is the gate's decision, `none` for a call that did not pass the gate. `features` are the switches active on
+    the call (rules C11 and G9), `plan` and `plan_version` the terms in force when it started. `ordinal` is the call's
+    place in its period when it was last charged, 0 when it does not count. `charged_micros` is what it costs now, all
+    adjustments included. `rated` is set once a minutes plan has rated the call. `due_ms` is when its hold expires, or
+    when it is forgotten.
     """
 
     input_ids: tuple[str, ...] = ()
@@ -70,14 +67,19 @@ class Call(Row, frozen=True, array_like=True):
 
 
 def is_real(call: Call) -> bool:
-    """A reclassification beats the end's own word, even when it came first. Rule P5."""
+    """Whether the call is real. A reclassification overrides the end event, even if it came first. Rule P5."""
     if call.reclassification is not None:
         return call.reclassification.real
     return call.end is not None and call.end.real
 
 
+def billable_ms(end: End) -> int:
+    """Milliseconds from answer to end, 0 for a call that was not answered. Rule G7."""
+    return 0 if end.answered_at_ms is None else end.ended_at_ms - end.answered_at_ms
+
+
 def is_counted(call: Call) -> bool:
-    """Answered, real, redirected neither by the gate nor in the end. Rules P4 and P5."""
+    """Whether the call counts: answered, real, and redirected neither by the gate nor at its end. Rules P4 and P5."""
     end = call.end
     if end is None or end.answered_at_ms is None or end.outcome == REDIRECTED or call.gate == REDIRECTED:
         return False
@@ -85,12 +87,12 @@ def is_counted(call: Call) -> bool:
 
 
 def is_ranked(call: Call) -> bool:
-    """Whether the call has a place among those of its period: minutes are rated in order of arrival instead (rule
-    P3).
+    """Whether the call is ranked among the calls of its period. Calls of minutes plans are rated in order of arrival
+    instead (rule P3).
     """
     return call.rated is None and is_counted(call)
 
 
 def rank_of(call_id: str, end: End) -> tuple[int, str]:
-    """Where a counted call stands among those of its period. Rule P2."""
+    """The sort key of a counted call among the calls of its period. Rule P2."""
     return end.started_at_ms, call_id

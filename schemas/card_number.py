@@ -1,22 +1,24 @@
-"""Finding card numbers where only tokens belong. Rules M9 and P16."""
+"""Finds card numbers where only tokens are allowed. Rules M9 and P16."""
 
 import json
 import re
+from itertools import accumulate
 
 from schemas.batch import Headers
 
 _DIGITS_MIN, _DIGITS_MAX = 13, 19
+_SEARCHED_BYTES_MAX = 1 << 16
 _RUN = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
 _RUN_BYTES = re.compile(rb"[0-9]+(?:[ -][0-9]+)*")
 
-# These are identities and a time, checked by their own patterns: rule P16 leaves them out.
+# Identifiers and a time, which have patterns of their own: rule P16 exempts them.
 _EXEMPT = frozenset({"id", "account_id", "occurred_at"})
-# What stands for them in a CloudEvent; its data is looked at by itself.
+# The same attributes of a CloudEvent; its data is searched separately.
 _ATTRIBUTES_EXEMPT = frozenset({"id", "subject", "time", "data", "specversion"})
 
 
 class _Pairs(list[tuple[str, object]]):
-    """A JSON object with all its keys: of two equal ones a decoder keeps only the last."""
+    """A JSON object with all its keys. A decoder would keep only the last of two equal keys."""
 
 
 def holds_card_number(value: bytes) -> bool:
@@ -47,17 +49,22 @@ def _without(part: object, exempt: frozenset[str]) -> object:
     return _Pairs(pair for pair in part if pair[0] not in exempt) if isinstance(part, _Pairs) else part
 
 
-def record_may_hold_card_number(value: bytes | None, headers: Headers) -> bool:
-    """Whether a record that was refused looks like a payment method with a card number somewhere in its bytes.
+def record_may_hold_card_number(value: bytes | None, headers: Headers, *, of_no_type: bool = False) -> bool:
+    """Whether a refused record looks like a payment method with a card number anywhere in its bytes. A record
+    `of_no_type` may be anything, so its value is always searched, up to the size of an input.
 
-    The bytes may not be JSON at all, or hold a number where the decoder does not see it, such as behind a second
-    equal key. Ids are looked at as well: a dead letter that is masked for nothing is better than a number that is
-    kept.
+    The bytes may not be JSON, or they may hold a number where the decoder does not see it, such as behind a second
+    equal key. Ids are searched as well, and parts that are too large to search count as holding a number: masking a
+    dead letter needlessly is better than keeping a card number.
     """
     parts = [value or b"", *(text for _, text in headers if text)]
-    return any(b"payment-method-" in part for part in parts) and any(
-        _is_card_number(run.decode()) for part in parts for run in _RUN_BYTES.findall(part)
-    )
+    if not any(b"payment-method-" in part for part in parts):
+        return of_no_type and len(parts[0]) <= _SEARCHED_BYTES_MAX and _bytes_hold(parts[0])
+    return any(len(part) > _SEARCHED_BYTES_MAX or _bytes_hold(part) for part in parts)
+
+
+def _bytes_hold(part: bytes) -> bool:
+    return any(_is_card_number(run.decode()) for run in _RUN_BYTES.findall(part))
 
 
 def _scalar_holds(value: object) -> bool:
@@ -65,28 +72,51 @@ def _scalar_holds(value: object) -> bool:
         return False
     if isinstance(value, int | float):
         value = format(value, "d") if isinstance(value, int) else format(value, ".0f")
-    return isinstance(value, str) and any(_is_card_number(run) for run in _RUN.findall(value))
+    return isinstance(value, str) and text_holds_card_number(value)
+
+
+def text_holds_card_number(text: str) -> bool:
+    """Whether there is a card number anywhere in the text."""
+    return any(_is_card_number(run) for run in _RUN.findall(text))
 
 
 def _is_card_number(run: str) -> bool:
-    """Whether whole groups of a run of digits make a card number: the groups beside it may be a date or a code."""
+    """Whether consecutive whole groups of a run of digits form a card number; other groups of the run may be a date or
+    a code. Takes time linear in the length of the run, because a large value may be one run of single digits.
+    """
     groups = re.split("[ -]", run)
-    for first in range(len(groups)):
-        digits = ""
-        for group in groups[first:]:
-            digits += group
-            if len(digits) > _DIGITS_MAX:
-                break
-            if len(digits) >= _DIGITS_MIN and _passes_luhn(digits):
-                return True
+    ends = list(accumulate(map(len, groups), initial=0))
+    if ends[-1] < _DIGITS_MIN:
+        return False
+    sums = [[so_far[end] for end in ends] for so_far in _luhn_sums("".join(groups))]
+    # A number of 13 to 19 digits that ends here begins at one of the groups from `low` to before `high`.
+    low = high = 0
+    for last, end in enumerate(ends):
+        while end - ends[low] > _DIGITS_MAX:
+            low += 1
+        while end - ends[high] >= _DIGITS_MIN:
+            high += 1
+        so_far = sums[end % 2]
+        if low < high and so_far[last] in so_far[low:high]:
+            return True
     return False
 
 
-def _passes_luhn(digits: str) -> bool:
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit)
-        if place % 2:
-            value = value * 2 - 9 * (value > 4)
-        total += value
-    return total % 10 == 0
+def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
+    """Luhn's sums, modulo 10, of the first n digits for each n: for numbers that end at an even position, and at an odd
+    one. A stretch of digits passes when the sums at its begin and at its end are equal.
+    """
+    values = digits.encode()
+    doubled = values.translate(_DOUBLED)
+    ends_even, ends_odd = bytearray(values), bytearray(values)
+    ends_even[0::2] = doubled[0::2]
+    ends_odd[1::2] = doubled[1::2]
+    return _running(ends_even), _running(ends_odd)
+
+
+def _running(values: bytearray) -> list[int]:
+    return [total % 10 for total in accumulate((value - _ZERO for value in values), initial=0)]
+
+
+_ZERO = ord("0")
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")

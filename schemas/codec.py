@@ -1,4 +1,4 @@
-"""Bytes to inputs. What cannot be read is a refusal with the contract's code, never an exception."""
+"""Decodes inputs. An input that cannot be read gives a refusal with the contract's code, never an exception."""
 
 import base64
 import binascii
@@ -10,9 +10,9 @@ import msgspec
 import orjson
 
 from schemas.batch import Headers
-from schemas.card_number import holds_card_number
+from schemas.card_number import holds_card_number, text_holds_card_number
 from schemas.inputs import AnyInput, PaymentMethodAdded, PaymentMethodDefaulted, PaymentMethodRemoved
-from schemas.instant import Instant, parse_instant
+from schemas.instant import Instant, parse_instant, parse_rfc3339
 
 VALUE_BYTES_MAX = 65_536
 _MESSAGE_MAX = 400
@@ -20,15 +20,13 @@ _CLOUDEVENTS_VERSION = "1.0"
 _STRUCTURED = b"application/cloudevents+json"
 _CARD_INPUTS = (PaymentMethodAdded, PaymentMethodRemoved, PaymentMethodDefaulted)
 
-# CloudEvents attributes and the fields that they stand for where the value leaves them out.
+# CloudEvents attributes, and the fields that they supply where the value leaves them out.
 _ATTRIBUTES = {"type": "type", "id": "id", "time": "occurred_at", "subject": "account_id"}
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An input that cannot be taken, with the contract's code. `masked`: no part of its value may be written
-    anywhere.
-    """
+    """The refusal of an input, with the contract's code. `masked`: no part of its value may be written anywhere."""
 
     code: str
     message: str
@@ -59,8 +57,46 @@ def decode_input(value: bytes | None, headers: Headers = ()) -> AnyInput | Unrea
             value.decode("utf-8")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _decode_slowly(value, dict(headers))
-    # What decodes is flat, whatever the headers say: the data's own fields are what was meant, and what was signed.
+    # A value that decodes is flat, whatever the headers say: its own fields are the input, and they are what was
+    # signed.
     return _decode_slowly(value, dict(headers)) if isinstance(event, _CARD_INPUTS) else event
+
+
+def readable_type(value: bytes | None, headers: Headers = ()) -> str:
+    """The `type` of an input, even if nothing else of it can be read; empty when the type cannot be read either."""
+    if value is None or len(value) > VALUE_BYTES_MAX:
+        return ""
+    table = _parse(value)
+    if isinstance(table, Unreadable):
+        return ""
+    flat = _flatten(table, dict(headers))
+    kind = (table if isinstance(flat, Unreadable) else flat).get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+class _Arrival(msgspec.Struct):
+    arrived_at: Instant | None = None
+
+
+def _read_any_time(_kind: type, value: object) -> object:
+    return parse_rfc3339(value)
+
+
+_arrival_decoder = msgspec.json.Decoder(_Arrival, dec_hook=_read_any_time)
+
+
+def read_arrival(line: bytes) -> int | Unreadable | None:
+    """When the broker received the input on a line of a replay, from the line's `arrived_at`: milliseconds, None when
+    the line has none.
+
+    `arrived_at` is any RFC 3339 time. It stands beside the input's fields and is not part of the input. The line must
+    be one that `decode_input` has read.
+    """
+    try:
+        arrived = _arrival_decoder.decode(line).arrived_at
+    except msgspec.MsgspecError as error:
+        return _schema_invalid(error)
+    return None if arrived is None else int(arrived)
 
 
 def _check_version(headers: Headers) -> Unreadable | None:
@@ -71,9 +107,7 @@ def _check_version(headers: Headers) -> Unreadable | None:
 
 
 def _decode_slowly(value: bytes, headers: Mapping[str, bytes | None]) -> AnyInput | Unreadable:
-    """The same, step by step: what is wrong is told with its own code, and a card number is found wherever it
-    stands.
-    """
+    """The same in steps, which give each fault its own code and find a card number anywhere in the value."""
     table = _parse(value)
     if isinstance(table, Unreadable):
         return table
@@ -90,11 +124,22 @@ def _decode_slowly(value: bytes, headers: Mapping[str, bytes | None]) -> AnyInpu
     try:
         return cast("AnyInput", msgspec.convert(flat, AnyInput, dec_hook=_read_instant))
     except msgspec.ValidationError as error:
-        return Unreadable("schema_invalid", str(error).replace("`$.", "`")[:_MESSAGE_MAX])
+        return _schema_invalid(error)
+
+
+def _schema_invalid(error: msgspec.MsgspecError) -> Unreadable:
+    """The refusal with the decoder's message. The message quotes the value of an enum; a value with a card number is
+    left out, as it is from the dead letter.
+    """
+    message = str(error).replace("`$.", "`")
+    if text_holds_card_number(message):
+        _, at, field = message.rpartition(" - at `")
+        message = f"Invalid value{at}{field}" if at else "Invalid value"
+    return Unreadable("schema_invalid", message[:_MESSAGE_MAX])
 
 
 def _refuse_card_number(value: bytes, flat: dict[str, Any]) -> Unreadable | None:
-    """Rule P16. The flat input is looked at too: it may have come in base64."""
+    """Rule P16. Searches the flat input as well: it may have arrived in base64."""
     try:
         found = holds_card_number(value) or holds_card_number(orjson.dumps(flat))
     except (RecursionError, orjson.JSONEncodeError):
@@ -131,7 +176,7 @@ def _unknown_type(flat: Mapping[str, Any]) -> str:
 
 
 def _flatten(table: dict[str, Any], headers: Mapping[str, bytes | None]) -> dict[str, Any] | Unreadable:
-    """The flat input of a CloudEvent; a value that is no CloudEvent is flat already."""
+    """The flat input of a CloudEvent. A value that is not a CloudEvent is already flat."""
     if (headers.get("content-type") or b"").lower().startswith(_STRUCTURED) or "specversion" in table:
         return _flatten_structured(table)
     attributes = {
@@ -159,11 +204,11 @@ def _flatten_structured(table: dict[str, Any]) -> dict[str, Any] | Unreadable:
 
 
 def _merge(attributes: Mapping[str, Any], data: dict[str, Any]) -> dict[str, Any] | Unreadable:
-    """CloudEvents attributes under the data's own fields: where both speak, the data is what was meant (and signed)."""
+    """CloudEvents attributes plus the data's own fields. The data, which is what was signed, takes precedence."""
     if attributes.get("specversion") != _CLOUDEVENTS_VERSION:
         return Unreadable("unsupported_version", f"`specversion` is not {_CLOUDEVENTS_VERSION}")
-    said = {field: attributes[name] for name, field in _ATTRIBUTES.items() if name in attributes}
-    return said | data
+    supplied = {field: attributes[name] for name, field in _ATTRIBUTES.items() if name in attributes}
+    return supplied | data
 
 
 TYPES = frozenset(str(kind.__struct_config__.tag) for kind in AnyInput.__args__)

@@ -1,8 +1,8 @@
-"""Facts: what the engine publishes, with the contract's names, and the topic of each.
+"""Facts: the events that the engine publishes, with the contract's names, and the topics of each.
 
-Times are RFC 3339 text, money is micros with `currency` beside it. A field that is None is left out, unless the
-contract says null. An `id` is made of the account and what the fact is about, never of a clock or a random number:
-the same log gives the same bytes.
+Times are RFC 3339 text; money is micros with `currency` beside it. UNSET fields are left out; None is null. An `id` is
+derived from the account and the subject of the fact, never from a clock or a random number, so the same log always
+gives the same bytes.
 """
 
 from typing import ClassVar
@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """One line of a receipt. `quantity` counts calls (or minutes); the amounts of all lines sum to the charge."""
+    """One line of a receipt. `quantity` counts calls or minutes; the amounts of all lines sum to the charge."""
 
     kind: str
     quantity: int | float
@@ -29,7 +29,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type"
 
 
 class CallAdmitted(Fact, frozen=True, kw_only=True, tag="call-admitted"):
-    """Rule C8: the call may connect with `features_enabled`; `hold_micros` is set aside for it (rule C9)."""
+    """Rule C8: the call may connect with `features_enabled`, and `hold_micros` is held for it (rule C9)."""
 
     topics: ClassVar[tuple[str, ...]] = ("call-decisions",)
     call_id: str
@@ -47,10 +47,10 @@ class CallRedirected(Fact, frozen=True, kw_only=True, tag="call-redirected"):
 
 
 class MinutesReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How a call was rated on a minutes plan, in exact units: milliseconds, and micros a minute. Rules M2 to M4.
+    """How a call was rated on a minutes plan, in exact units: milliseconds, and micros per minute. Rules M2 to M4.
 
-    `used_before_ms` is what the period had used when the call was rated, `rated_ms` the billable time in whole
-    increments, `from_pool_ms` the part of it that was included.
+    `used_before_ms` is what the period had used before the call, `rated_ms` the billable time in whole increments, and
+    `from_pool_ms` the included part of it.
     """
 
     pool_ms: int
@@ -63,11 +63,11 @@ class MinutesReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a charge was computed from (rule G11): running it again gives the same amount, without the plan catalogue.
+    """What a charge was computed from (rule G11). Computing it again gives the same amount, without the plan catalogue.
 
-    `lines` and `amount_micros` are the call's whole charge as it now stands, also when the fact beside it is an
-    adjustment. `cap_micros` and `calls_included` are a credits plan's, `minutes` a minutes plan's. `unrounded_micros`
-    is the exact cost; where minutes cost a part of a micro, rounded down to whole ones.
+    `lines` and `amount_micros` are the call's whole charge as it now stands, even in an adjustment. `cap_micros` and
+    `calls_included` exist on credits plans, `minutes` on minutes plans. `unrounded_micros` is the exact cost; where
+    minutes cost a fraction of a micro, it is rounded down.
     """
 
     lines: tuple[Line, ...]
@@ -89,10 +89,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Charge(Fact, frozen=True, kw_only=True):
-    """What a call costs. Rules G11 and P4. `billable_ms` is answer to end.
+    """What a call costs. Rules G11 and P4. `billable_ms` is the time from answer to end.
 
-    `ordinal` is the call's place in its period on a credits plan; `minutes_before` and `minutes_after` what the period
-    had used on a minutes plan, without this call and with it.
+    `ordinal` is the call's place in its period on a credits plan. `minutes_before` and `minutes_after` are what the
+    period had used on a minutes plan, without this call and with it.
     """
 
     topics: ClassVar[tuple[str, ...]] = ("charges",)
@@ -120,7 +120,7 @@ class CallCharged(Charge, frozen=True, kw_only=True, tag="call-charged"):
 
 
 class ChargeAdjusted(Charge, frozen=True, kw_only=True, tag="charge-adjusted"):
-    """A difference to an earlier charge, positive when the call now costs more. Rules G6 and C18."""
+    """The difference to an earlier charge, positive when the call now costs more. Rules G6 and C18."""
 
     adjusts: str
     reason: str
@@ -151,8 +151,9 @@ class RefillUnresolved(Alert, frozen=True, kw_only=True, tag="refill-unresolved"
 
 
 class SubscriptionPaymentDeclined(Alert, frozen=True, kw_only=True, tag="subscription-payment-declined"):
-    """Rule M6. `reason` is the provider's, or `no_payment_method`: then nothing was asked for, and there is no
-    `payment_id`. `retry_at` is when it is asked for again; left out when that waits for a card.
+    """Rule M6. `reason` is the provider's, or `no_payment_method` when there was no card: then no payment was
+    requested, and there is no `payment_id`. `retry_at` is the time of the next request; left out when that waits for a
+    card.
     """
 
     purpose: str
@@ -204,7 +205,7 @@ class RefillSucceeded(Fact, frozen=True, kw_only=True, tag="refill-succeeded"):
 
 
 class RefillDeclined(Fact, frozen=True, kw_only=True, tag="refill-declined"):
-    """One fact for two readers, the same id on both topics. Rule P19."""
+    """One fact on two topics, with the same id. Rule P19."""
 
     topics: ClassVar[tuple[str, ...]] = ("refills", "alerts")
     refill_id: str
@@ -219,7 +220,7 @@ class RefillPaused(Fact, frozen=True, kw_only=True, tag="refill-paused"):
 
 
 class PaymentRequested(Fact, frozen=True, kw_only=True, tag="payment-requested"):
-    """`payment_id` is the idempotency key. A refund names in `refund_of` the payment it gives back."""
+    """`payment_id` is the idempotency key. `refund_of` of a refund is the payment that it refunds."""
 
     topics: ClassVar[tuple[str, ...]] = ("payment-requests",)
     payment_id: str
@@ -232,7 +233,7 @@ class PaymentRequested(Fact, frozen=True, kw_only=True, tag="payment-requested")
 
 
 class LedgerEntryPosted(Fact, frozen=True, kw_only=True, tag="ledger-entry-posted"):
-    """One movement of a wallet. `reference` is the call, purchase, refill or grant that moved it."""
+    """One movement of a balance. `reference` is the call, purchase, refill or grant that caused it."""
 
     topics: ClassVar[tuple[str, ...]] = ("ledger-entries",)
     entry_id: str
@@ -244,7 +245,7 @@ class LedgerEntryPosted(Fact, frozen=True, kw_only=True, tag="ledger-entry-poste
 
 
 def fact_type(kind: type[Fact]) -> str:
-    """The contract's name of a kind of fact."""
+    """The contract's name of a type of fact."""
     return str(kind.__struct_config__.tag)
 
 

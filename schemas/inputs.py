@@ -1,8 +1,7 @@
 """Inputs: everything that can happen to an account, as values checked field by field.
 
-Names and types are the contract's; attributes ending in `_ms` hold a wire time as milliseconds. Unknown fields are
-ignored, null means left out where a field is optional. A field that is wrong raises `msgspec.ValidationError` naming
-it.
+Names and types are the contract's; attributes ending in `_ms` hold a time of the wire in milliseconds. Unknown fields
+are ignored, and null in an optional field means left out. A wrong field raises `msgspec.ValidationError` that names it.
 """
 
 from typing import Annotated, Literal
@@ -34,7 +33,7 @@ ALL_ACCOUNTS = "*"
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
-    """What every input says. `id` is unique per account and takes effect at most once (rule G4)."""
+    """The fields of every input. An `id` is unique per account and takes effect at most once (rule G4)."""
 
     id: Id
     account_id: Id
@@ -44,12 +43,12 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type
 class CallStarted(Input, frozen=True, kw_only=True, tag="call-started"):
     call_id: Id
     direction: Direction
-    from_: str | None = field(name="from", default=None)
-    to: str | None = None
+    from_: Text | None = field(name="from", default=None)
+    to: Text | None = None
 
 
 class CallEnded(Input, frozen=True, kw_only=True, tag="call-ended"):
-    """`occurred_at` is the end. Not answered: `answered_at` null (rule G7)."""
+    """`occurred_at` is the end. `answered_at` is null for a call that was not answered (rule G7)."""
 
     call_id: Id
     direction: Direction
@@ -77,7 +76,7 @@ class CallReclassified(Input, frozen=True, kw_only=True, tag="call-reclassified"
 
 
 class AccountOpened(Input, frozen=True, kw_only=True, tag="account-opened"):
-    """`occurred_at` is the signup: the anchor of every billing period (rule G3)."""
+    """`occurred_at` is the signup, from which billing periods are counted (rule G3)."""
 
     plan: Name
     currency: Currency | None = None
@@ -99,7 +98,7 @@ class RedirectSet(Input, frozen=True, kw_only=True, tag="redirect-set"):
 
 
 class AutoRefillSet(Input, frozen=True, kw_only=True, tag="auto-refill-set"):
-    """What is left out stays as it was (rule P9)."""
+    """Fields that are left out keep their values (rule P9)."""
 
     enabled: bool
     amount_micros: Amount | None = None
@@ -119,7 +118,7 @@ class CreditsPurchaseRequested(Input, frozen=True, kw_only=True, tag="credits-pu
 
 
 class CreditsGranted(Input, frozen=True, kw_only=True, tag="credits-granted"):
-    """By hand, with an actor and a reason; a negative amount takes back (rule C17)."""
+    """Credits added by hand, with actor and reason; a negative amount takes credits back (rule C17)."""
 
     grant_id: Name
     amount_micros: SignedAmount
@@ -132,7 +131,7 @@ class CreditsGranted(Input, frozen=True, kw_only=True, tag="credits-granted"):
 
 
 class CreditsRefundRequested(Input, frozen=True, kw_only=True, tag="credits-refund-requested"):
-    """`purchase_id` of a purchase, or the `refill_id` of a refill (rule P13)."""
+    """`purchase_id` is that of a purchase, or the `refill_id` of a refill (rule P13)."""
 
     purchase_id: Reference
 
@@ -171,7 +170,7 @@ class SubscriptionResumeRequested(Input, frozen=True, kw_only=True, tag="subscri
 
 
 class PhoneNumberAdded(Input, frozen=True, kw_only=True, tag="phone-number-added"):
-    """A number that costs a fee each month. One that is known takes the new fee (rule M13)."""
+    """A number with a monthly fee. A number that the account already has gets the new fee (rule M13)."""
 
     number: Name
     monthly_fee_micros: Amount
@@ -182,7 +181,7 @@ class PhoneNumberRemoved(Input, frozen=True, kw_only=True, tag="phone-number-rem
 
 
 class TaxRateSet(Input, frozen=True, kw_only=True, tag="tax-rate-set"):
-    """Parts per million of what is taxed: 82 500 is 8.25 % (rule M13)."""
+    """The tax rate in parts per million: 82 500 is 8.25 % (rule M13)."""
 
     rate_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
@@ -199,7 +198,7 @@ class PaymentDeclined(Input, frozen=True, kw_only=True, tag="payment-declined"):
 
 
 class ClockTicked(Input, frozen=True, kw_only=True, tag="clock-ticked"):
-    """Time passing, for every account of a partition (rule G2)."""
+    """Advances the clock of a partition, for all its accounts (rule G2)."""
 
     account_id: Literal["*"]
 
@@ -233,8 +232,14 @@ AnyInput = (
 
 
 def moves_money(type_name: str) -> bool:
-    """Whether inputs of this type must be signed when signing keys are set: they move money without a call."""
-    return type_name == "credits-granted" or type_name.startswith("payment-")
+    """Whether inputs of this type must be signed when signing keys are set, because they move money without a call.
+
+    A tick makes renewals and retries due, which charge cards (rule G2). A payment method alone moves no money.
+    """
+    return type_name in _SIGNED
+
+
+_SIGNED = frozenset({"payment-succeeded", "payment-declined", "credits-granted", "clock-ticked"})
 
 
 def input_type(event: Input) -> str:

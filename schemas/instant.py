@@ -12,12 +12,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d", re.ASCII)
 _SECOND_CHARACTERS = 19
 _YEAR_MIN, _YEAR_MAX = 1970, 2999
+_LEAP_SECOND = 60
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):([0-5]\d|60)(?:\.(\d{1,9}))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII
+)
 
-# What may stand behind a whole second, and back: looked up, because every event has several times.
+# What may follow a whole second, in both directions. Looked up, because every event has several times.
 _MILLIS = {f".{digits:0{n}d}Z": digits * 10 ** (3 - n) for n in (1, 2, 3) for digits in range(10**n)} | {"Z": 0}
 _SUFFIXES = ("Z", *(f".{millis:03d}Z" for millis in range(1, SECOND_MS)))
 
-# Traffic stays within a few seconds: their texts are remembered both ways, up to a bound.
+# Traffic falls into a few seconds: their texts are cached in both directions, up to a bound.
 _SECONDS_REMEMBERED_MAX = 65_536
 _millis_of: dict[str, int] = {}
 _texts: dict[int, str] = {}
@@ -51,12 +55,31 @@ def _parse_second(second: str) -> int:
         moment = datetime.fromisoformat(second + "+00:00")
     except ValueError as error:
         raise ValueError(f"not a date and time of the calendar: {error}") from None
-    # Billing periods reach a month to either side and every time zone: far from the calendar's ends there is room.
+    # Billing periods and time zones need room on either side, so times must be far from the ends of the calendar.
     if not _YEAR_MIN <= moment.year <= _YEAR_MAX:
         raise ValueError(f"expected a year from {_YEAR_MIN} to {_YEAR_MAX}")
     if len(_millis_of) >= _SECONDS_REMEMBERED_MAX:
         _millis_of.clear()
     return _millis_of.setdefault(second, to_millis(moment))
+
+
+def parse_rfc3339(text: object) -> Instant:
+    """Milliseconds of any RFC 3339 time with up to nine decimals, which are cut; second 60 is read as 59.999.
+
+    Raises ValueError with what is expected. The year is one from 1970 to 2999, both as written and in UTC.
+    """
+    found = _RFC3339.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("expected an RFC 3339 time such as `2026-01-31T10:00:00.250Z`")
+    date, minute, second, decimals, sign, hours, minutes = found.groups()
+    millis = int(((decimals or "") + "000")[:3])
+    if int(second) == _LEAP_SECOND:
+        second, millis = "59", SECOND_MS - 1
+    offset_ms = (int(hours) * HOUR_MS + int(minutes) * MINUTE_MS) * (-1 if sign == "-" else 1) if sign else 0
+    at_ms = _parse_second(f"{date}T{minute}:{second}") + millis - offset_ms
+    if at_ms < 0 or from_millis(at_ms).year > _YEAR_MAX:
+        raise ValueError(f"expected a year from {_YEAR_MIN} to {_YEAR_MAX}")
+    return Instant(at_ms)
 
 
 def format_instant(millis: int) -> str:
@@ -68,6 +91,15 @@ def format_instant(millis: int) -> str:
             _texts.clear()
         text = _texts[second] = from_millis(second * SECOND_MS).isoformat()[:_SECOND_CHARACTERS]
     return text + _SUFFIXES[millis - second * SECOND_MS]
+
+
+def minutes(millis: int, parts: int = 1) -> int | float:
+    """Minutes in `millis / parts`, as the wire has them: an integer where they are whole.
+
+    For display only. Nothing is computed from them: receipts have the milliseconds.
+    """
+    whole, rest = divmod(millis, MINUTE_MS * parts)
+    return millis / (MINUTE_MS * parts) if rest else whole
 
 
 def to_millis(moment: datetime) -> int:

@@ -9,7 +9,7 @@ from schemas.facts import Fact
 
 
 class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an invoice; `direction` on overage only. Rule M11."""
+    """One line of an invoice. Only overage has a `direction`. Rule M11."""
 
     kind: str
     description: str
@@ -18,9 +18,9 @@ class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InvoiceIssued(Fact, frozen=True, kw_only=True, tag="invoice-issued"):
-    """A billing period's invoice. Rules M11 and P12. `number` counts the account's invoices from 1, without gaps.
+    """The invoice of a billing period. Rules M11 and P12. `number` counts the account's invoices from 1, without gaps.
 
-    `open_micros` is what was not paid when it was issued: `paid` when that is nothing.
+    `open_micros` is what was unpaid when the invoice was issued; the status is `paid` when that is 0.
     """
 
     topics: ClassVar[tuple[str, ...]] = ("invoices",)
@@ -46,8 +46,8 @@ class InvoicePaid(Fact, frozen=True, kw_only=True, tag="invoice-paid"):
 
 
 class ReceiptIssued(Fact, frozen=True, kw_only=True, tag="receipt-issued"):
-    """A card payment that went through. Rule M11. `billing_email` is null while the account has none; `brand` and
-    `last4` are left out when the card is no longer known.
+    """The receipt of a successful card payment. Rule M11. `billing_email` is null while the account has none; `brand`
+    and `last4` are left out when the account no longer has the card.
     """
 
     topics: ClassVar[tuple[str, ...]] = ("invoices",)

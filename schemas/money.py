@@ -3,8 +3,7 @@
 MICROS_PER_UNIT = 1_000_000
 MICROS_PER_CENT = 10_000
 
-# Sums stay below this bound, which is also below 2**53: a reader that keeps numbers as doubles still reads them
-# exactly.
+# All sums stay below this bound. It is below 2**53, so readers that store numbers as doubles read them exactly.
 AMOUNT_LIMIT_MICROS = 9 * 10**15
 
 
@@ -14,9 +13,7 @@ def round_half_up(micros: int, quantum_micros: int) -> int:
 
 
 def format_money(micros: int, currency: str = "USD") -> str:
-    """`micros` as people write it: `$1.50`, `-$5.99`, `12.345 EUR`. Digits beyond cents are shown only when they
-    exist.
-    """
+    """`micros` for display: `$1.50`, `-$5.99`, `12.345 EUR`. More than two decimals are shown only where needed."""
     units, rest = divmod(abs(micros), MICROS_PER_UNIT)
     fraction = f"{rest:06d}".rstrip("0").ljust(2, "0")
     sign = "-" if micros < 0 else ""

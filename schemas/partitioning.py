@@ -1,4 +1,4 @@
-"""Which partition an account lives in: murmur2 of its key, Kafka's own default."""
+"""The partition of an account: murmur2 of its key, Kafka's default."""
 
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ _KEYS_REMEMBERED_MAX = 131_072
 
 @lru_cache(maxsize=_KEYS_REMEMBERED_MAX)
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition that Kafka's Java client, and every client that agrees with it, sends `key` to."""
+    """The partition to which Kafka's Java client, and every compatible client, sends `key`."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 

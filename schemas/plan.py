@@ -1,4 +1,4 @@
-"""The plan catalogue: plans as data, read from TOML and checked when it is loaded."""
+"""The plan catalogue: plans as data, read from TOML and validated on load."""
 
 import re
 import tomllib
@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
 
+from schemas.instant import MINUTE_MS
 from schemas.money import AMOUNT_LIMIT_MICROS, MICROS_PER_CENT
 
 SHIPPED = Path(__file__).with_name("plans.toml")
@@ -23,7 +24,7 @@ class PlanError(ValueError):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, tag_field="family", forbid_unknown_fields=True):
-    """What every plan has. Money in micros, durations in milliseconds."""
+    """The fields of every plan. Money in micros, durations in milliseconds."""
 
     family: ClassVar[str]
     display_name: str = ""
@@ -61,12 +62,17 @@ class MinutesPlan(Plan, frozen=True, kw_only=True, tag="minutes", forbid_unknown
     increment_next_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
     card_overage_threshold_micros: Annotated[int, msgspec.Meta(gt=0, lt=AMOUNT_LIMIT_MICROS)] = 10_000_000
 
+    @property
+    def included_ms(self) -> int:
+        """The included time of a billing period. Rule M2."""
+        return self.included_minutes * MINUTE_MS
+
 
 AnyPlan = CreditsPlan | MinutesPlan
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What holds for every plan: horizons and delays in milliseconds."""
+    """Rules for every plan: horizons and delays in milliseconds."""
 
     correction_horizon_ms: Duration = 3_024_000_000
     future_tolerance_ms: Duration = 300_000
@@ -86,7 +92,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All plans on offer. `version` is the `plan_version` of the facts they give."""
+    """All plans on offer. `version` becomes the `plan_version` of published events."""
 
     version: Annotated[int, msgspec.Meta(ge=1, le=2**31)] = 1
     rules: Rules = Rules()
@@ -94,9 +100,10 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def load_catalogue(path: Path | None = None) -> Catalogue:
-    """The catalogue of `path` (the shipped one if None). Raises PlanError naming the key that is wrong.
+    """The catalogue of `path`, or the shipped one for None. Raises PlanError that names the wrong key.
 
-    A key that the file leaves out takes the shipped plan's value, for a plan of another name its family's default.
+    A key that the file leaves out has the value of the shipped plan of the same name, otherwise the default of the
+    plan's family.
     """
     shipped = _read(SHIPPED)
     if path is None:
@@ -111,7 +118,7 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
 
 
 def catalogue_from(table: dict[str, Any], source: str = "the catalogue") -> Catalogue:
-    """A catalogue from its decoded table. Raises PlanError naming the key that is wrong."""
+    """A catalogue from its decoded table. Raises PlanError that names the wrong key."""
     plans = table.get("plans")
     if not isinstance(plans, dict) or not plans:
         raise PlanError(f"{source}: `plans` must hold at least one table [plans.NAME]")

@@ -1,8 +1,7 @@
 """Rows of the table: their keys, their bytes, and the checks that let a restore trust them.
 
-A row's bytes are a head and a MessagePack body. The head carries the row format's version, a checksum over key and
-rest, and a sequence that grows with every write of the row. Rows that wait for time to pass carry `due_ms`, 0 for
-never.
+A row's bytes are a head and a MessagePack body. The head has the version of the row format, a checksum over the key and
+the rest, and a sequence number that grows with every write of the row. Rows that fall due have `due_ms`, 0 for never.
 """
 
 import struct
@@ -16,23 +15,41 @@ from schemas.plan import AnyPlan
 
 FORMAT = 1
 _HEAD = struct.Struct("<BIQ")
-_CHECKED_FROM = 5  # the checksum covers everything behind itself
+_CHECKED_FROM = 5  # The checksum covers everything behind itself.
 
 CLOCK_KEY = "*"
+CHECKPOINT_KEY = "*/checkpoint"
 
 
 class CorruptRowError(Exception):
-    """A row cannot be trusted. The worker must not start: it would charge from a wrong balance."""
+    """A row that cannot be trusted. The worker must not start, because it would charge from a wrong balance."""
 
 
 class Clock(Row, frozen=True, array_like=True):
-    """The greatest tick seen by a partition (rule G2)."""
+    """The clock of a partition: its greatest tick, and the ticks with undone work, time and id of each (rule G2)."""
 
     now_ms: int
+    ticks: tuple[tuple[int, str], ...] = ()
+
+
+class Checkpoint(Row, frozen=True, array_like=True):
+    """How far a partition has applied its inputs, and totals of its table at that point. Every batch writes it in its
+    own transaction, so it can be trusted where the consumer group's offset cannot.
+
+    `next_offset` is the first input not yet applied. `rows` counts the rows of the table without this one, and
+    `balances` sums the accounts' balances by currency: a restore that finds less has lost state. `charged_micros` and
+    `given_back_micros`, by currency, are charges and the adjustments that lower them; both only grow.
+    """
+
+    next_offset: int
+    rows: int
+    balances: dict[str, int] = msgspec.field(default_factory=dict)
+    charged_micros: dict[str, int] = msgspec.field(default_factory=dict)
+    given_back_micros: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class SeenInput(Row, frozen=True, array_like=True):
-    """An input id that took effect (rule P7); those of a call's start and first end are in the call's row."""
+    """An input id that took effect (rule P7). The ids of a call's start and first end are in the call's row."""
 
     due_ms: int
 
@@ -44,11 +61,11 @@ class SeenGrant(Row, frozen=True, array_like=True):
 
 
 class Purchase(Row, frozen=True, array_like=True):
-    """Credits bought, by hand or by a refill: remembered for ever (rule P17). `status` is requested, succeeded or
+    """Credits bought by a purchase or a refill, remembered for ever (rule P17). `status` is requested, succeeded or
     declined.
 
-    When it succeeded its lot lies on the line of all credits from `lot_start_micros` on (see agents/wallet/lots.py);
-    `refunds` counts the refunds asked for, declined ones included.
+    The lot of a successful purchase begins at `lot_start_micros` on the line of all credits (see
+    agents/wallet/funds/lots.py). `refunds` counts the refunds requested, declined ones included.
     """
 
     amount_micros: int
@@ -62,8 +79,8 @@ class Purchase(Row, frozen=True, array_like=True):
 
 
 class Payment(Row, frozen=True, array_like=True):
-    """A card charge or refund asked of the payment provider. `purpose` is the contract's; `status` as for a
-    purchase.
+    """A card charge or refund that was requested. `purpose` is the contract's, `status` is as for a purchase, and
+    `requested_at_ms` is the instant of the request, 0 in rows of earlier versions.
     """
 
     purpose: str
@@ -72,10 +89,11 @@ class Payment(Row, frozen=True, array_like=True):
     status: str = "requested"
     due_ms: int = 0
     payment_method_id: str = ""
+    requested_at_ms: int = 0
 
 
 class FeeLine(Row, frozen=True, array_like=True):
-    """A line for the invoice of the period that holds `at_ms`: a term's fee, or one side of a proration (rules M6 and
+    """A line of the invoice of the period that holds `at_ms`: a term's fee, or one side of a proration (rules M6 and
     M7).
     """
 
@@ -86,7 +104,7 @@ class FeeLine(Row, frozen=True, array_like=True):
 
 
 class PhoneNumber(Row, frozen=True, array_like=True):
-    """A number with a monthly fee (rule M13). One that was removed is kept until its last invoice."""
+    """A phone number with a monthly fee (rule M13). A removed number is kept until its last invoice."""
 
     number: str
     monthly_fee_micros: int
@@ -97,11 +115,12 @@ class PhoneNumber(Row, frozen=True, array_like=True):
 class Billing(Row, frozen=True, array_like=True):
     """What an account is billed for besides its calls. Money in micros.
 
-    `lines` are to be invoiced and `bills` name what was asked of the card for them, or is to be. `overages` and
-    `invoices` count those there were, `fees` the bills; invoices below `open_from` are paid. Overage on the card: what
-    was paid or given back is `card_settled_micros`, what invoices carried `card_invoiced_micros`; `overage_wanted`
-    when it was to be asked for and there was no card. `credit_micros` is a negative rest of earlier invoices.
-    `plan_before` is the plan of a period that is over and waits for its tick, when the account has changed since.
+    `lines` are to be invoiced, and `bills` names the bills for them. `overages` and `invoices` count overage requests
+    and invoices so far, `fees` the fee bills; invoices below `open_from` are paid. Of the overage on the card,
+    `card_settled_micros` was paid or given back, and `card_invoiced_micros` is on invoices. `overage_wanted` is set
+    when overage should have been requested and there was no card. `credit_micros` is the negative rest of earlier
+    invoices. `plan_before` is the plan of a period that has ended and waits for its tick, if the account has changed
+    its plan since.
     """
 
     lines: tuple[FeeLine, ...] = ()
@@ -120,11 +139,12 @@ class Billing(Row, frozen=True, array_like=True):
 
 
 class Bill(Row, frozen=True, array_like=True):
-    """An amount that the default card is asked for until it pays (rules M6, P11 and P12). Gone once it is paid.
+    """An amount that is requested from the default card until it is paid (rules M6, P11 and P12). The row is removed
+    once it is paid.
 
-    `attempts` counts the payments asked for, `declines` those of them declined since a card came. `invoice` is the
-    number of the invoice that carries it, 0 before that is issued: that of the period that holds `at_ms`. `due_ms` is
-    when a declined one is asked for again.
+    `attempts` counts the payments requested, `declines` the declines since the current card became the default.
+    `invoice` is the number of the invoice that carries the bill, the invoice of the period that holds `at_ms`; 0 before
+    it is issued. `due_ms` is when a declined bill is requested again.
     """
 
     purpose: str
@@ -138,10 +158,10 @@ class Bill(Row, frozen=True, array_like=True):
 
 
 class Invoice(Row, frozen=True, array_like=True):
-    """An invoice that is not paid. Gone once it is (rule P12).
+    """An unpaid invoice. The row is removed once the invoice is paid (rule P12).
 
-    It is paid when its bills are (`bills_micros` is what is open of them) and when the card has settled all overage up
-    to its end, `card_mark_micros` of all that the account ever had.
+    It is paid when nothing of its bills is open (`bills_micros`) and the account's settled overage has reached
+    `card_mark_micros`.
     """
 
     bills_micros: int
@@ -149,14 +169,10 @@ class Invoice(Row, frozen=True, array_like=True):
 
 
 class Terms(Row, frozen=True, array_like=True):
-    """A plan as it stood in one version of the catalogue, kept so that calls already started are charged by it (rule
-    G9).
-    """
+    """A plan as it was in one version of the catalogue. Calls that started under it are charged by it (rule G9)."""
 
     plan: AnyPlan
 
-
-AnyRow = Account | Call | Clock | SeenInput | SeenGrant | Purchase | Payment | Billing | Bill | Invoice | Terms
 
 _KINDS: dict[str, type[Row]] = {
     "": Account,
@@ -171,7 +187,7 @@ _KINDS: dict[str, type[Row]] = {
     "y": Payment,
 }
 _encoder = msgspec.msgpack.Encoder()
-_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in {*_KINDS.values(), Clock, Terms}}
+_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in {*_KINDS.values(), Checkpoint, Clock, Terms}}
 
 
 def call_key(account_id: str, call_id: str) -> str:
@@ -203,13 +219,15 @@ def billing_key(account_id: str) -> str:
 
 
 def bill_key(account_id: str, bill: str) -> str:
-    """The key of a bill such as `invoice/12`, in digits enough that keys sort by number: so do bills due at once."""
+    """The key of a bill such as `invoice/12`. Its number is padded, so that bills due at the same time sort by
+    number.
+    """
     purpose, _, number = bill.partition("/")
     return f"{account_id}/b/{purpose}/{number:0>9}"
 
 
 def bill_of(key: str) -> str:
-    """The bill's name, from its key."""
+    """The name of the bill with this key."""
     purpose, _, number = key.split("/", 2)[2].partition("/")
     return f"{purpose}/{int(number)}"
 
@@ -225,6 +243,8 @@ def terms_key(plan: str, version: int) -> str:
 def row_type(key: str) -> type[Row]:
     """The type of the row under `key`."""
     account_id, _, rest = key.partition("/")
+    if key == CHECKPOINT_KEY:
+        return Checkpoint
     if account_id == CLOCK_KEY:
         return Terms if rest else Clock
     kind = _KINDS.get(rest[:1])
@@ -234,12 +254,12 @@ def row_type(key: str) -> type[Row]:
 
 
 def due_of(row: Row | None) -> int:
-    """When time passing next does something to the row, 0 for never."""
+    """When a tick must next process the row, 0 for never."""
     return getattr(row, "due_ms", 0)
 
 
 def encode_row(key: str, row: Row, previous: bytes | None) -> bytes:
-    """The bytes of `row`, following `previous` under the same key."""
+    """The bytes of `row`, which replaces `previous` under the same key."""
     sequence = 1 if previous is None else sequence_of(previous) + 1
     body = _encoder.encode(row)
     checksum = zlib.crc32(body, zlib.crc32(sequence.to_bytes(8, "little"), zlib.crc32(key.encode())))
@@ -247,9 +267,7 @@ def encode_row(key: str, row: Row, previous: bytes | None) -> bytes:
 
 
 def decode_row(key: str, value: bytes) -> Row:
-    """The row in `value`, checked before it entered the table. Raises CorruptRowError when the body is of another
-    shape.
-    """
+    """The row in `value`, which a restore has checked. Raises CorruptRowError when the body has another shape."""
     try:
         return _decoders[row_type(key)].decode(memoryview(value)[_HEAD.size :])  # type: ignore[no-any-return]  # the decoder of that row's type
     except msgspec.MsgspecError as error:
@@ -257,14 +275,14 @@ def decode_row(key: str, value: bytes) -> Row:
 
 
 def sequence_of(value: bytes) -> int:
-    """How often the row was written, this time included."""
+    """How often the row has been written, this time included."""
     return int.from_bytes(value[_CHECKED_FROM : _HEAD.size], "little")
 
 
 def check_row(key: bytes, value: bytes, previous: bytes | None) -> None:
-    """Refuse a row that a restore must not trust. Raises CorruptRowError naming the row and what is wrong with it.
+    """Refuse a row that a restore must not trust. Raises CorruptRowError that names the row and the fault.
 
-    Wrong are an unknown format version, a checksum that does not hold, and a sequence that does not grow.
+    Refused are an unknown format version, a wrong checksum, and a sequence number that does not grow.
     """
     if len(value) < _HEAD.size:
         raise CorruptRowError(f"row {key!r}: {len(value)} bytes are too few for a row")

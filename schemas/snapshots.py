@@ -1,4 +1,4 @@
-"""An account as it now stands, as published: for the gate, for support and for the owner's page. Rule M12."""
+"""The published state of an account: for the gate, for support and for the owner's page. Rule M12."""
 
 from typing import ClassVar
 
@@ -9,8 +9,8 @@ from schemas.facts import Fact
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """`renews_at` is null when it does not renew; `ends_at` is there when it was cancelled and runs until then,
-    `next_plan` when the next renewal changes the plan.
+    """`renews_at` is null when the subscription does not renew. `ends_at` is present on a cancelled subscription that
+    still runs, `next_plan` when the next renewal changes the plan.
     """
 
     status: str
@@ -20,7 +20,7 @@ class Subscription(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Rule M12. Minutes are numbers; `projected_minutes` is null before it means anything."""
+    """Rule M12. Minutes are numbers; `projected_minutes` is null early in the period."""
 
     period_start: str
     period_end: str
@@ -44,7 +44,7 @@ class AutoRefillView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountSnapshot(Fact, frozen=True, kw_only=True, tag="account-snapshot"):
-    """The account as it now stands. `version` counts its changes."""
+    """The state of the account after a change. `version` counts the changes."""
 
     topics: ClassVar[tuple[str, ...]] = ("account-snapshots",)
     version: int

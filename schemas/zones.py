@@ -1,4 +1,4 @@
-"""Time zones: those of the tzdata package, the same on every machine, whatever its own files say."""
+"""Time zones from the tzdata package, so that they are the same on every machine."""
 
 from functools import lru_cache
 from importlib import resources
@@ -13,7 +13,7 @@ def is_zone(name: str) -> bool:
 
 @lru_cache(maxsize=_ZONES_REMEMBERED_MAX)
 def zone(name: str) -> ZoneInfo:
-    """The zone of an IANA name that `is_zone`."""
+    """The zone with this IANA name, which must be one that `is_zone` accepts."""
     with resources.files("tzdata.zoneinfo").joinpath(*name.split("/")).open("rb") as rules:
         return ZoneInfo.from_file(rules, key=name)
 

@@ -1,48 +1,82 @@
-"""Requests of the transaction protocol, each sent until the broker has said yes or a reason to give up.
+"""Sends requests of the transaction protocol, each until the broker accepts it or gives a reason to stop.
 
-aiokafka's own producer spends 5-6 ms of processor time and four round trips one after another on a transaction, and
-waits 20 ms between two of them. Its client, its requests and its record format are used here without its sender.
+aiokafka's own producer spends 5-6 ms of processor time and four sequential round trips on a transaction, and waits
+20 ms between two transactions. This module uses aiokafka's client, requests and record format without its sender.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.produce import ProduceRequest
 
-CONCURRENT_TRANSACTIONS = 51
-DUPLICATE_SEQUENCE = 46  # A batch sent again after its answer was lost: it is there already.
-# Unknown topic, no leader, not leader, timed out, network, coordinator loading, not available, not this one, too few
-# replicas (also what an old request sees for 51), written but too few replicas, storage error, not attempted because of
-# a neighbour.
-PASSING = frozenset({3, 5, 6, 7, 13, 14, 15, 16, 19, 20, 56, 55, CONCURRENT_TRANSACTIONS})
+from stream.fail_stop import Exit
+from stream.lane.commit_errors import CONTENT, PASSING, CommitError, ContentError, names_of, raise_failed, raise_refused
+
+DUPLICATE_SEQUENCE = 46  # A batch was sent again because its answer was lost; the log already has it.
 COORDINATOR_MOVED = frozenset({16})
 LEADER_MOVED = frozenset({3, 5, 6, 13, 56})
-FENCED = frozenset({47, 90})  # Invalid producer epoch; producer fenced.
 
-# Until the markers of the transaction before are written, a few ms later, the broker answers 51, or for it 15 or 19 to
-# requests as old as ours: ask again soon, and ever less often when it was something else.
+# Until the markers of the previous transaction are written, which takes a few ms, the broker answers 51, or 15 or 19 to
+# requests of the versions used here. So the first retry comes soon; later ones back off, for causes that last longer.
 FIRST_RETRY_S = 0.002
 LAST_RETRY_S = 0.1
 REQUEST_TIMEOUT_MS = 5_000
+CLOSE_S = 2.0
+# A request gives up after this share of the transaction time-out, before the broker aborts its transaction.
+GIVE_UP_SHARE = 0.6
 
 Codes = Callable[[Any], Iterable[int]]
 
 
-class FencedError(Exception):
-    """Another worker has taken this partition over: nothing of ours will be committed again."""
+def give_up_after_s(transaction_timeout_ms: int) -> float:
+    """How long a request of a transaction is retried, in seconds."""
+    return transaction_timeout_ms / 1_000 * GIVE_UP_SHARE
 
 
-class CommitError(Exception):
-    """The broker refused a step of a transaction, or did not answer in time: its outcome is not known."""
+async def close_in_time(closing: Coroutine[Any, Any, object]) -> None:
+    """Close a Kafka client, but wait no longer than `CLOSE_S`.
+
+    With the broker away, closing has been seen to hang because a task of the client continued after its cancellation.
+    A possible cause, not proved, is that asyncio's `wait_for` before Python 3.12 can lose a cancellation.
+    """
+    task = asyncio.ensure_future(closing)
+    await asyncio.wait((task,), timeout=CLOSE_S)
+    if task.done():
+        task.result()
+    else:
+        task.cancel()
+
+
+@dataclass(slots=True)
+class _Sent:
+    """State of the record batches of one produce request. `missing` holds those without a final answer; `refused` and
+    `failed` hold error codes.
+    """
+
+    missing: dict[TopicPartition, bytes]
+    taken: dict[TopicPartition, int] = field(default_factory=dict)
+    refused: dict[TopicPartition, int] = field(default_factory=dict)
+    failed: set[int] = field(default_factory=set)
+
+    def record_answer(self, place: TopicPartition, code: int, offset: int) -> None:
+        if code in (0, DUPLICATE_SEQUENCE):
+            self.taken[place] = offset if code == 0 else -1
+        elif code in CONTENT:
+            self.refused[place] = code
+        else:
+            self.failed.add(code)
+            return
+        del self.missing[place]
 
 
 class BrokerLink:
-    """One connection for each broker and purpose, used by one partition alone, so that partitions do not queue."""
+    """One connection per broker and purpose, used by a single partition, so that partitions do not queue."""
 
     def __init__(self, bootstrap_servers: str, client_id: str, give_up_after_s: float) -> None:
         self._client = AIOKafkaClient(
@@ -55,59 +89,70 @@ class BrokerLink:
         self._coordinators: dict[CoordinationType, int] = {}
 
     async def open(self, topics: Iterable[str]) -> None:
-        """Connect and learn who leads `topics`. Raises KafkaError when no broker answers."""
+        """Connect and fetch the leaders of `topics`. Raises KafkaError when no broker answers."""
         await self._client.bootstrap()
         await self._client.set_topics(list(topics))
 
     async def close(self) -> None:
-        await self._client.close()
+        await close_in_time(self._client.close())
 
-    async def ask(self, kind: CoordinationType, key: str, request: Any, codes: Codes) -> Any:
-        """The answer of the coordinator of `key` once all its error codes are 0. Raises FencedError, CommitError."""
+    async def send(self, kind: CoordinationType, key: str, request: Any, codes: Codes) -> Any:
+        """Send `request` to the coordinator of `key` until all error codes in the response are 0; return the response.
+
+        Raises FencedError, CommitError.
+        """
+        step = type(request).__name__
         deadline = monotonic() + self._give_up_after_s
-        for pause in _pauses():
+        for tried, pause in enumerate(_pauses()):
             try:
                 node = await self._coordinator(kind, key)
                 response = await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
                 wrong = set(codes(response)) - {0}
             except KafkaError as error:
                 self._coordinators.pop(kind, None)
-                _raise_unless_passing(error, request, deadline)
+                if not error.retriable or monotonic() > deadline:
+                    raise_failed(step, error)
             else:
                 if not wrong:
                     return response
-                _raise_unless_all_passing(wrong, request, deadline)
+                if not wrong <= PASSING or monotonic() > deadline:
+                    raise_refused(step, wrong, definite=not tried and not wrong & PASSING)
                 if wrong & COORDINATOR_MOVED:
                     self._coordinators.pop(kind, None)
             await asyncio.sleep(pause)
         raise AssertionError
 
-    async def produce(self, transactional_id: str, batches: Mapping[TopicPartition, bytes]) -> None:
-        """Write one record batch to each partition and wait for all replicas. Raises FencedError, CommitError."""
+    async def produce(
+        self, transactional_id: str, batches: Mapping[TopicPartition, bytes]
+    ) -> dict[TopicPartition, int]:
+        """Write one record batch to each partition and wait for all in-sync replicas. Returns the offset of the first
+        record of each batch, -1 where the broker no longer knows it.
+
+        Raises FencedError, CommitError, and ContentError once the broker has accepted every batch it did not refuse.
+        """
         deadline = monotonic() + self._give_up_after_s
-        missing = dict(batches)
+        sent = _Sent(dict(batches))
         for pause in _pauses():
-            failed: set[int] = set()
-            by_node = await self._by_leader(missing, deadline)
+            sent.failed.clear()
+            by_node = await self._by_leader(sent.missing, deadline)
             await asyncio.gather(
-                *(self._produce_to(node, transactional_id, part, missing, failed) for node, part in by_node.items())
+                *(self._produce_to(node, transactional_id, part, sent) for node, part in by_node.items())
             )
-            if not missing:
-                return
-            _raise_unless_all_passing(failed, "Produce", deadline)
-            if not failed or failed & LEADER_MOVED:
+            if not sent.missing:
+                break
+            if not sent.failed <= PASSING or monotonic() > deadline:
+                raise_refused("ProduceRequest", sent.failed)
+            if not sent.failed or sent.failed & LEADER_MOVED:
                 await self._client.force_metadata_update()
             await asyncio.sleep(pause)
+        if sent.refused:
+            raise ContentError(names_of(sent.refused.values()), {place.topic for place in sent.refused}, sent.taken)
+        return sent.taken
 
     async def _produce_to(
-        self,
-        node: int,
-        transactional_id: str,
-        batches: Mapping[TopicPartition, bytes],
-        missing: dict[TopicPartition, bytes],
-        failed: set[int],
+        self, node: int, transactional_id: str, batches: Mapping[TopicPartition, bytes], sent: "_Sent"
     ) -> None:
-        """Send `batches` to their leader; what it took leaves `missing`, what it did not leaves a code in `failed`."""
+        """Send `batches` to their leader and record the answers in `sent`."""
         topics: dict[str, list[tuple[int, bytes]]] = {}
         for place, batch in batches.items():
             topics.setdefault(place.topic, []).append((place.partition, batch))
@@ -118,14 +163,11 @@ class BrokerLink:
             response = await self._client.send(node, request)
         except KafkaError as error:
             if not error.retriable:
-                raise CommitError(f"Produce failed: {error!r}") from error
+                raise_failed("ProduceRequest", error)
             return
         for topic, answers in response.topics:
-            for partition, code, *_ in answers:
-                if code in (0, DUPLICATE_SEQUENCE):
-                    del missing[TopicPartition(topic, partition)]
-                else:
-                    failed.add(code)
+            for partition, code, offset, *_ in answers:
+                sent.record_answer(TopicPartition(topic, partition), code, offset)
 
     async def _by_leader(
         self, batches: Mapping[TopicPartition, bytes], deadline: float
@@ -138,7 +180,7 @@ class BrokerLink:
             if -1 not in by_node:
                 return by_node
             if monotonic() > deadline:
-                raise CommitError(f"no leader for {min(by_node[-1])}")
+                raise CommitError("ProduceRequest", f"no leader for {min(by_node[-1])}", Exit.PASSING)
             await self._client.force_metadata_update()
             await asyncio.sleep(LAST_RETRY_S)
 
@@ -153,22 +195,8 @@ class BrokerLink:
 
 
 def _pauses() -> Iterator[float]:
-    """Seconds between one try and the next, for ever: short at first."""
+    """Endless pauses between tries, in seconds: short at first, up to `LAST_RETRY_S`."""
     pause = FIRST_RETRY_S
     while True:
         yield pause
         pause = min(LAST_RETRY_S, pause * 1.5)
-
-
-def _raise_unless_passing(error: KafkaError, request: Any, deadline: float) -> None:
-    if not error.retriable or monotonic() > deadline:
-        raise CommitError(f"{type(request).__name__} failed: {error!r}") from error
-
-
-def _raise_unless_all_passing(codes: set[int], request: Any, deadline: float) -> None:
-    names = ", ".join(sorted(for_code(code).__name__ for code in codes)) or "no answer"
-    what = request if isinstance(request, str) else type(request).__name__
-    if codes & FENCED:
-        raise FencedError(f"{what}: {names}")
-    if not codes <= PASSING or monotonic() > deadline:
-        raise CommitError(f"{what} refused: {names}")

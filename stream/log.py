@@ -1,7 +1,9 @@
-"""Logs as one JSON object a line, ours and those of Faust and aiokafka alike, on standard error."""
+"""Logs to standard error, one JSON object per line, our own lines and those of Faust and aiokafka alike."""
 
 import logging
 import logging.config
+import threading
+import time
 from typing import Any
 
 import structlog
@@ -11,12 +13,44 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-# Chatty at info about things that are not news; `stream` is what Faust says in the name of our subclasses.
+# Noisy at level info. Faust logs under `stream` for our subclasses of its classes.
 _QUIET = ("aiokafka", "faust", "mode", "stream")
 
 
+OURS = "tollgate"
+STORM_PAUSE_S = 1.0
+
+
+class StormFilter(logging.Filter):
+    """Passes one line per second of all library output, with the count of lines held back since the last one.
+
+    A client that has lost its broker logs a hundred lines a second, which would hide the line that matters. Our own
+    lines always pass.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._passed_at = -STORM_PAUSE_S
+        self._held_back = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] == OURS:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            if now - self._passed_at < STORM_PAUSE_S:
+                self._held_back += 1
+                return False
+            self._passed_at = now
+            if self._held_back:
+                record.held_back = self._held_back
+            self._held_back = 0
+            return True
+
+
 def logging_config(level: str) -> dict[str, Any]:
-    """The standard library's configuration, given to Faust's worker so that it does not make its own."""
+    """The standard library's logging configuration, passed to Faust's worker so that it does not make its own."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -31,8 +65,16 @@ def logging_config(level: str) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
-        # The root never falls below info: at debug Faust writes a line for each message.
+        "filters": {"storms": {"()": StormFilter}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "filters": ["storms"],
+                "stream": "ext://sys.stderr",
+            }
+        },
+        # The root stays at info: at debug Faust logs a line for each message.
         "root": {"level": "INFO", "handlers": ["stderr"]},
         "loggers": {
             "tollgate": {"level": level.upper()},
@@ -42,7 +84,7 @@ def logging_config(level: str) -> dict[str, Any]:
 
 
 def configure(level: str) -> None:
-    """Set up logging for this process. `level` is that of our own lines: `info` or `debug`."""
+    """Set up logging for this process. `level` applies to our own lines: `info` or `debug`."""
     logging.config.dictConfig(logging_config(level))
     structlog.configure(
         processors=[
@@ -57,5 +99,7 @@ def configure(level: str) -> None:
 
 
 def get(name: str) -> Any:
-    """A logger of ours. Fields carry ids and units (`partition`, `offset`, `seconds`); never account ids or numbers."""
+    """A logger for our own lines. Fields carry ids and units (`partition`, `offset`, `seconds`), never account ids or
+    phone numbers.
+    """
     return structlog.stdlib.get_logger(f"tollgate.{name}")

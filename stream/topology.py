@@ -1,15 +1,14 @@
-"""Who feeds whom.
+"""The worker's app: its topics, table, agent and services.
 
 account-events --> wallet (one batch, one transaction) --> call-decisions, charges, alerts, refills, payment-requests,
      ^               |        ^                            ledger-entries, account-snapshots, invoices, dead-letters
      |               v        | restored from
-clock (leader)     <app>-wallet-rows (changelog)
+ticker (leader)    <app>-wallet-rows (changelog)
 """
 
 import asyncio
 import time
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any
 
 import faust
@@ -17,33 +16,37 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from agents.wallet.agent import Wallets
+from agents.wallet.clock import Timing
 from schemas import rows
+from schemas.batch import BatchResult
 from schemas.plan import load_catalogue
-from stream import batches, dead_letters, log, topics
-from stream.batches import Batch, PartitionBuffer
-from stream.broker_link import BrokerLink, CommitError, FencedError
-from stream.clock import Clock
-from stream.fail_stop import halt
-from stream.ledger_table import CheckRow, LedgerTable
-from stream.metrics import Metrics
+from stream import log, topics
+from stream.broker_link import BrokerLink, give_up_after_s
+from stream.failures import fail
+from stream.lane import transport as batches
+from stream.lane.buffer import PartitionBuffer
+from stream.lane.changelog import CheckRow
+from stream.lane.committer import BatchCommitter
+from stream.lane.recovery import Tables
+from stream.lane.scheduler import BatchScheduler
+from stream.lane.table import LedgerTable
+from stream.lane.transaction import PartitionWriter
+from stream.ops.lag import LagMonitor
+from stream.ops.metrics import Metrics
+from stream.ops.partition_metrics import PartitionCollector
+from stream.ops.ticker import Ticker
+from stream.ops.watchdog import Watchdog
 from stream.settings import Settings
-from stream.transaction import Entry, PartitionWriter
-from stream.watchdog import Watchdog
 
 logger = log.get("wallet")
 
-# The broker knows a request to be lost before it aborts the transaction the request belongs to.
-GIVE_UP_SHARE = 0.6
-# Partitions that commit all at once slow one another down, and each waits for itself; those that wait for their turn
-# gather a larger batch meanwhile. With 8 partitions on 2 busy cores, one run of 6 s each (so: a direction, not a
-# finding), at 500 and at 1000 inputs/s, input to output,
-# p50 / p99 in ms: 8 at once 58 / 120 and 72 / 160, 3: 46 / 113 and 56 / 115, 2: 39 / 89 and 40 / 98, 1: 52 / 131.
-PARTITIONS_A_TURN = 4
-TURNS_MIN = 2
+# A rebalance waits at most this many sessions for one member.
+REBALANCE_SESSIONS = 2
+REQUEST_SLACK_S = 1.0
 
 
 class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
-    """A Faust app that commits by transactions of its own and ends the process on any error."""
+    """A Faust app that commits with its own transactions and ends the process on any error."""
 
     rows: LedgerTable
     writer_class = PartitionWriter
@@ -54,8 +57,13 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         self.input_topic = settings.topic(topics.INPUTS)
         self.changelog = topics.changelog(settings)
         self.buffers: dict[int, PartitionBuffer] = {}
-        # Who may be in a transaction, in the order of asking.
-        self.turns = asyncio.Semaphore(max(TURNS_MIN, settings.partitions // PARTITIONS_A_TURN))
+        # Whether the current assignment is taken over: from `on_owned` until the next rebalance begins.
+        self.taken_over = False
+        self.committer = BatchCommitter(self)
+        # Each partition's clock (ms), when it last moved (monotonic), and the newest broker timestamp of any partition.
+        self.clocks: dict[int, int] = {}
+        self.ticked_s: dict[int, float] = {}
+        self.newest_arrived_ms: int | None = None
         super().__init__(settings.app_id, **_faust_settings(settings))
 
     def is_input(self, tp: TP) -> bool:
@@ -63,24 +71,24 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
 
     @property
     def ready(self) -> bool:
-        """Restored and consuming (a worker without partitions is ready: it stands by)."""
+        """Whether this worker has restored its partitions and consumes. Without partitions it is ready, on standby."""
         return self.tables.actives_ready and not self.rebalancing and not self.should_stop
 
     @property
     def leads(self) -> bool:
-        """Whether this worker is the one that ticks."""
+        """Whether this worker ticks for all partitions, as the owner of partition 0 does."""
         return self.ready and 0 in self.buffers
 
     def next_offsets(self) -> dict[TopicPartition, int]:
-        return {TopicPartition(self.input_topic, p): mine.next_offset for p, mine in self.rows.owned.items()}
+        return {TopicPartition(self.input_topic, p): ledger.next_offset for p, ledger in self.rows.owned.items()}
 
     async def new_writer(self, partition: int) -> PartitionWriter:
-        """A writer nobody has used, connected."""
+        """A new, connected writer."""
         settings = self.settings
         link = BrokerLink(
             settings.bootstrap_servers,
             f"{settings.app_id}-{partition}",
-            settings.transaction_timeout_ms / 1000 * GIVE_UP_SHARE,
+            give_up_after_s(settings.transaction_timeout_ms),
         )
         await link.open(topics.declared(settings))
         return self.writer_class(
@@ -91,88 +99,50 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         )
 
     def forget_fetched(self) -> None:
-        """Drop what was fetched and not begun: after a rebalance it may belong to another worker."""
+        """Discard fetched records that no batch has taken: after a rebalance another worker may own them."""
         for buffer in self.buffers.values():
-            buffer.clear()
+            buffer.close()
 
     def on_owned(self, partitions: Iterable[int]) -> None:
-        """Start afresh with these partitions: buffers empty, so that the first records to come wake the agent."""
+        """Start with empty buffers for these partitions, so that the first records to arrive wake the agent."""
         limits = (self.settings.batch_records_max, self.settings.buffer_records_max)
         self.buffers = {partition: PartitionBuffer(partition, *limits) for partition in partitions}
+        self.clocks, now_s = {}, time.monotonic()
+        self.ticked_s = dict.fromkeys(self.buffers, now_s)
+        for partition, buffer in self.buffers.items():
+            buffer.behind = self.wallets.overdue(partition)
+        self.taken_over = True
         self.metrics.owned(self.buffers)
         logger.info("partitions owned", partitions=sorted(partitions))
 
     async def finish_batches(self) -> None:
-        """Wait for the batches under way; begin no other. One that never ends is ended by the watchdog."""
+        """Start no new batch and wait for those under way. The watchdog ends the process if one never ends."""
         self.forget_fetched()
         while any(buffer.under_way for buffer in self.buffers.values()):  # noqa: ASYNC110 a rare wait, one event less
             await asyncio.sleep(0.002)
 
-    async def settle(self, batch: Batch) -> None:
-        """Decide a batch and commit it: changelog rows, facts and the input offset, in one transaction."""
-        mine = self.rows.owned.get(batch.partition)
-        if mine is None or mine.writer is None or batch.begin != mine.next_offset:
-            halt(
-                "a batch does not begin where the one before ended",
-                partition=batch.partition,
-                offset=batch.begin,
-                expected_offset=None if mine is None else mine.next_offset,
-            )
-        began = time.perf_counter()
-        outcome = self.wallets.decide(batch.partition, batch.records)
-        decided = time.perf_counter()
-        try:
-            await mine.writer.commit(self._entries(outcome), batch.end)
-        except FencedError as error:
-            halt("another worker has taken the partition over", partition=batch.partition, error=str(error))
-        except CommitError as error:
-            halt("the outcome of a commit is not known", partition=batch.partition, error=str(error))
-        self.rows.apply(batch.partition, outcome.rows)
-        mine.next_offset = batch.end
-        commit_s = time.perf_counter() - decided
-        self.metrics.committed(batch, outcome, decided - began, commit_s, time.time_ns() // 1_000_000)
-        logger.debug(
-            "batch",
-            partition=batch.partition,
-            begin=batch.begin,
-            end=batch.end,
-            records=len(batch.records),
-            rows=len(outcome.rows),
-            outputs=len(outcome.outputs),
-            decide_ms=round((decided - began) * 1_000, 2),
-            commit_ms=round(commit_s * 1_000, 2),
-        )
-
-    def _entries(self, outcome: Any) -> dict[str, list[Entry]]:
-        entries: dict[str, list[Entry]] = {}
-        if outcome.rows:
-            entries[self.changelog] = [(key.encode(), value, []) for key, value in outcome.rows]
-        for output in outcome.outputs:
-            value, headers = output.value, list(output.headers)
-            if output.topic == topics.DEAD_LETTERS:
-                value, headers = dead_letters.fit(value, headers)
-            entries.setdefault(self._names[output.topic], []).append((output.key, value, headers))
-        return entries
-
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        return {topic.name: self.settings.topic(topic.name) for topic in topics.CONTRACT if topic.name != topics.INPUTS}
+    def record_time(self, partition: int, result: BatchResult) -> None:
+        """Record the partition's clock and the newest broker timestamp after a committed batch, for the ticker."""
+        if result.clock_ms is not None and result.clock_ms != self.clocks.get(partition):
+            self.clocks[partition], self.ticked_s[partition] = result.clock_ms, time.monotonic()
+        if result.arrived_ms is not None:
+            self.newest_arrived_ms = max(result.arrived_ms, self.newest_arrived_ms or 0)
 
     def _gauges(self) -> dict[str, int]:
-        return {**self.wallets.gauges(), "rows": sum(len(mine.rows) for mine in list(self.rows.owned.values()))}
+        return {**self.wallets.gauges(), "rows": sum(len(ledger.rows) for ledger in list(self.rows.owned.values()))}
 
     def _create_directories(self) -> None:
-        """None: state is in memory and in the log."""
+        """No directories: state is in memory and in the log."""
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:  # noqa: ARG002 Faust's signature
-        """Faust would ack the batch and go on."""
-        logger.error("agent failed", exc_info=exc)
-        halt("the wallet agent failed", error=repr(exc))
+        """End the process; Faust would ack the batch and go on."""
+        record = self.wallets.deciding
+        where = {} if record is None else {"partition": record.partition, "offset": record.offset}
+        fail("the wallet agent failed", exc, **where)
 
     def _crash(self, reason: BaseException) -> None:
-        """Faust would stop service after service; a worker whose part has failed has nothing to finish."""
-        logger.error("service failed", exc_info=reason)
-        halt("a part of the worker failed", error=repr(reason))
+        """End the process; Faust would stop one service after another, but a failed worker has nothing to finish."""
+        fail("a part of the worker failed", reason)
 
 
 def _faust_settings(settings: Settings) -> dict[str, Any]:
@@ -184,14 +154,17 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
         "broker": [f"kafka://{broker.strip()}" for broker in brokers],
         "broker_session_timeout": seconds,
         "broker_heartbeat_interval": seconds / 3,
-        "broker_request_timeout": max(30.0, seconds * 2),
-        "broker_rebalance_timeout": max(30.0, seconds * 2),
-        # A worker that stands by without a partition would be put out of the group after this.
+        # The broker answers a JoinGroup only after all members have rejoined, which may take the whole rebalance
+        # time-out. The request time-out is a little longer, so that only a lost answer exceeds it.
+        "broker_rebalance_timeout": seconds * REBALANCE_SESSIONS,
+        "broker_request_timeout": seconds * REBALANCE_SESSIONS + REQUEST_SLACK_S,
+        # The group would remove a worker on standby, without a partition, after this time (s).
         "broker_max_poll_interval": 10**6,
         "producer_acks": -1,
         "store": "memory://",
         "table_standby_replicas": 0,
         "Table": LedgerTable,
+        "TableManager": Tables,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
         "topic_partitions": settings.partitions,
@@ -206,29 +179,28 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
 
 
 def build_app(settings: Settings, *, wallets: Any = None, check_row: CheckRow = rows.check_row) -> Tollgate:
-    """The worker's app: one a process. `wallets` is what decides (agents.wallet.agent.Wallets when None)."""
+    """Build the worker's app, one per process. `wallets` decides the batches, the product's own when None."""
     if wallets is None:
-        wallets = Wallets(load_catalogue(settings.plans), signing_keys=settings.keys(), partitions=settings.partitions)
+        timing = Timing(by_ticks=settings.time == "ticks", tick_ahead_max_ms=settings.tick_ahead_max_ms)
+        wallets = Wallets(load_catalogue(settings.plans), settings.keys(), settings.partitions, timing)
     batches.register()
     app = Tollgate(settings, wallets, check_row)
     changelog = app.topic(app.changelog, partitions=settings.partitions, acks=False, schema=batches.Undecoded())
     app.rows = app.Table("wallet-rows", partitions=settings.partitions, changelog_topic=changelog)
     inputs = app.topic(app.input_topic, partitions=settings.partitions, acks=False, schema=batches.Undecoded())
 
+    scheduler = BatchScheduler(app)
+
     @app.agent(inputs, name="wallet", isolated_partitions=True)  # type: ignore[untyped-decorator]  # Faust has no types
     async def wallet(wake_ups: Any) -> None:
         async for buffer in wake_ups:
-            while buffer.waiting:
-                async with app.turns:
-                    batch = buffer.take()
-                    if batch is None:
-                        break
-                    buffer.under_way = True
-                    await app.settle(batch)
-                    buffer.under_way = False
-                    buffer.commits += 1
+            await scheduler.serve(buffer)
 
     if settings.clock == "wall":
-        app.service(Clock(app))
-    app.service(Watchdog(app))
+        app.service(Ticker(app))
+    app.service(scheduler)
+    lag = LagMonitor(app)
+    app.service(lag)
+    app.service(Watchdog(app, lag.view))
+    app.metrics.registry.register(PartitionCollector(app, lag.view))
     return app

@@ -1,73 +1,135 @@
-"""The wallet agent's shell: a batch of records in, changed rows and records to publish out."""
+"""The wallet agent: takes a batch of records and returns the changed rows and the records to publish."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from agents.wallet.book import Book
+from agents.wallet.clock import BROKER_TIME, Timing
+from agents.wallet.dead_letter import UNREADABLE, add_letter, dead_letter, unreadable_letter
 from agents.wallet.signature import is_signed
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Decision, Refusal, Turn
-from schemas.batch import Headers, Outcome, Output, Record
-from schemas.card_number import record_may_hold_card_number
+from schemas.batch import BatchResult, Output, Record, UnreadableRecord
 from schemas.codec import Unreadable, decode_input
 from schemas.facts import CallAdmitted, CallRedirected, Charge, Fact, encode_fact, fact_type
 from schemas.inputs import ALL_ACCOUNTS, AnyInput, input_type, moves_money
 from schemas.partitioning import partition_of
 from schemas.plan import Catalogue
 
-DEAD_LETTERS = "dead-letters"
-_MASKED = b'{"masked":true}'
+LOG_APPEND_TIME = 1  # The type of a record timestamp that the broker set.
+
+# How much timed work is done after a batch, in the units of `agents.wallet.book`: 50 ends of billing periods, or 4 000
+# forgotten rows.
+SLICE_UNITS = 4_000
+
 _VERSION_HEADER = ("ce_specversion", b"1.0")
 _SOURCE_HEADER = ("ce_source", b"/tollgate")
 _CONTENT_HEADER = ("content-type", b"application/json")
 
 
 class Wallets:
-    """The wallets of the partitions that a worker has. One book a partition, and nothing shared between two of them."""
+    """The wallets of a worker's partitions: one book per partition, with nothing shared between books."""
 
-    def __init__(self, catalogue: Catalogue, signing_keys: Sequence[bytes] = (), partitions: int = 8) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        signing_keys: Sequence[bytes] = (),
+        partitions: int = 8,
+        timing: Timing = BROKER_TIME,
+        slice_units: int = SLICE_UNITS,
+    ) -> None:
         self._catalogue = catalogue
+        self._timing = timing
+        self._slice_units = slice_units
         self._signing_keys = tuple(signing_keys)
         self._partitions = partitions
         self._books: dict[int, Book] = {}
+        # The record being decided on. When a rule fails, the last line of the worker names it, so that an operator can
+        # skip it.
+        self.deciding: Record | None = None
 
     def open(self, partition: int, rows: dict[str, bytes]) -> None:
-        """Take over a partition whose table is restored. Raises PlanError or CorruptRowError: then it must not be
+        """Open a partition whose table is restored. After PlanError or CorruptRowError the partition must not be
         served.
         """
-        self._books[partition] = Book(self._catalogue, rows)
+        self._books[partition] = Book(self._catalogue, rows, self._timing)
 
     def close(self, partition: int) -> None:
-        """Forget a partition that was taken away."""
+        """Forget a partition that this worker no longer owns."""
         self._books.pop(partition, None)
 
-    def decide(self, partition: int, records: Sequence[Record]) -> Outcome:
-        """Decide on a batch in log order. Nothing of it counts until its outcome is committed with the batch's end
-        offset.
+    def decide(self, partition: int, records: Sequence[Record], *, timed: bool = True) -> BatchResult:
+        """Decide on a batch in log order, then do a slice of the timed work that is due (rule G2). The result takes
+        effect when it is committed together with the batch's end offset.
+
+        Without records only a slice of timed work is done; the caller repeats that while there is `overdue` work. With
+        `timed` false no timed work is done.
         """
         book = self._books[partition]
-        outcome = Outcome()
+        outcome = BatchResult()
         for record in records:
-            event = self._read(record)
-            if isinstance(event, Unreadable):
-                _bury(outcome, record, event.code, event.message, masked=event.masked)
-                continue
-            _publish(outcome, record, book.take(event))
-        for account_id, account in book.changed_accounts():
-            _say(outcome, take_snapshot(Turn(book, account_id, account, account.changed_by, account.changed_at_ms)))
+            self.deciding = record
+            self._decide_one(book, outcome, record)
+        self.deciding = None
+        for work in book.work(self._slice_units if timed else 0):
+            _publish(outcome, work.facts)
+        for account_id, account, clock_ms in book.changed_accounts():
+            turn = Turn(book, account_id, account, account.changed_by, account.changed_at_ms, clock_ms)
+            _publish_fact(outcome, take_snapshot(turn))
         outcome.rows = book.flush()
+        outcome.clock_ms = book.clock_ms
+        outcome.arrived_ms = self._arrived_ms(records[-1]) if records else None
         return outcome
 
+    def _decide_one(self, book: Book, outcome: BatchResult, record: Record) -> None:
+        if record.value is None and isinstance(record, UnreadableRecord):
+            add_letter(outcome, record, UNREADABLE, unreadable_letter(record))
+            return
+        event = self.read(record)
+        if isinstance(event, Unreadable):
+            _publish_dead_letter(outcome, record, event.code, event.message, masked=event.masked)
+            return
+        for work in book.catch_up(event.account_id):
+            _publish(outcome, work.facts)
+        _take(outcome, record, book.take(event, self._arrived_ms(record)))
+
+    def overdue(self, partition: int) -> bool:
+        """Whether timed work is left that is due. `decide` must then be called again, even without records."""
+        return self._books[partition].overdue
+
+    def oldest_unanswered_ms(self, partition: int) -> int | None:
+        """When the partition's oldest payment without an answer was requested, None when all have an answer.
+
+        May be called from another thread, even for a partition that this worker has just lost.
+        """
+        book = self._books.get(partition)
+        return None if book is None else book.oldest_unanswered_ms
+
+    def _arrived_ms(self, record: Record) -> int | None:
+        """The record's broker timestamp. A timestamp set by a producer does not count (the record is older than the
+        topic's setting), and in a simulation none counts.
+        """
+        if self._timing.by_ticks or record.timestamp_type != LOG_APPEND_TIME:
+            return None
+        return record.timestamp
+
+    def balances(self, partition: int) -> Mapping[str, int]:
+        """The sum of the partition's balances in micros, by currency, after the last batch that was decided."""
+        return self._books[partition].totals.balances()
+
     def gauges(self) -> dict[str, int]:
-        """What the wallets hold together now. The exposure of rule C9 is `held_micros`."""
-        books = self._books.values()
+        """Totals of all partitions. `held_micros` is the exposure of rule C9.
+
+        May be called from another thread while partitions are opened and closed.
+        """
+        books = list(self._books.values())
         return {
-            "held_micros": sum(book.held_micros for book in books),
-            "open_calls": sum(book.open_calls for book in books),
-            "accounts": sum(book.accounts for book in books),
+            "held_micros": sum(book.totals.held_micros for book in books),
+            "open_calls": sum(book.totals.open_calls for book in books),
+            "accounts": sum(book.totals.accounts for book in books),
         }
 
-    def _read(self, record: Record) -> AnyInput | Unreadable:
-        """The input of a record that is where it belongs and, where it moves money, signed."""
+    def read(self, record: Record) -> AnyInput | Unreadable:
+        """The record's input, if the record has the right key and partition and, where it moves money, a signature."""
         event = decode_input(record.value, record.headers)
         if isinstance(event, Unreadable):
             return event
@@ -91,31 +153,32 @@ class Wallets:
         return event
 
     def _is_signed(self, record: Record, event: AnyInput) -> bool:
-        """A signature covers the value alone: nothing that money hangs on may come from the headers beside it."""
+        """A signature covers the value alone, so no field of a signed input may come from the headers."""
         assert record.value is not None
         return is_signed(record.value, record.headers, self._signing_keys) and decode_input(record.value) == event
 
 
-def _publish(outcome: Outcome, record: Record, decisions: Iterable[Decision | Refusal]) -> None:
-    """Count the input by the one outcome it had (rule G10), and publish what it says."""
-    counted = False
-    for decision in decisions:
-        if isinstance(decision, Refusal):
-            _bury(outcome, record, decision.code, decision.message)
-            return
-        if not counted:
-            outcome.tally["inputs", "repeat" if decision.repeat else "accepted"] += 1
-            counted = True
-        for fact in decision.facts:
-            _say(outcome, fact)
+def _take(outcome: BatchResult, record: Record, decision: Decision | Refusal) -> None:
+    """Count the input by its one outcome (rule G10), and publish its facts or its dead letter."""
+    if isinstance(decision, Refusal):
+        _publish_dead_letter(outcome, record, decision.code, decision.message)
+        return
+    outcome.tally["inputs", "repeat" if decision.repeat else "accepted"] += 1
+    _publish(outcome, decision.facts)
 
 
-def _say(outcome: Outcome, fact: Fact) -> None:
-    """Publish a fact on its topics, flat, with the headers of CloudEvents' binary mode beside it."""
-    counted, type_header = _KNOWN.get(type(fact)) or _know(type(fact))
+def _publish(outcome: BatchResult, facts: Sequence[Fact]) -> None:
+    for fact in facts:
+        _publish_fact(outcome, fact)
+
+
+def _publish_fact(outcome: BatchResult, fact: Fact) -> None:
+    """Publish a fact on its topics: flat JSON, with the headers of CloudEvents' binary mode."""
+    counted, type_header = _TYPES.get(type(fact)) or _describe(type(fact))
     outcome.tally[counted] += 1
     if isinstance(fact, Charge):
-        outcome.charged_micros[fact.currency] += fact.amount_micros
+        sums = outcome.given_back_micros if fact.amount_micros < 0 else outcome.charged_micros
+        sums[fact.currency] += abs(fact.amount_micros)
     elif isinstance(fact, _GATE):
         outcome.tally["gate", fact.reason] += 1
     key = fact.account_id.encode()
@@ -135,30 +198,17 @@ def _say(outcome: Outcome, fact: Fact) -> None:
 
 _GATE = (CallAdmitted, CallRedirected)
 
-# How facts of a type are counted, and their type's header: the same for each of them, so made once.
-_KNOWN: dict[type[Fact], tuple[tuple[str, str], tuple[str, bytes]]] = {}
+# How facts of a type are counted, and the header with their type. Built once for each type.
+_TYPES: dict[type[Fact], tuple[tuple[str, str], tuple[str, bytes]]] = {}
 
 
-def _know(fact: type[Fact]) -> tuple[tuple[str, str], tuple[str, bytes]]:
+def _describe(fact: type[Fact]) -> tuple[tuple[str, str], tuple[str, bytes]]:
     name = fact_type(fact)
-    return _KNOWN.setdefault(fact, (("facts", name), ("ce_type", name.encode())))
+    return _TYPES.setdefault(fact, (("facts", name), ("ce_type", name.encode())))
 
 
-def _bury(outcome: Outcome, record: Record, code: str, message: str, *, masked: bool = False) -> None:
-    """Publish an input that has no effect as it came, with its address and the reason. Rule G10, and P16 where it is
-    masked.
-    """
-    outcome.tally["inputs", "dead_letter"] += 1
-    outcome.tally["dead_letters", code] += 1
-    masked = masked or record_may_hold_card_number(record.value, record.headers)
-    came_with: Headers = () if masked else record.headers
-    headers = (
-        *came_with,
-        ("errors.code", code.encode()),
-        ("errors.message", message.encode()),
-        ("errors.topic", record.topic.encode()),
-        ("errors.partition", str(record.partition).encode()),
-        ("errors.offset", str(record.offset).encode()),
-        ("errors.timestamp", str(record.timestamp).encode()),
-    )
-    outcome.outputs.append(Output(DEAD_LETTERS, record.key, _MASKED if masked else record.value, headers))
+def _publish_dead_letter(
+    outcome: BatchResult, record: Record, code: str, message: str, *, masked: bool = False
+) -> None:
+    """Publish a refused input as a dead letter. Rule G10; rule P16 where it is masked."""
+    add_letter(outcome, record, code, dead_letter(record, code, message, masked=masked))

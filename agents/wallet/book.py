@@ -1,59 +1,77 @@
 """The book of one partition: its rows, what is derived from them, and the decisions applied to them.
 
-Everything that is not a row is derived from the rows, and is the same whether it grew with the traffic or was made
-anew from a restored table: which input ids were seen, which rows wait for time to pass, how a period's counted calls
-rank.
+Derived are the input ids seen, the rows that are due at some time, and the ranking of a period's counted calls. They
+are the same whether they grew with the traffic or were computed from a restored table.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Sequence
-from heapq import heapify, heappop, heappush
+from collections.abc import Iterator, Sequence
 from typing import cast
 
+from agents.wallet.clock import BROKER_TIME, TimedWork, Timing, Work
 from agents.wallet.decide import decide
-from agents.wallet.expire import expire_row
+from agents.wallet.expire import expire_row, is_forgotten
+from agents.wallet.totals import AccountTotals, UnansweredPayments
 from agents.wallet.turn import Decision, Refusal
 from schemas.account import Account, Row
 from schemas.call import Call, is_ranked, rank_of
 from schemas.inputs import AnyInput, ClockTicked
 from schemas.plan import AnyPlan, Catalogue, CreditsPlan, PlanError
-from schemas.rows import CLOCK_KEY, Clock, SeenInput, Terms, decode_row, due_of, encode_row, seen_key, terms_key
+from schemas.rows import (
+    CLOCK_KEY,
+    Clock,
+    Payment,
+    SeenInput,
+    Terms,
+    decode_row,
+    due_of,
+    encode_row,
+    seen_key,
+    terms_key,
+)
 
 Rank = tuple[int, str]
 _NOTHING: tuple[Rank, ...] = ()
 _NO_CALL = Call()
 
+# The cost of timed work in units of about 3 microseconds: forgetting a row, or dropping an entry that a later change
+# has replaced; and a turn of an account. The end of a billing period is the most expensive turn.
+FORGET_UNITS = 1
+TURN_UNITS = 80
+
 
 class Book:
     """One partition's state, as the rules read it (`agents.wallet.turn.View`) and as decisions change it.
 
-    `rows` are the committed bytes, owned by the table. Changed rows are kept decoded until `flush` hands them over.
+    `rows` are the committed bytes; the table owns them. Changed rows are kept decoded until `flush` returns them.
+    `overdue` is whether timed work is left that is due, and `oldest_unanswered_ms` is when the oldest payment without
+    an answer was requested, None when there is none; both are as of the last `flush`.
     """
 
-    def __init__(self, catalogue: Catalogue, rows: dict[str, bytes]) -> None:
+    def __init__(self, catalogue: Catalogue, rows: dict[str, bytes], timing: Timing = BROKER_TIME) -> None:
         self.catalogue = catalogue
-        self.clock_ms: int | None = None
-        self.held_micros = 0
-        self.open_calls = 0
-        self.accounts = 0
+        self.timing = timing
+        self.overdue = False
+        self.oldest_unanswered_ms: int | None = None
+        self.totals = AccountTotals()
         self._rows = rows
         self._decoded: dict[str, Row | None] = {}
-        self._changed: dict[str, None] = {}
+        # Each changed row, with the clock that its last change saw.
+        self._changed: dict[str, int | None] = {}
         self._seen: set[str] = set()
-        self._due: list[tuple[int, str]] = []
+        self._timed = TimedWork(self.get)
+        self._unanswered = UnansweredPayments()
         self._ranked: dict[tuple[str, int], list[Rank]] = {}
         self._terms: dict[tuple[str, int], AnyPlan] = {}
         self._allowances: tuple[int, ...] = ()
-        for key, value in rows.items():
-            row = decode_row(key, value)
-            self._derive(key, None, row)
-            due_ms = due_of(row)
-            if due_ms:
-                self._due.append((due_ms, key))
-        heapify(self._due)
+        self._restore(rows)
         self._keep_terms()
 
-    # What the rules read.
+    # Read by the rules.
+
+    @property
+    def clock_ms(self) -> int | None:
+        return self._timed.clock_ms
 
     def get(self, key: str) -> Row | None:
         if key in self._decoded:
@@ -70,7 +88,7 @@ class Book:
         return self._ranked.get((account_id, period_start_ms), _NOTHING)
 
     def terms(self, plan: str, version: int) -> AnyPlan:
-        """The plan in that version; in its newest one when the catalogue no longer offers it."""
+        """The plan in that version, or in its newest version when the catalogue no longer offers it."""
         known = self._terms.get((plan, version))
         if known is None:
             known = self._terms[plan, max(v for name, v in self._terms if name == plan)]
@@ -79,21 +97,58 @@ class Book:
     def allowances(self) -> Sequence[int]:
         return self._allowances
 
-    # What changes it.
+    # Changed by the agent.
 
-    def take(self, event: AnyInput) -> Iterable[Decision | Refusal]:
-        """Decide on one input and apply it: the first decision is the input's own. A tick has more, one for each row
-        that was due, in order of time (rule G2).
+    def catch_up(self, account_id: str) -> Iterator[Decision]:
+        """Do all of an account's timed work that is due, in order of due time. Called before each of its inputs (rule
+        G2).
+        """
+        timed = self._timed
+        while timed.is_overdue(account_id):
+            work = timed.take(account_id)
+            if work is not None:
+                yield self._do(work)
+
+    def take(self, event: AnyInput, arrived_ms: int | None = None) -> Decision | Refusal:
+        """Decide on one input and apply the decision. `arrived_ms` is its broker timestamp, None where none counts.
+
+        The caller has done the account's timed work (`catch_up`). Work that a tick makes due is done afterwards
+        (`work`).
         """
         if isinstance(event, ClockTicked):
-            return self._tick(event)
-        decision = decide(self, event)
+            return self._tick(event, arrived_ms)
+        decision = self._decide(event, self.timing.now_ms(self.clock_ms, arrived_ms))
         if isinstance(decision, Decision):
-            self._apply(decision)
-        return (decision,)
+            self._apply(decision, self.clock_ms)
+        return decision
+
+    def work(self, units: int | None = None) -> Iterator[Decision]:
+        """Do timed work that is due, in order of due time: all of it, or until about `units` are spent."""
+        timed, left = self._timed, units
+        while timed.overdue and (left is None or left > 0):
+            work = timed.take_first()
+            if left is not None:
+                left -= FORGET_UNITS if work is None or is_forgotten(work) else TURN_UNITS
+            if work is not None:
+                yield self._do(work)
+        timed.forget_ticks()
+
+    def use(self, catalogue: Catalogue) -> None:
+        """Continue with another version of the catalogue, as a worker that starts with it would. Raises PlanError."""
+        self.catalogue = catalogue
+        self._keep_terms()
+
+    def _decide(self, event: AnyInput, now_ms: int | None) -> Decision | Refusal:
+        return decide(self, event, now_ms)
+
+    def _expire(self, work: Work) -> Decision:
+        return expire_row(self, work)
 
     def flush(self) -> list[tuple[str, bytes | None]]:
-        """The bytes of the rows changed since the last flush, each once; None for a row that is gone."""
+        """The bytes of the rows changed since the last flush, each once; None for a removed row."""
+        self._keep_clock()
+        self.overdue = self._timed.overdue
+        self.oldest_unanswered_ms = self._unanswered.oldest_ms
         changed: list[tuple[str, bytes | None]] = []
         for key in self._changed:
             row, previous = self._decoded[key], self._rows.get(key)
@@ -105,64 +160,81 @@ class Book:
         self._decoded.clear()
         return changed
 
-    def changed_accounts(self) -> Iterator[tuple[str, Account]]:
-        for key in self._changed:
+    def changed_accounts(self) -> Iterator[tuple[str, Account, int | None]]:
+        """The accounts changed since the last flush, with the clock that the last change saw."""
+        for key, clock_ms in self._changed.items():
             row = self._decoded[key]
             if isinstance(row, Account):
-                yield key, row
+                yield key, row, clock_ms
 
-    def _tick(self, tick: ClockTicked) -> Iterator[Decision]:
-        if self.clock_ms is not None and tick.occurred_at_ms <= self.clock_ms:
-            yield Decision(repeat=True)
-            return
-        advanced = Decision({CLOCK_KEY: Clock(int(tick.occurred_at_ms))})
-        self._apply(advanced)
-        yield advanced
-        while self._due and self._due[0][0] <= tick.occurred_at_ms:
-            due_ms, key = heappop(self._due)
-            row = self.get(key)
-            if row is None or due_of(row) != due_ms:
-                continue
-            decision = expire_row(self, key, row, tick)
-            self._apply(decision)
-            yield decision
+    def _restore(self, rows: dict[str, bytes]) -> None:
+        clock, due = Clock(-1), []
+        for key, value in rows.items():
+            row = decode_row(key, value)
+            self._derive(key, None, row)
+            due_ms = due_of(row)
+            if due_ms:
+                due.append((due_ms, key))
+            elif isinstance(row, Clock):
+                clock = row
+        now_ms = None if clock.now_ms < 0 else clock.now_ms
+        self._timed.restore(now_ms, clock.ticks, due)
+        # The restore has decoded the accounts; there are too many of them to keep.
+        self._decoded.clear()
+        self.overdue = self._timed.overdue
+        self._unanswered.finish_restore(now_ms or 0)
+        self.oldest_unanswered_ms = self._unanswered.oldest_ms
 
-    def _apply(self, decision: Decision) -> None:
+    def _tick(self, tick: ClockTicked, arrived_ms: int | None) -> Decision | Refusal:
+        """Advance the clock. Refuse a tick too far ahead of its own broker timestamp; an older tick is a repeat."""
+        at_ms = int(tick.occurred_at_ms)
+        refusal = self.timing.refuse_tick(at_ms, arrived_ms)
+        if refusal is not None:
+            return refusal
+        if self.clock_ms is not None and at_ms <= self.clock_ms:
+            return Decision(repeat=True)
+        self._timed.tick(at_ms, tick.id)
+        return Decision()
+
+    def _do(self, work: Work) -> Decision:
+        decision = self._expire(work)
+        self._apply(decision, work.tick[0], by_input=False)
+        return decision
+
+    def _apply(self, decision: Decision, clock_ms: int | None, *, by_input: bool = True) -> None:
         for key, row in decision.rows.items():
             before = self.get(key)
             self._derive(key, before, row)
             due_ms = due_of(row)
             if due_ms and due_ms != due_of(before):
-                heappush(self._due, (due_ms, key))
+                self._timed.add(key, due_ms, by_input=by_input)
             self._decoded[key] = row
-            self._changed[key] = None
+            self._changed[key] = clock_ms
+
+    def _keep_clock(self) -> None:
+        """Write the clock, and the ticks with undone work, into their row."""
+        if self.clock_ms is not None:
+            clock = Clock(self.clock_ms, tuple(self._timed.ticks))
+            if clock != self.get(CLOCK_KEY):
+                self._decoded[CLOCK_KEY] = clock
+                self._changed[CLOCK_KEY] = self.clock_ms
 
     def _derive(self, key: str, before: Row | None, after: Row | None) -> None:
-        """Keep what is derived from rows in step with one row's change; when it is due is kept by the caller."""
+        """Update what is derived from rows after one row's change. The caller updates the queue of timed work."""
         kind = type(before if after is None else after)
         if kind is Account:
-            self._derive_account(cast("Account | None", before), cast("Account | None", after))
+            self.totals.update(cast("Account | None", before), cast("Account | None", after))
         elif kind is Call:
             self._derive_call(key, cast("Call | None", before) or _NO_CALL, cast("Call | None", after) or _NO_CALL)
         elif kind is SeenInput:
             (self._seen.discard if after is None else self._seen.add)(key)
-        elif isinstance(after, Clock):
-            self.clock_ms = after.now_ms
+        elif kind is Payment:
+            self._unanswered.update(key, after)
         elif isinstance(after, Terms):
             _, plan, version = key.split("/")
             self._terms[plan, int(version)] = after.plan
             credits_terms = (terms for terms in self._terms.values() if isinstance(terms, CreditsPlan))
             self._allowances = tuple(sorted({terms.included_calls for terms in credits_terms}))
-
-    def _derive_account(self, before: Account | None, after: Account | None) -> None:
-        if before is None:
-            self.accounts += 1
-        else:
-            self.held_micros -= before.held_micros
-            self.open_calls -= before.open_calls
-        if after is not None:
-            self.held_micros += after.held_micros
-            self.open_calls += after.open_calls
 
     def _derive_call(self, key: str, old: Call, new: Call) -> None:
         if old.input_ids != new.input_ids:
@@ -192,16 +264,15 @@ class Book:
             del self._ranked[account_id, period_start_ms]
 
     def _keep_terms(self) -> None:
-        """Keep the catalogue's plans as they now stand: calls that start today are charged by them however late they
-        end.
+        """Keep the catalogue's plans as rows: a call is charged by the terms of its start, however late it ends.
 
-        Raises PlanError when this version has charged with other terms (rule G9).
+        Raises PlanError when this catalogue version has already charged with other terms (rule G9).
         """
         version = self.catalogue.version
         for name, plan in self.catalogue.plans.items():
             kept = self._terms.get((name, version))
             if kept is None:
-                self._apply(Decision({terms_key(name, version): Terms(plan)}))
+                self._apply(Decision({terms_key(name, version): Terms(plan)}), self.clock_ms)
             elif kept != plan:
                 raise PlanError(
                     f"plans.{name} differs from what version {version} of the catalogue has charged with:"

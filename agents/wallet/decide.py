@@ -1,77 +1,94 @@
-"""What one input does to one account: the only place that tells the inputs apart. Pure: state and input give the
-decision.
-"""
+"""The effect of one input on one account. Only this module knows which rule belongs to which input."""
 
 from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
-from agents.wallet import account as accounts
-from agents.wallet.alert import judge_balance, judge_redirects, set_thresholds
-from agents.wallet.billing import add_number, remove_number, set_tax_rate
-from agents.wallet.bills import finish_bill
-from agents.wallet.cards import add_card, default_card, remove_card
-from agents.wallet.charge import end_call, reclassify_call
-from agents.wallet.gate import redirect_unknown_account, start_call
-from agents.wallet.hint import judge_upgrade
-from agents.wallet.overage import finish_overage
-from agents.wallet.payment import say_receipt
-from agents.wallet.purchase import finish_purchase, finish_refund, grant_credits, request_purchase, request_refund
-from agents.wallet.refill import decline_refill, judge_refill, refill_due_ms, set_auto_refill, succeed_refill
-from agents.wallet.subscription import cancel_subscription, change_plan, open_subscription, resume_subscription
-from agents.wallet.turn import Decision, Refusal, Turn, View
+from agents.wallet.billing.bills import apply_bill_answer
+from agents.wallet.billing.overage import apply_overage_answer
+from agents.wallet.billing.subscription import cancel_subscription, change_plan, open_subscription, resume_subscription
+from agents.wallet.calls.charge import end_call, reclassify_call
+from agents.wallet.calls.gate import redirect_unknown_account, start_call
+from agents.wallet.calls.upgrade_hint import check_upgrade_hint
+from agents.wallet.funds.alerts import check_thresholds, end_redirect_episode, set_thresholds
+from agents.wallet.funds.payment import emit_receipt
+from agents.wallet.funds.purchase import (
+    apply_purchase_answer,
+    apply_refund_answer,
+    grant_credits,
+    request_purchase,
+    request_refund,
+)
+from agents.wallet.funds.refill import (
+    decline_refill,
+    evaluate_refill,
+    next_refill_check_ms,
+    set_auto_refill,
+    succeed_refill,
+)
+from agents.wallet.owner import account as accounts
+from agents.wallet.owner.cards import add_card, default_card, remove_card
+from agents.wallet.owner.phone_numbers import add_number, remove_number
+from agents.wallet.turn import Decision, Effect, Refusal, Turn, View
 from schemas import inputs
 from schemas.account import Account
 from schemas.call import Call
 from schemas.rows import Payment, SeenInput, call_key, payment_key, seen_key
 
 
-def decide(view: View, event: inputs.AnyInput) -> Decision | Refusal:
-    """Facts and changed rows, or a recognised repeat, or a refusal: exactly one of them (rule G10)."""
-    refusal = _check_time(view, event)
+def decide(view: View, event: inputs.AnyInput, now_ms: int | None, *, check_time: bool = True) -> Decision | Refusal:
+    """Decide on an input: facts and changed rows, a recognised repeat, or a refusal (rule G10). The checks run in the
+    order of rule X1.
+
+    `now_ms` is what `future_time` is checked against, None where it is not checked (rule G2). Without `check_time` the
+    input's time is not checked at all: a rebuild reads from the dead letters which inputs were refused for it.
+    """
+    refusal = _check_future(view, event, now_ms) if check_time else None
+    if refusal is not None:
+        return refusal
+    account = view.get(event.account_id)
+    if account is None:
+        return _decide_without_account(view, event)
+    refusal = _check_late(view, event) if check_time else None
     if refusal is not None:
         return refusal
     if view.is_seen(event.account_id, event.id):
         return Decision(repeat=True)
-    account = view.get(event.account_id)
-    if account is None:
-        return _decide_without_account(view, event)
     assert isinstance(account, Account)
-    turn = Turn(view, event.account_id, account, event.id, int(event.occurred_at_ms))
-    outcome = _RULES[type(event)](turn, event)
-    if isinstance(outcome, Refusal):
-        return outcome
-    if outcome is False:
-        return Decision(repeat=True)
-    return _accept(turn, event)
+    turn = Turn(view, event.account_id, account, event.id, int(event.occurred_at_ms), view.clock_ms)
+    effect = _RULES[type(event)](turn, event)
+    if effect is Effect.APPLIED:
+        return _accept(turn, event)
+    return effect if isinstance(effect, Refusal) else Decision(repeat=True)
 
 
-def _check_time(view: View, event: inputs.AnyInput) -> Refusal | None:
-    """Inputs from too far ahead of the clock, and those about calls that are past the correction horizon.
+def _check_future(view: View, event: inputs.AnyInput, now_ms: int | None) -> Refusal | None:
+    """Refuse an input that is too far ahead of now. Rules G2 and P17."""
+    if now_ms is None or event.occurred_at_ms - now_ms <= view.catalogue.rules.future_tolerance_ms:
+        return None
+    ahead_ms = event.occurred_at_ms - now_ms
+    return Refusal("future_time", f"`occurred_at` is {ahead_ms} ms ahead of now: correct the sender's clock")
 
-    Rules G4 and P17.
-    """
+
+def _check_late(view: View, event: inputs.AnyInput) -> Refusal | None:
+    """Refuse an input about a call that is past the correction horizon. Rules G2, G4 and P17."""
     if view.clock_ms is None:
         return None
-    rules = view.catalogue.rules
-    ahead_ms = event.occurred_at_ms - view.clock_ms
-    if ahead_ms > rules.future_tolerance_ms:
-        return Refusal("future_time", f"`occurred_at` is {ahead_ms} ms ahead of the clock: mend the sender's clock")
-    about_ms = _called_at_ms(view, event)
-    if about_ms is not None and view.clock_ms - about_ms > rules.correction_horizon_ms:
-        age_ms = view.clock_ms - about_ms
-        horizon_ms = rules.correction_horizon_ms
+    horizon_ms = view.catalogue.rules.correction_horizon_ms
+    call_ms = _call_time_ms(view, event)
+    if call_ms is not None and view.clock_ms - call_ms > horizon_ms:
+        age_ms = view.clock_ms - call_ms
         return Refusal("too_late", f"the call is {age_ms} ms old: calls are corrected for {horizon_ms} ms")
     return None
 
 
-# A tuple, because a union would be made anew for each input.
+# A tuple: a union would be built again for each input.
 _CALLS = (inputs.CallStarted, inputs.CallEnded)
 
 
-def _called_at_ms(view: View, event: inputs.AnyInput) -> int | None:
-    """When the call ended that the input is about (for a start: started); None when it is about no call."""
+def _call_time_ms(view: View, event: inputs.AnyInput) -> int | None:
+    """When the call of this input ended, or started for a `call-started`; None when the input is about no call."""
     if isinstance(event, _CALLS):
         return event.occurred_at_ms
     if not isinstance(event, inputs.CallReclassified):
@@ -79,19 +96,21 @@ def _called_at_ms(view: View, event: inputs.AnyInput) -> int | None:
     call = view.get(call_key(event.account_id, event.call_id))
     if isinstance(call, Call) and call.end is not None:
         return call.end.ended_at_ms
-    # Of a call that is not known, or has not ended, its reclassification is the first word, with a time of its own.
+    # The call is unknown or has not ended: the reclassification has only its own time.
     return event.occurred_at_ms
 
 
 def _decide_without_account(view: View, event: inputs.AnyInput) -> Decision | Refusal:
+    if not isinstance(event, inputs.CallStarted | inputs.AccountOpened):
+        return Refusal("unknown_account", "`account_id` names no account: send `account-opened` first")
+    if view.is_seen(event.account_id, event.id):
+        return Decision(repeat=True)
     if isinstance(event, inputs.CallStarted):
         return redirect_unknown_account(view, event)
-    if not isinstance(event, inputs.AccountOpened):
-        return Refusal("unknown_account", "`account_id` names no account: send `account-opened` first")
     account = accounts.open_account(view, event)
     if isinstance(account, Refusal):
         return account
-    turn = Turn(view, event.account_id, account, event.id, int(event.occurred_at_ms))
+    turn = Turn(view, event.account_id, account, event.id, int(event.occurred_at_ms), view.clock_ms)
     open_subscription(turn)
     return _accept(turn, event)
 
@@ -100,34 +119,34 @@ def _refuse_second_opening(_turn: Turn, _event: inputs.AnyInput) -> Refusal:
     return Refusal("account_exists", "`account_id` names an account that is open")
 
 
-def _finish_payment(turn: Turn, event: inputs.PaymentSucceeded | inputs.PaymentDeclined) -> bool | Refusal:
-    """Take the provider's answer. A second one for the same payment is a repeat. Rule P7."""
+def _apply_payment_answer(turn: Turn, event: inputs.PaymentSucceeded | inputs.PaymentDeclined) -> Effect | Refusal:
+    """Apply the provider's answer to a payment. A second answer is a repeat. Rule P7."""
     payment = turn.get(payment_key(turn.account_id, event.payment_id), Payment)
     if payment is None:
         return Refusal("unknown_payment", "`payment_id` names no payment that was requested for the account")
     if payment.status != "requested":
-        return False
+        return Effect.REPEAT
     declined = event.reason if isinstance(event, inputs.PaymentDeclined) else None
     if payment.purpose == "purchase":
-        finish_purchase(turn, event.payment_id, payment, declined)
+        apply_purchase_answer(turn, event.payment_id, payment, declined)
     elif payment.purpose == "refund":
-        finish_refund(turn, event.payment_id, payment, declined)
+        apply_refund_answer(turn, event.payment_id, payment, declined)
     elif payment.purpose == "overage":
-        finish_overage(turn, event.payment_id, payment, declined)
+        apply_overage_answer(turn, event.payment_id, payment, declined)
     elif payment.purpose != "refill":
-        finish_bill(turn, event.payment_id, payment, event)
+        apply_bill_answer(turn, event.payment_id, payment, event)
     elif isinstance(event, inputs.PaymentDeclined):
         decline_refill(turn, payment, event)
     else:
         succeed_refill(turn, event.payment_id, payment)
     if isinstance(event, inputs.PaymentSucceeded) and payment.purpose != "refund":
-        say_receipt(turn, event.payment_id, payment, event.provider_reference)
-    return True
+        emit_receipt(turn, event.payment_id, payment, event.provider_reference)
+    return Effect.APPLIED
 
 
-# What each input does to an account that exists. False: a recognised repeat. A refusal: nothing was changed. Else: it
-# took effect.
-_RULES: dict[type[inputs.Input], Callable[[Turn, Any], bool | Refusal | None]] = {
+# The rule of each input, for an account that exists. A rule that refuses its input, or recognises a repeat, changes
+# nothing.
+_RULES: dict[type[inputs.Input], Callable[[Turn, Any], Effect | Refusal]] = {
     inputs.CallStarted: start_call,
     inputs.CallEnded: end_call,
     inputs.CallReclassified: reclassify_call,
@@ -143,19 +162,19 @@ _RULES: dict[type[inputs.Input], Callable[[Turn, Any], bool | Refusal | None]] =
     inputs.PaymentMethodAdded: add_card,
     inputs.PaymentMethodRemoved: remove_card,
     inputs.PaymentMethodDefaulted: default_card,
-    inputs.PaymentSucceeded: _finish_payment,
-    inputs.PaymentDeclined: _finish_payment,
+    inputs.PaymentSucceeded: _apply_payment_answer,
+    inputs.PaymentDeclined: _apply_payment_answer,
     inputs.PlanChangeRequested: change_plan,
     inputs.SubscriptionCancelRequested: cancel_subscription,
     inputs.SubscriptionResumeRequested: resume_subscription,
     inputs.PhoneNumberAdded: add_number,
     inputs.PhoneNumberRemoved: remove_number,
-    inputs.TaxRateSet: set_tax_rate,
+    inputs.TaxRateSet: accounts.set_tax_rate,
 }
 
 
 def _accept(turn: Turn, event: inputs.AnyInput) -> Decision:
-    """Remember the input's id, and finish the turn. Rule G4: the record that it was seen and its effect are one."""
+    """Remember the input's id and finish the turn. Rule G4: the id and its effect are committed together."""
     if not turn.keeps_id:
         horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
         seen = SeenInput(turn.now_ms + horizon_ms + 1)
@@ -164,15 +183,15 @@ def _accept(turn: Turn, event: inputs.AnyInput) -> Decision:
 
 
 def finish(turn: Turn) -> Decision:
-    """Judge once, after everything that the input did: redirects, low balance, refill (rule P21); then count the
-    change.
+    """Evaluate redirects, balance thresholds and refill once, after everything that the input did (rule P21); then
+    write the account.
     """
     if turn.extra_call_periods:
-        judge_upgrade(turn)
+        check_upgrade_hint(turn)
     if turn.account.redirected_calls:
-        judge_redirects(turn)
-    judge_balance(turn)
-    judge_refill(turn)
+        end_redirect_episode(turn)
+    check_thresholds(turn)
+    evaluate_refill(turn)
     account = turn.account
     turn.rows[turn.account_id] = replace(
         account,
@@ -181,12 +200,13 @@ def finish(turn: Turn) -> Decision:
         changed_at_ms=turn.at_ms,
         newest_ms=turn.newest_ms,
         periods=turn.periods,
-        due_ms=_due_ms(turn),
+        due_ms=_next_due_ms(turn),
+        ticks_from_ms=0 if turn.clock_ms is None else turn.clock_ms + (turn.due_ms is None),
     )
     return Decision(turn.rows, turn.facts)
 
 
-def _due_ms(turn: Turn) -> int:
-    """When a tick must look at the account again, 0 for never. Rule G2."""
-    refill_ms, billing_ms = refill_due_ms(turn), turn.account.billing_due_ms
+def _next_due_ms(turn: Turn) -> int:
+    """When a tick must evaluate the account again, 0 for never. Rule G2."""
+    refill_ms, billing_ms = next_refill_check_ms(turn), turn.account.billing_due_ms
     return min(refill_ms, billing_ms) if refill_ms and billing_ms else refill_ms or billing_ms

@@ -1,4 +1,4 @@
-"""Signatures on inputs that move money: a system that may report calls cannot also add money."""
+"""Signatures on inputs that move money, so that a system that may report calls cannot add money."""
 
 import hashlib
 import hmac
@@ -16,6 +16,6 @@ def sign(value: bytes, key: bytes) -> bytes:
 
 
 def is_signed(value: bytes, headers: Headers, keys: Sequence[bytes]) -> bool:
-    """Whether any of `keys` signed the value: several are in force while keys are rotated."""
+    """Whether any of `keys` signed the value. Several keys are in force while keys are rotated."""
     given = [text for name, text in headers if name == HEADER and text is not None]
     return any(hmac.compare_digest(text, sign(value, key)) for text in given for key in keys)

@@ -1,24 +1,21 @@
-"""The account as it now stands, for those who show it. Rules M12 and P18."""
+"""The account snapshot that other systems display. Rules M12 and P18."""
 
 from msgspec import UNSET
 
-from agents.wallet.rating import minutes, pool_ms
-from agents.wallet.subscription import CANCELLING, ENDED
+from agents.wallet.billing.subscription import CANCELLING, ENDED
 from agents.wallet.turn import Turn
 from schemas.account import Account, Period
-from schemas.instant import format_instant
+from schemas.instant import format_instant, minutes
 from schemas.plan import CreditsPlan, MinutesPlan
 from schemas.snapshots import AccountSnapshot, AutoRefillView, Subscription, Usage
 
-# Before one part in so many of a period has passed, what it has used says nothing about the rest (rule M12).
+# A projection needs at least one part in this many of the period (rule M12).
 _PROJECTED_FROM_PART = 20
 _SWITCHES = ("appointment_booking", "extra_calls", "live_agent")
 
 
 def take_snapshot(turn: Turn) -> AccountSnapshot:
-    """The snapshot after the account's last change. `version` counts its changes, so the same version is the same
-    state.
-    """
+    """The snapshot after the account's last change. `version` counts the changes: equal versions are equal states."""
     account = turn.account
     return AccountSnapshot(
         id=f"{turn.account_id}/snapshot/{account.version}",
@@ -68,11 +65,11 @@ def _subscription(account: Account) -> Subscription:
 
 
 def _usage(turn: Turn) -> Usage:
-    """The period that holds the later of the clock and the newest accepted input. Credits plans count calls, minutes
-    plans minutes.
+    """Usage of the period that holds the later of the clock and the newest accepted input. Credits plans count calls,
+    minutes plans count minutes.
     """
     period, plan = turn.period(turn.now_ms), turn.plan
-    pool = pool_ms(plan) if isinstance(plan, MinutesPlan) else 0
+    pool = plan.included_ms if isinstance(plan, MinutesPlan) else 0
     return Usage(
         period_start=format_instant(period.start_ms),
         period_end=format_instant(period.end_ms),
@@ -91,7 +88,7 @@ def _usage(turn: Turn) -> Usage:
 
 
 def _projected(now_ms: int, period: Period) -> int | float | None:
-    """Minutes by the period's end if it goes on as it went. Rule M12."""
+    """Minutes by the end of the period at the rate so far, None early in the period. Rule M12."""
     length_ms, elapsed_ms = period.end_ms - period.start_ms, now_ms - period.start_ms
     if elapsed_ms * _PROJECTED_FROM_PART < length_ms:
         return None

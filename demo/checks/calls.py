@@ -1,10 +1,9 @@
-"""Each call that ended was charged once, and each charge says rightly what it is made of and who pays it."""
+"""Each ended call was charged once, and each charge equals the sum of its lines and of its two payers."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from demo.checks.evidence import CallKey, Evidence
-from demo.checks.finding import finding
+from demo.checks.evidence import CallKey, Evidence, finding
 from demo.checks.rows import ChargeRow, InputRow
 
 
@@ -20,8 +19,8 @@ def check_calls(evidence: Evidence, accepted: Sequence[InputRow]) -> Iterator[st
     yield from finding("accepted calls without a charge", _named(call for call in ended if not charged[call]))
     yield from finding("calls charged more than once", _named(call for call, times in charged.items() if times > 1))
     yield from finding("charges of calls that were not accepted", _named(touched - ended))
-    yield from finding("charges that their lines do not sum to", _wrong_sums(evidence.charges))
-    yield from finding("charges that wallet and card do not pay", _wrong_payers(evidence.charges))
+    yield from finding("charges that differ from the sum of their lines", _wrong_sums(evidence.charges))
+    yield from finding("charges that differ from the sum of wallet and card", _wrong_payers(evidence.charges))
 
 
 def _named(calls: Iterator[CallKey] | set[CallKey]) -> Iterator[str]:
@@ -32,13 +31,13 @@ def _wrong_sums(charges: list[ChargeRow]) -> Iterator[str]:
     for row in charges:
         lines_micros = sum(line.amount_micros for line in row.lines)
         if lines_micros != row.amount_micros:
-            yield f"{row.account_id} {row.id} of {row.amount_micros}, its lines {lines_micros}"
+            yield f"{row.account_id} {row.id}: charge {row.amount_micros}, lines {lines_micros}"
 
 
 def _wrong_payers(charges: list[ChargeRow]) -> Iterator[str]:
     for row in charges:
         if row.wallet_micros + row.card_micros != row.amount_micros:
             yield (
-                f"{row.account_id} {row.id} of {row.amount_micros}, "
-                f"wallet {row.wallet_micros} and card {row.card_micros}"
+                f"{row.account_id} {row.id}: charge {row.amount_micros}, "
+                f"wallet {row.wallet_micros}, card {row.card_micros}"
             )

@@ -1,6 +1,7 @@
-"""Everything that a run has left on its topics, as far as anybody asks about it afterwards."""
+"""The records of a run that the checks use, and how checks report findings."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,23 +22,25 @@ from demo.wire import INPUT_TOPIC
 
 DEAD_LETTERS = "dead-letters"
 SNAPSHOTS = "account-snapshots"
-# Most inputs say nothing that is asked about later: where a call started and how time passed is in the facts.
-UNASKED = (b'"call-started"', b'"clock-ticked"')
+# Most inputs are of these types, and no check uses them.
+UNUSED_TYPES = (b'"call-started"', b'"clock-ticked"')
 
-CallKey = tuple[str, str]
-Where = tuple[int, int]
+NAMED_MAX = 3  # A finding names this many faults.
+
+CallKey = tuple[str, str]  # Account id and call id.
+Position = tuple[int, int]  # Partition and offset on the input topic.
 
 
 @dataclass(slots=True)
 class Evidence:
     """Takes every record of a run, each topic in the order of its partitions, the topics in any order.
 
-    An account lives in one partition, so what is said of it on one topic stands here in the order of the log.
+    All records of an account are in one partition, so each list has them in the order of the log.
     """
 
-    inputs: int = 0
-    heard: list[tuple[Where, InputRow]] = field(default_factory=list)
-    refused: set[Where] = field(default_factory=set)
+    input_count: int = 0
+    inputs: list[tuple[Position, InputRow]] = field(default_factory=list)
+    rejected: set[Position] = field(default_factory=set)
     codes: Counter[str] = field(default_factory=Counter)
     decisions: list[DecisionRow] = field(default_factory=list)
     charges: list[ChargeRow] = field(default_factory=list)
@@ -49,27 +52,27 @@ class Evidence:
     twice: list[str] = field(default_factory=list)
 
     def take(self, topic: str, record: ConsumerRecord) -> None:
-        """One record of the contract's topic `topic`."""
+        """Add one record of the contract's topic `topic`."""
         if topic == INPUT_TOPIC:
             self._input(record)
         elif topic == DEAD_LETTERS:
-            self.refused.add((int(header(record, "errors.partition")), int(header(record, "errors.offset"))))
+            self.rejected.add((int(header(record, "errors.partition")), int(header(record, "errors.offset"))))
             self.codes[header(record, "errors.code")] += 1
         else:
             self._fact(topic, _FACTS[topic].decode(record.value))
 
     def _input(self, record: ConsumerRecord) -> None:
-        self.inputs += 1
-        if any(kind in record.value for kind in UNASKED):
+        self.input_count += 1
+        if any(kind in record.value for kind in UNUSED_TYPES):
             return
         try:
             row = _INPUT.decode(record.value)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return  # It has to be a dead letter; those are counted against what the generator meant to be one.
-        self.heard.append(((record.partition, record.offset), row))
+            return  # It must be a dead letter: the audit compares their number with the generator's.
+        self.inputs.append(((record.partition, record.offset), row))
 
     def _fact(self, topic: str, row: Row) -> None:
-        # Ids are unique for an account: facts name their account and what they are about.
+        # Event ids are unique per account.
         before = len(self.ids)
         self.ids.add((topic, f"{row.account_id} {row.id}"))
         if len(self.ids) == before:
@@ -91,12 +94,19 @@ class Evidence:
                 self.invoices.append(row)
 
     def accepted(self) -> list[InputRow]:
-        """The inputs that took effect, each once: neither refused nor seen before. Calls' starts and ticks left out."""
+        """The inputs that took effect: neither rejected nor repeated. Without call starts and ticks."""
         first: dict[tuple[str, str], InputRow] = {}
-        for where, row in self.heard:
-            if where not in self.refused:
+        for position, row in self.inputs:
+            if position not in self.rejected:
                 first.setdefault((row.account_id, row.id), row)
         return list(first.values())
+
+
+def finding(what: str, found: Iterable[str]) -> Iterator[str]:
+    """One sentence with the number of faults and the first few of them; nothing when there are none."""
+    named = sorted(found)
+    if named:
+        yield f"{len(named)} {what}: {', '.join(named[:NAMED_MAX])}"
 
 
 _INPUT = msgspec.json.Decoder(InputRow)
@@ -105,7 +115,7 @@ _FACTS: dict[str, msgspec.json.Decoder[Row]] = {
     for topic, kind in {
         "call-decisions": DecisionRow,
         "charges": ChargeRow,
-        # Payments, answers and the ledger say what is asked about these.
+        # Only the ids of these two are checked.
         "alerts": Row,
         "refills": Row,
         "payment-requests": PaymentRow,

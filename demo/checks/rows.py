@@ -1,4 +1,4 @@
-"""What the audit and the stories read of inputs and facts: slim, because a run keeps all of them in memory.
+"""The fields of inputs and facts that the audit and the examples use: few, because a run keeps all rows in memory.
 
 Names are the contract's; money is micros, times are RFC 3339 text.
 """
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Row(msgspec.Struct):
-    """What every input and fact has. `caused_by` is a fact's."""
+    """The fields of every input and fact. Only facts have `caused_by`."""
 
     type: str
     id: str
@@ -17,7 +17,7 @@ class Row(msgspec.Struct):
 
 
 class InputRow(Row):
-    """An input of any kind; a field of another kind has its default."""
+    """An input of any type; fields that its type does not have keep their defaults."""
 
     call_id: str = ""
     answered_at: str | None = None
@@ -48,7 +48,7 @@ class RatedRow(msgspec.Struct):
 
 
 class ReceiptRow(msgspec.Struct):
-    """Of a call's receipt: what the gate said and, on a plan with minutes, how they were rated."""
+    """From a call's receipt: the gate's decision and, on a minutes plan, the terms of rating."""
 
     gate: str = ""
     minutes: RatedRow | None = None
@@ -79,7 +79,7 @@ class EntryRow(Row):
 
 
 class InvoiceRow(Row):
-    """Of the topic `invoices`: an invoice, the word that it is paid, or the receipt of a payment."""
+    """A fact of the topic `invoices`: `invoice-issued`, `invoice-paid` or `receipt-issued`."""
 
     invoice_id: str = ""
     number: int = 0

@@ -1,4 +1,4 @@
-"""Write the schema files again after a change of the types or of words.toml: `python -m schemas.wire`."""
+"""Writes the schema files after a change of the types or of words.toml: `python -m schemas.wire`."""
 
 from schemas.wire.generate import HERE, SUFFIX, documents
 

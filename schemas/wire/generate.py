@@ -1,6 +1,6 @@
-"""The published JSON Schemas, made from the types that read inputs and write facts, so that they cannot drift apart.
+"""The published JSON Schemas, generated from the types that read inputs and write facts, so that the two cannot differ.
 
-Wire version 1. Models are open: a field that a schema does not name is ignored by us and must be by others.
+Wire version 1. Models are open: we ignore fields that a schema does not name, and other readers must do the same.
 """
 
 import json
@@ -23,7 +23,7 @@ _ID_BASE = "urn:tollgate:wire:1:"
 
 Schema = dict[str, Any]
 
-# What parse_instant reads, days of the calendar aside: those are what `format` is for.
+# The times that parse_instant reads. `format` covers the days of the calendar.
 INSTANT: Schema = {
     "type": "string",
     "format": "date-time",
@@ -37,12 +37,12 @@ def input_types() -> dict[str, type[msgspec.Struct]]:
     return {_tag(kind): kind for kind in AnyInput.__args__}
 
 
-# Every module that declares types of facts: they are found by what they are made of.
+# The modules that declare further types of facts. Importing them makes their types subclasses of Fact.
 DECLARED = (invoices, snapshots)
 
 
 def fact_types() -> dict[str, type[Fact]]:
-    """The types of facts by their name on the wire; those that only gather what several have in common are none."""
+    """The types of facts by their name on the wire, without the base classes that only hold common fields."""
     return {_tag(kind): kind for kind in _leaves(Fact)}
 
 
@@ -85,7 +85,7 @@ def _examples() -> dict[str, list[Any]]:
 
 
 def _schema(name: str, kind: type[msgspec.Struct], words: dict[str, Any]) -> Schema:
-    """One self-contained schema. Keywords of words.toml are added to facts only: inputs are checked by their types."""
+    """One self-contained schema. Only facts get the keywords of words.toml; inputs are checked by their types."""
     raw = msgspec.json.schema(kind, schema_hook=_instant, ref_template="#/$defs/{name}")
     definitions: dict[str, Schema] = raw.pop("$defs")
     root = definitions.pop(kind.__name__)
@@ -128,7 +128,7 @@ def _properties(owner: str, part: Schema, fields: Schema, keywords: Schema) -> S
 
 
 def _with_keywords(property_: Schema, keyword: Schema | str) -> Schema:
-    """The property with what words.toml adds; where null is allowed it is added to the other branch."""
+    """The property with the keywords of words.toml; where null is allowed they go into the other branch."""
     if not keyword:
         return property_
     if "anyOf" in property_:
@@ -143,7 +143,7 @@ def _with_keywords(property_: Schema, keyword: Schema | str) -> Schema:
 
 
 def _portable(property_: Any) -> Any:
-    r"""The same schema for every validator: `\Z` is Python's own, a default of null says what optional says, and every
+    r"""The same schema for every validator: `\Z` exists in Python only, a default of null means optional, and every
     integer is a number.
     """
     if isinstance(property_, dict):

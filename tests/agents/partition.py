@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.wallet.agent import Wallets
-from schemas.batch import Headers, Outcome, Output
+from agents.wallet.agent import SLICE_UNITS, Wallets
+from agents.wallet.clock import BROKER_TIME, Timing
+from schemas.batch import BatchResult, Headers, Output
 from schemas.partitioning import partition_of
 from schemas.plan import Catalogue, load_catalogue
 from schemas.rows import check_row
@@ -26,6 +27,7 @@ class InputRecord:
     partition: int = 0
     offset: int = 0
     timestamp: int = 1_767_225_600_000
+    timestamp_type: int | None = 0
 
 
 def record_of(event: Event, partition: int = 0, offset: int = 0, headers: Headers = ()) -> InputRecord:
@@ -43,14 +45,18 @@ class Partition:
         signing_keys: Sequence[bytes] = (),
         partitions: int = 1,
         number: int = 0,
+        timing: Timing = BROKER_TIME,
+        slice_units: int = SLICE_UNITS,
     ) -> None:
         self.rows = {} if rows is None else rows
         self.number = number
         self.offset = 0
-        self.wallets = Wallets(catalogue, signing_keys, partitions)
+        self.timing = timing
+        self.slice_units = slice_units
+        self.wallets = Wallets(catalogue, signing_keys, partitions, timing, slice_units)
         self.wallets.open(number, self.rows)
 
-    def decide(self, *records: InputRecord) -> Outcome:
+    def decide(self, *records: InputRecord) -> BatchResult:
         outcome = self.wallets.decide(self.number, records)
         keys = [key for key, _ in outcome.rows]
         assert len(keys) == len(set(keys)), "one record per changed row and batch"
@@ -62,18 +68,25 @@ class Partition:
             self.rows[key] = value
         return outcome
 
-    def take(self, *events: Event) -> Outcome:
-        """A batch of events, each keyed by its account."""
+    def take(self, *events: Event) -> BatchResult:
+        """A batch of events, each keyed by its account, and all the timed work that it makes due, in one outcome."""
         records = []
         for event in events:
             records.append(record_of(event, self.number, self.offset))
             self.offset += 1
-        return self.decide(*records)
+        outcome = self.decide(*records)
+        while self.wallets.overdue(self.number):
+            more = self.decide()
+            outcome.outputs += more.outputs
+            outcome.tally += more.tally
+            outcome.charged_micros += more.charged_micros
+            outcome.rows = list((dict(outcome.rows) | dict(more.rows)).items())
+        return outcome
 
     def restarted(self, catalogue: Catalogue = SHIPPED) -> "Partition":
         """Another worker over a copy of the same rows."""
         copy = dict(sorted(self.rows.items(), reverse=True))
-        again = Partition(copy, catalogue, number=self.number)
+        again = Partition(copy, catalogue, number=self.number, timing=self.timing, slice_units=self.slice_units)
         again.offset = self.offset
         return again
 
@@ -87,7 +100,7 @@ class Partition:
         return counted
 
 
-def facts_of(outcome: Outcome, *kinds: str) -> list[Event]:
+def facts_of(outcome: BatchResult, *kinds: str) -> list[Event]:
     """The facts of an outcome, snapshots and dead letters aside, each once however many topics it goes to."""
     facts: dict[str, Event] = {}
     for output in outcome.outputs:
@@ -97,7 +110,7 @@ def facts_of(outcome: Outcome, *kinds: str) -> list[Event]:
     return [fact for fact in facts.values() if not kinds or fact["type"] in kinds]
 
 
-def outputs_to(outcome: Outcome, topic: str) -> list[Output]:
+def outputs_to(outcome: BatchResult, topic: str) -> list[Output]:
     return [output for output in outcome.outputs if output.topic == topic]
 
 

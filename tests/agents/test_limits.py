@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from schemas.plan import CreditsPlan
+from schemas.rows import CorruptRowError
 from tests.agents.partition import Partition, facts_of
 from tests.rules.story import ALL, BOTH, SHIPPED, SIGNUP, Story, later, only, opened, plans, usd
 
@@ -125,3 +126,15 @@ def test_the_same_log_gives_the_same_bytes_in_every_process() -> None:
         for seed in ("0", "4242")
     ]
     assert runs[0] == runs[1] != ""
+
+
+# A rule that fails ends the worker, whose last line names the record.
+def test_the_wallets_know_the_record_at_which_a_rule_failed() -> None:
+    partition, story = Partition(), opened(credit=20)
+    partition.take(*story.inputs)
+    assert partition.wallets.deciding is None
+    partition.rows["acme"] = partition.rows["acme"][:20]
+    with pytest.raises(CorruptRowError):
+        partition.take(*story.starts("c1").inputs[-1:])
+    assert partition.wallets.deciding is not None
+    assert partition.wallets.deciding.offset == partition.offset - 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.batch import Headers, Outcome
+from schemas.batch import BatchResult, Headers
 from tests.agents.partition import Event, InputRecord, Partition, facts_of, header, outputs_to, record_of
 from tests.rules.story import SIGNUP, Story, opened, usd
 
@@ -31,7 +31,7 @@ def granted(**changes: Any) -> bytes:
     return json.dumps({**Story().is_granted(5, "g1").inputs[0], "id": "grant", **changes}).encode()
 
 
-def code_of(outcome: Outcome) -> str | None:
+def code_of(outcome: BatchResult) -> str | None:
     letters = outputs_to(outcome, "dead-letters")
     return header(letters[0], "errors.code") if letters else None
 
@@ -80,21 +80,22 @@ def test_one_altered_byte_and_the_signature_does_not_hold() -> None:
         assert code_of(worker(NEW).decide(InputRecord(b"acme", altered, signed))) == "unauthenticated"
 
 
-# `payment-...` and `credits-granted` need one; what a system that reports calls may send does not.
+# A payment's answer and `credits-granted` need one, and a tick, which makes card charges due; a payment method and what
+# a system that reports calls may send do not.
 @pytest.mark.parametrize(
     ("event", "needs"),
     [
         (Story().is_granted(1).inputs[0], True),
         (Story().pays(payment_id="p").inputs[0], True),
         (Story().declines(payment_id="p").inputs[0], True),
-        (Story().adds_card().inputs[0], True),
-        (Story().says("payment-method-removed", payment_method_id="x").inputs[0], True),
-        (Story().says("payment-method-defaulted", payment_method_id="x").inputs[0], True),
+        (Story().adds_card().inputs[0], False),
+        (Story().says("payment-method-removed", payment_method_id="x").inputs[0], False),
+        (Story().says("payment-method-defaulted", payment_method_id="x").inputs[0], False),
         (Story().starts("c1").inputs[0], False),
         (Story().ends("c1").inputs[0], False),
         (Story().switches("live_agent").inputs[0], False),
         (Story().buys("p1", 5).inputs[0], False),
-        (Story().ticks().inputs[0], False),
+        (Story().ticks().inputs[0], True),
     ],
     ids=lambda value: value["type"] if isinstance(value, dict) else "",
 )
@@ -200,6 +201,16 @@ LEAKS: dict[str, tuple[bytes, Headers, str]] = {
         "unsupported_version card_number_refused",
     ),
     "too large": (json.dumps(with_card(pad="x" * 65_536)).encode(), (), "too_large"),
+    "no JSON, of no known type": (f"paid with {CARD}".encode(), (), "malformed_json"),
+    "half an object without a type": (f'{{"card": "{CARD}"'.encode(), (), "malformed_json"),
+    "a number alone": (CARD.encode(), (), "not_an_object"),
+    "not UTF-8, without a type": (f"{CARD}\xff".encode("latin-1"), (), "not_utf8"),
+    "quoted by the message": (json.dumps(with_card(token="t", brand=CARD)).encode(), (), "card_number_refused"),
+    "behind an unknown type": (
+        json.dumps(with_card(type="payment-method-swapped")).encode(),
+        (),
+        "card_number_refused",
+    ),
 }
 
 
@@ -226,6 +237,15 @@ def test_p16_other_inputs_are_not_masked() -> None:
     value = json.dumps({**Story().starts(CARD).inputs[0], "direction": "up"}).encode()
     letter = outputs_to(worker().decide(InputRecord(b"acme", value)), "dead-letters")[0]
     assert letter.value == value
+
+
+# The message of a refusal quotes no card number either, wherever the value is written.
+def test_p16_a_message_quotes_no_card_number() -> None:
+    quoting = {**Story().starts("c1").inputs[0], "direction": CARD}
+    letter = outputs_to(worker().decide(InputRecord(b"acme", json.dumps(quoting).encode())), "dead-letters")[0]
+    assert header(letter, "errors.message") == "Invalid value - at `direction`"
+    story = opened().says("redirect-set", redirect_to="x", at=CARD)
+    assert CARD not in str(story.answer("dead-letter"))
 
 
 # The account's own id, also where a CloudEvent carries it as its subject, is no card number (P16 leaves it out).

@@ -1,13 +1,15 @@
 """What is derived from the rows is the same whether it grew with the traffic or was made anew from the table; and the
 rows stay few and small."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
 from agents.wallet.book import Book
+from schemas.account import Account
 from schemas.plan import PlanError
-from schemas.rows import CorruptRowError
+from schemas.rows import CorruptRowError, decode_row
 from tests.agents.partition import SHIPPED, Partition, facts_of
 from tests.agents.traffic import Traffic
 from tests.rules.story import BOTH, SIGNUP, Story, later, opened, plans, usd
@@ -29,6 +31,7 @@ def test_a_restarted_worker_decides_the_same(seed: int) -> None:
         run(partition, traffic, 10)
         restarted = partition.restarted()
         assert restarted.wallets.gauges() == partition.wallets.gauges()
+        assert restarted.wallets.balances(0) == partition.wallets.balances(0)
         for _ in range(5):
             batch = traffic.batch(ACCOUNTS, 20)
             one, other = partition.take(*batch), restarted.take(*batch)
@@ -38,6 +41,17 @@ def test_a_restarted_worker_decides_the_same(seed: int) -> None:
             traffic.answers(facts_of(one))
         assert restarted.rows == partition.rows
         assert restarted.wallets.gauges() == partition.wallets.gauges()
+        assert restarted.wallets.balances(0) == partition.wallets.balances(0) == balances(partition)
+
+
+def balances(partition: Partition) -> dict[str, int]:
+    """The sums as the rows have them."""
+    sums: Counter[str] = Counter()
+    for key, value in partition.rows.items():
+        row = decode_row(key, value)
+        if isinstance(row, Account):
+            sums[row.currency] += row.balance_micros
+    return {currency: micros for currency, micros in sums.items() if micros}
 
 
 @pytest.mark.parametrize("seed", range(8))

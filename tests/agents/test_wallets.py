@@ -1,6 +1,8 @@
 """The wallet agent's shell: where records belong, what is published with which headers, and what a tick does."""
 
 import json
+import sys
+import threading
 
 import pytest
 
@@ -145,11 +147,12 @@ def test_g10_the_tally_counts_each_input_once() -> None:
     assert outcome.tally["facts", "call-stuck"] == 1
 
 
-def test_what_was_charged_is_counted_net_of_adjustments_by_currency() -> None:
+def test_what_was_charged_and_what_was_given_back_are_counted_apart_by_currency() -> None:
     dollars = opened(*BOTH, credit=20).ends("c1", used=BOTH).ends("c2", used=BOTH).reclassifies("c1", real=False)
     euros = Story("euro").opens(currency="EUR").switches(*BOTH).is_granted(20).ends("c1", used=BOTH[:1])
     outcome = Partition().take(*dollars.inputs, *euros.inputs)
-    assert outcome.charged_micros == {"USD": usd(6), "EUR": usd(3)}
+    assert outcome.charged_micros == {"USD": usd(12), "EUR": usd(3)}
+    assert outcome.given_back_micros == {"USD": usd(6)}
 
 
 def test_c09_the_exposure_is_published() -> None:
@@ -177,3 +180,27 @@ def test_g09_a_call_keeps_the_terms_it_started_under() -> None:
     # Re-ranked, each by its own terms: the first falls away, `during` is the first now, also under version 1.
     adjusted = facts_of(upgraded.take(story.reclassifies("early-01", real=False).inputs[-1]), "charge-adjusted")
     assert [(f["call_id"], f["amount_micros"], f["plan_version"]) for f in adjusted] == [("during", usd(-3), 1)]
+
+
+def test_gauges_are_read_by_a_scrape_while_partitions_come_and_go() -> None:
+    wallets = Partition(number=1_000).wallets
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            for number in range(20):
+                wallets.open(number, {})
+            for number in range(20):
+                wallets.close(number)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(5_000):
+            assert wallets.gauges()["accounts"] == 0
+    finally:
+        ended.set()
+        thread.join()
+        sys.setswitchinterval(before)

@@ -24,7 +24,7 @@ def test_a_quantile_is_a_value_that_was_measured(values: list[float], share: flo
     [
         ([(1.0, 0.0), (2.0, 10.0), (float("inf"), 10.0)], 0.5, 1.5),
         ([(1.0, 10.0), (2.0, 10.0), (float("inf"), 10.0)], 0.99, 0.99),
-        # Beyond the last bound nothing is known but that bound.
+        # Beyond the last finite bound only that bound is known.
         ([(1.0, 0.0), (2.0, 0.0), (float("inf"), 10.0)], 0.5, 2.0),
     ],
 )
@@ -42,11 +42,11 @@ def test_a_target_holds_by_the_median_of_the_repeats() -> None:
     assert Figure("s", "size", "bytes", (3.0,)).holds is None
 
 
-def test_numbers_show_the_digits_that_matter() -> None:
+def test_numbers_show_three_significant_digits() -> None:
     assert [shown(value) for value in (0, 0.4567, 12.345, 123_456.7)] == ["0", "0.457", "12.3", "123,457"]
 
 
-def test_the_json_says_on_which_machine_and_whether_targets_hold() -> None:
+def test_the_json_has_the_machine_and_whether_targets_hold() -> None:
     written = json.loads(as_json([Figure("s", "speed", "events/s", (2.0, 4.0), at_least=2.5)]))
     assert set(written["machine"]) >= {"cores", "python", "kafka"}
     [figure] = written["figures"]

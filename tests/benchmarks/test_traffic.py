@@ -1,4 +1,4 @@
-"""The measured traffic is what it claims to be: each input accepted, each call admitted with its features and paid."""
+"""The measured traffic is as described: each input is accepted, each call is admitted with its features and paid."""
 
 import json
 from collections import Counter
@@ -9,16 +9,16 @@ from agents.wallet.agent import Wallets
 from benchmarks import rules
 from benchmarks.rules import Input, apply
 from benchmarks.traffic import CREDITS, MINUTES, OPENING_INPUTS, Traffic, by_partition
-from schemas.batch import Outcome
+from schemas.batch import BatchResult
 from schemas.plan import load_catalogue
 
 PARTITIONS = 2
 TRAFFIC = Traffic(accounts=3, calls=200, now_ms=1_700_000_000_000)
 
 
-def decided() -> Outcome:
-    """The whole traffic, decided in one batch a partition."""
-    whole = Outcome()
+def decided() -> BatchResult:
+    """The results of the whole traffic, decided in one batch per partition."""
+    whole = BatchResult()
     wallets = Wallets(load_catalogue(None), partitions=PARTITIONS)
     for partition, records in enumerate(by_partition([*TRAFFIC.opening(), *TRAFFIC.played()], PARTITIONS)):
         rows: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""What a small run that adds up leaves on its topics, record by record, to plant faults in."""
+"""The records of a small run that adds up, one by one, so that tests can plant faults."""
 
 import json
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Record:
 
 @dataclass
 class RunLog:
-    """Each method puts a record or two, all of account `a`. Money in micros."""
+    """Each method adds one or more records of account `a`. Money in micros."""
 
     audit: Audit = field(default_factory=Audit)
     offset: int = 0
@@ -37,7 +37,7 @@ class RunLog:
         return self
 
     def ended(self, call_id: str, minutes: int = 1, **fields: Any) -> Self:
-        said = {
+        wire = {
             "type": "call-ended",
             "id": f"in-{call_id}",
             "call_id": call_id,
@@ -46,7 +46,7 @@ class RunLog:
             "occurred_at": f"2026-01-05T10:{minutes:02}:00Z",
             "outcome": "completed",
         }
-        return self.put("account-events", **said | fields)
+        return self.put("account-events", **wire | fields)
 
     def charged(self, call_id: str, fact_id: str, amount: int = 0, **fields: Any) -> Self:
         charge = {
@@ -63,28 +63,28 @@ class RunLog:
         return self.put("charges", **charge | fields)
 
     def rated(self, call_id: str, fact_id: str, wallet: int = 0, card: int = 0) -> Self:
-        """A charge of a plan with minutes."""
+        """A charge on a minutes plan."""
         receipt = {"gate": "admitted", "minutes": RATED}
         return self.charged(call_id, fact_id, wallet + card, wallet_micros=wallet, card_micros=card, receipt=receipt)
 
     def posted(self, fact_id: str, kind: str, amount: int) -> Self:
         return self.put("ledger-entries", type="ledger-entry-posted", id=fact_id, kind=kind, amount_micros=amount)
 
-    def asked(self, payment_id: str, purpose: str, amount: int, **fields: Any) -> Self:
+    def requested(self, payment_id: str, purpose: str, amount: int, **fields: Any) -> Self:
         fact = {"id": f"{payment_id}/payment", "payment_id": payment_id, "purpose": purpose, "amount_micros": amount}
         return self.put("payment-requests", type="payment-requested", **fact | fields)
 
     def answered(self, payment_id: str, answer: str = "succeeded", **fields: Any) -> Self:
-        said = {"type": f"payment-{answer}", "id": f"in-{payment_id}", "payment_id": payment_id, "reason": "no_luck"}
-        return self.put("account-events", **said | fields)
+        wire = {"type": f"payment-{answer}", "id": f"in-{payment_id}", "payment_id": payment_id, "reason": "no_luck"}
+        return self.put("account-events", **wire | fields)
 
     def receipted(self, payment_id: str, amount: int, **fields: Any) -> Self:
         fact = {"id": f"{payment_id}/receipt", "payment_id": payment_id, "amount_micros": amount}
         return self.put("invoices", type="receipt-issued", **fact | fields)
 
     def paid(self, payment_id: str, purpose: str, amount: int, **fields: Any) -> Self:
-        """A payment that was asked for and went through."""
-        return self.asked(payment_id, purpose, amount, **fields).answered(payment_id).receipted(payment_id, amount)
+        """A requested payment that succeeded, with its receipt."""
+        return self.requested(payment_id, purpose, amount, **fields).answered(payment_id).receipted(payment_id, amount)
 
     def invoiced(self, number: int, fee: int, tax: int = 0, open_micros: int = 0, **fields: Any) -> Self:
         lines = [{"kind": "subscription", "amount_micros": fee}, {"kind": "tax", "amount_micros": tax}]
@@ -119,7 +119,7 @@ class RunLog:
         }
         return self.put("account-snapshots", **fact | fields)
 
-    def refused(self, code: str) -> Self:
+    def rejected(self, code: str) -> Self:
         """The newest record became a dead letter."""
         headers = (
             ("errors.code", code.encode()),
@@ -130,8 +130,8 @@ class RunLog:
 
 
 def run_that_adds_up() -> RunLog:
-    """Of one account three calls, one reported twice, and one refused; $20 bought, a fee paid, an invoice paid late,
-    $0.50 of overage of which $0.30 went to the card: $0.20 is asked for and $0.10 due; one payment was declined.
+    """One account with three calls (one reported twice) and a rejected one; $20 bought, a fee paid, an invoice paid
+    late, $0.50 of overage with $0.30 on the card, of which $0.20 is requested and $0.10 due; one payment was declined.
     """
     log = RunLog()
     log.put("account-events", type="payment-method-added", id="card")
@@ -141,13 +141,13 @@ def run_that_adds_up() -> RunLog:
     log.ended("c1")
     log.ended("c2", minutes=4)
     log.ended("c4", minutes=2)
-    log.ended("c3").refused("too_late")
+    log.ended("c3").rejected("too_late")
     log.charged("c1", "f1", 3_000_000)
     log.posted("e2", "charge", -3_000_000)
     log.rated("c2", "f2", wallet=200_000, card=200_000)
     log.posted("e3", "charge", -200_000)
     log.rated("c4", "f4", card=100_000)
-    log.asked("a/overage/1", "overage", 200_000)
+    log.requested("a/overage/1", "overage", 200_000)
     log.answered("a/overage/1", "declined")
     log.paid("a/overage/2", "overage", 200_000)
     log.paid("a/subscription/1/1", "subscription", 49_000_000)

@@ -1,10 +1,10 @@
-"""A generated month through the real rules and the real provider, without Kafka: it adds up, whatever the batches."""
+"""A generated month through the real rules and the demo's provider, without Kafka: it adds up for any batch size."""
 
 from collections import Counter
 
 import pytest
 
-from demo.telling import TELLERS, stories
+from demo.closing import EXAMPLE_MAKERS, find_examples
 from demo.traffic import TrafficSettings, records
 from schemas.instant import parse_instant
 from tests.demo.world import World
@@ -38,16 +38,16 @@ def test_a_month_adds_up_and_has_everything_that_happens_to_a_customer(batch_max
         *("subscription", "proration", "overage"),
         *("top_up", "phone_number", "tax"),
     }
-    # Every anniversary was crossed: whoever subscribed from the beginning has an invoice for it.
+    # Every account was renewed: each one that subscribed from the beginning has an invoice for it.
     subscribed = {row.account_id for row in evidence.accepted() if row.type == "account-opened" and row.plan != "free"}
     assert subscribed == {row.account_id for row in evidence.invoices if row.number == 1} & subscribed
-    assert len(stories(evidence)) == len(TELLERS)
+    assert len(find_examples(evidence)) == len(EXAMPLE_MAKERS)
 
 
-def test_the_same_seed_gives_the_same_stories() -> None:
-    told = []
+def test_the_same_seed_gives_the_same_examples() -> None:
+    examples = []
     for _ in range(2):
         world = World(SETTINGS, 1)
         world.play(records(SETTINGS))
-        told.append(stories(world.audit.evidence))
-    assert told[0] == told[1]
+        examples.append(find_examples(world.audit.evidence))
+    assert examples[0] == examples[1]

@@ -11,22 +11,22 @@ from aiokafka import TopicPartition
 from demo.provider import Answer, Provider, ProviderSettings
 from demo.provider_loop import Waiting
 from demo.wire import sign
-from payments.fake import FakeSettings
+from payments.providers.fake import FakeSettings
 from schemas.instant import HOUR_MS, MINUTE_MS, SECOND_MS, parse_instant
 
 KEY = b"a key of the tests"
 SETTINGS = ProviderSettings(FakeSettings(seed=7), KEY)
-ASKED_AT = "2026-01-31T10:00:00.250Z"
+REQUESTED_AT = "2026-01-31T10:00:00.250Z"
 
 
 def request(number: int, purpose: str = "purchase") -> bytes:
-    # A payment id holds what the id of an input may not: a slash.
+    # A payment id contains a slash, which the id of an input may not.
     return json.dumps(
         {
             "type": "payment-requested",
             "id": f"fact-{number}",
             "account_id": "a-1",
-            "occurred_at": ASKED_AT,
+            "occurred_at": REQUESTED_AT,
             "caused_by": "in-1",
             "payment_id": f"a-1/buy/{number}",
             "purpose": purpose,
@@ -63,12 +63,12 @@ def test_an_answer_names_its_payment_is_signed_and_keyed_by_the_account() -> Non
     assert value["account_id"] == "a-1"
     assert answer.record.key == b"a-1"
     assert "/" not in value["id"]
-    assert parse_instant(value["occurred_at"]) == parse_instant(ASKED_AT) + answer.delay_ms
-    assert answer.record.at_ms == parse_instant(ASKED_AT) + answer.delay_ms
+    assert parse_instant(value["occurred_at"]) == parse_instant(REQUESTED_AT) + answer.delay_ms
+    assert answer.record.at_ms == parse_instant(REQUESTED_AT) + answer.delay_ms
     assert answer.record.headers == sign(answer.record.value, KEY)
 
 
-def test_some_payments_are_declined_for_now_some_for_good_and_some_answers_are_slow() -> None:
+def test_some_declines_are_retryable_some_are_final_and_some_answers_are_slow() -> None:
     answers = answered(SETTINGS, 2_000)
     verdicts = Counter(json.loads(answer.record.value).get("retryable") for answer in answers)
     # retryable, in parts of 2 000 with 8 %, 4 % and the rest configured
@@ -80,13 +80,13 @@ def test_some_payments_are_declined_for_now_some_for_good_and_some_answers_are_s
     assert slower_than_the_limit == pytest.approx(20, rel=0.6)
 
 
-def test_an_answer_that_takes_its_time_was_decided_within_a_minute() -> None:
-    """Rule P17: it is told to a clock that may stand still meanwhile, and must not be ahead of it."""
+def test_a_slow_answer_is_dated_within_a_minute_of_its_request() -> None:
+    """Rule P17: the clock may stand still before the answer arrives, and the answer must not be ahead of it."""
     slow = replace(SETTINGS, fares=replace(SETTINGS.fares, very_slow_ppm=1_000_000, very_slow_ms=20 * HOUR_MS))
     for answer in answered(slow, 20):
         assert 20 * HOUR_MS <= answer.delay_ms <= 41 * HOUR_MS
         decided_ms = parse_instant(json.loads(answer.record.value)["occurred_at"])
-        assert decided_ms == parse_instant(ASKED_AT) + MINUTE_MS
+        assert decided_ms == parse_instant(REQUESTED_AT) + MINUTE_MS
 
 
 def test_a_refund_is_never_declined() -> None:
@@ -95,12 +95,12 @@ def test_a_refund_is_never_declined() -> None:
     assert {answer.record.kind for answer in answered(strict, 20)} == {"payment-declined"}
 
 
-def test_what_is_no_payment_request_is_refused() -> None:
+def test_a_malformed_request_raises() -> None:
     with pytest.raises(msgspec.ValidationError):
         Provider(SETTINGS).answer(b'{"type": "payment-requested"}')
 
 
-def test_answers_leave_when_they_are_due_and_requests_stay_uncommitted_until_then() -> None:
+def test_answers_are_sent_when_due_and_requests_stay_uncommitted_until_then() -> None:
     (early, late) = answered(SETTINGS, 2)
     where = TopicPartition("payment-requests", 0)
     waiting = Waiting()

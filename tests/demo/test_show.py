@@ -1,11 +1,11 @@
-"""What a person sees while the month is played."""
+"""The live view of the month."""
 
 import io
 import json
 
 from rich.console import Console
 
-from demo.closing import most_telling_call
+from demo.closing import call_to_explain
 from demo.progress import Progress
 from demo.show import Show, line
 from demo.watch import Totals
@@ -56,7 +56,7 @@ def test_a_plain_line_has_every_number() -> None:
     )
 
 
-def test_without_a_terminal_lines_are_few_and_the_last_one_is_always_shown() -> None:
+def test_without_a_terminal_lines_are_limited_and_the_last_one_is_always_shown() -> None:
     out = io.StringIO()
     with Show(Console(file=out, width=80), "a month") as show:
         for _ in range(10):
@@ -73,12 +73,12 @@ def test_on_a_terminal_there_is_a_table() -> None:
     for shown in (
         *("a month", "extra_calls_off 1", "$3.33", "not_utf8 1", "2026-01-31 14:32"),
         *("$0.22 from wallets, $0.11 on cards", "upgrades 1, cancellations 1", "2 paid"),
-        "$99.00 with receipts; 1 declined, 1 bills asked for again",
+        "$99.00 with receipts; 1 declined, 1 requests retried",
     ):
         assert shown in text
 
 
-def test_the_dearest_call_is_the_one_explained_an_adjusted_one_before_others() -> None:
+def test_the_most_expensive_call_is_explained_an_adjusted_one_before_others() -> None:
     def fact(kind: str, call_id: str, amount_micros: int) -> dict[str, object]:
         return {"type": kind, "call_id": call_id, "amount_micros": amount_micros, "lines": []}
 
@@ -88,5 +88,5 @@ def test_the_dearest_call_is_the_one_explained_an_adjusted_one_before_others() -
         fact("call-charged", "dear-2", 6),
         fact("charge-adjusted", "dear-1", -3),
     ]
-    assert most_telling_call(facts) == "dear-1"
-    assert most_telling_call([]) is None
+    assert call_to_explain(facts) == "dear-1"
+    assert call_to_explain([]) is None

@@ -1,4 +1,4 @@
-"""The audit of a run names what does not add up, and nothing else: each fault is planted in a run that adds up."""
+"""The audit reports what does not add up, and nothing else: each fault is planted in a run that adds up."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -34,48 +34,43 @@ FAULTS: list[tuple[str, Callable[[RunLog], RunLog], list[str]]] = [
         ["1 accepted calls without a charge: a c5"],
     ),
     (
-        "a charge of a refused call",
+        "a charge of a rejected call",
         lambda log: log.charged("c3", "f9"),
         ["1 charges of calls that were not accepted: a c3"],
     ),
     (
         "lines that do not sum to their charge",
         lambda log: log.charged("c1", "f9", type="charge-adjusted", lines=[{"kind": "cap", "amount_micros": -1}]),
-        ["1 charges that their lines do not sum to: a f9 of 0, its lines -1"],
+        ["1 charges that differ from the sum of their lines: a f9: charge 0, lines -1"],
     ),
     (
-        "a charge that is paid by half",
+        "a charge without payment",
         lambda log: log.charged(
             "c1", "f9", type="charge-adjusted", amount_micros=2, lines=[{"kind": "minutes", "amount_micros": 2}]
         ),
-        ["1 charges that wallet and card do not pay: a f9 of 2, wallet 0 and card 0"],
+        ["1 charges that differ from the sum of wallet and card: a f9: charge 2, wallet 0, card 0"],
     ),
     (
         "a ledger entry that is not in the balance",
         lambda log: log.posted("e9", "grant", -10_000),
-        ["1 balances that are not the sum of their ledger: a has 16800000 in its snapshot and 16790000 in its ledger"],
+        ["1 balances that differ from their ledger: a: snapshot 16800000, ledger 16790000"],
     ),
     (
         "an adjustment that the ledger does not know",
         lambda log: log.charged("c1", "f9", 10, type="charge-adjusted"),
-        [
-            (
-                "1 wallets that calls have taken something else from than was charged: "
-                "a: 3200010 in charges and 3200000 in its ledger"
-            )
-        ],
+        [("1 wallets whose debits differ from the charges of their calls: a: charges 3200010, ledger 3200000")],
     ),
     (
         "credits that were paid for and never came",
         lambda log: log.paid("a/purchase/2", "purchase", 5_000_000),
-        ["1 wallets with other credits than their cards have paid for: a: 25000000 paid and 20000000 in its ledger"],
+        ["1 wallets whose credits differ from their card payments: a: paid 25000000, ledger 20000000"],
     ),
     (
-        "a payment asked for twice",
-        lambda log: log.asked("a/subscription/1/1", "subscription", 49_000_000, id="again"),
+        "a payment requested twice",
+        lambda log: log.requested("a/subscription/1/1", "subscription", 49_000_000, id="again"),
         [
-            "1 payments asked for more than once: a a/subscription/1/1",
-            "1 payments whose receipt is missing or wrong: a a/subscription/1/1 of 49000000: 2 paid and 1 receipts",
+            "1 payments requested more than once: a a/subscription/1/1",
+            "1 payments whose receipt is missing or wrong: a a/subscription/1/1 of 49000000: 2 paid, 1 receipts",
         ],
     ),
     (
@@ -85,33 +80,33 @@ FAULTS: list[tuple[str, Callable[[RunLog], RunLog], list[str]]] = [
     ),
     (
         "a payment without an answer",
-        lambda log: log.asked("a/refund/1", "refund", 5_000_000),
+        lambda log: log.requested("a/refund/1", "refund", 5_000_000),
         ["1 payments without an answer: a a/refund/1"],
     ),
     (
-        "an answer that was refused",
-        lambda log: log.asked("a/refund/1", "refund", 5_000_000).answered("a/refund/1").refused("future_time"),
+        "a rejected answer",
+        lambda log: log.requested("a/refund/1", "refund", 5_000_000).answered("a/refund/1").rejected("future_time"),
         ["1 payments without an answer: a a/refund/1"],
     ),
     (
-        "an answer to what nobody asked",
+        "an answer without a request",
         lambda log: log.answered("a/purchase/7"),
-        ["1 answers to what nobody asked: a a/purchase/7"],
+        ["1 answers without a request: a a/purchase/7"],
     ),
     (
         "a payment without a receipt",
-        lambda log: log.asked("a/subscription/2/1", "subscription", 7).answered("a/subscription/2/1"),
-        ["1 payments whose receipt is missing or wrong: a a/subscription/2/1 of 7: 1 paid and 0 receipts"],
+        lambda log: log.requested("a/subscription/2/1", "subscription", 7).answered("a/subscription/2/1"),
+        ["1 payments whose receipt is missing or wrong: a a/subscription/2/1 of 7: 1 paid, 0 receipts"],
     ),
     (
-        "overage that is neither asked for nor due",
+        "overage that is neither requested nor due",
         lambda log: log.snapshot(3, 16_800_000, minutes_used=6),
-        ["1 cards asked for other overage than they owe: a: 300000 in charges, 200000 asked for and 0 due"],
+        ["1 accounts whose card overage does not add up: a: charges 300000, requested 200000, due 0"],
     ),
     (
-        "overage asked for twice",
+        "overage requested twice",
         lambda log: log.paid("a/overage/3", "overage", 100_000),
-        ["1 cards asked for other overage than they owe: a: 300000 in charges, 300000 asked for and 100000 due"],
+        ["1 accounts whose card overage does not add up: a: charges 300000, requested 300000, due 100000"],
     ),
     (
         "a gap in the numbers of invoices",
@@ -119,44 +114,39 @@ FAULTS: list[tuple[str, Callable[[RunLog], RunLog], list[str]]] = [
         ["1 accounts whose invoices are not numbered from 1 without gaps: a has [1, 3]"],
     ),
     (
-        "an invoice that its lines do not sum to",
+        "an invoice that differs from the sum of its lines",
         lambda log: log.invoiced(2, 1, total_micros=2),
-        ["1 invoices that their lines do not sum to: a a/invoice/2 of 2, tax 0: its lines 1, tax 0"],
+        ["1 invoices that differ from the sum of their lines: a a/invoice/2: total 2, tax 0; lines 1, tax 0"],
     ),
     (
-        "an invoice with another tax than its lines say",
+        "an invoice with another tax than its lines",
         lambda log: log.invoiced(2, 1, tax_micros=1),
-        ["1 invoices that their lines do not sum to: a a/invoice/2 of 1, tax 1: its lines 1, tax 0"],
+        ["1 invoices that differ from the sum of their lines: a a/invoice/2: total 1, tax 1; lines 1, tax 0"],
     ),
     (
         "an invoice paid twice",
         lambda log: log.invoiced(2, 1).invoice_paid(2),
-        ["1 words that an invoice is paid, without it being open: a a/invoice/2"],
+        ["1 invoice-paid events for invoices that were not open: a a/invoice/2"],
     ),
     (
-        "an invoice called paid although its payment was declined",
+        "an invoice marked as paid although its payment was declined",
         lambda log: (
             log.invoiced(2, 1, open_micros=1)
-            .asked("a/invoice/2/1", "invoice", 1)
+            .requested("a/invoice/2/1", "invoice", 1)
             .answered("a/invoice/2/1", "declined")
             .invoice_paid(2)
         ),
-        ["1 invoices called paid with a payment that never came: a a/invoice/2"],
+        ["1 invoices marked as paid whose payment failed: a a/invoice/2"],
     ),
     (
-        "minutes that a call took and nobody counted",
+        "minutes of a call that are not in the snapshot",
         lambda log: log.ended("c5", minutes=3).rated("c5", "f5"),
-        [
-            (
-                "1 snapshots with other minutes than their calls took: "
-                "a has 6 in its snapshot and 9 by its calls since 2026-01-01T00:00:00Z"
-            )
-        ],
+        [("1 snapshots whose minutes differ from their calls: a: snapshot 6, calls 9, since 2026-01-01T00:00:00Z")],
     ),
     (
-        "a fact seen twice",
+        "an event seen twice",
         lambda log: log.posted("e2", "charge", 0),
-        ["1 fact ids seen twice: ledger-entries e2"],
+        ["1 event ids seen twice: ledger-entries e2"],
     ),
 ]
 
@@ -167,20 +157,22 @@ def test_a_planted_fault_is_found(log: RunLog, plant: Callable[[RunLog], RunLog]
     assert log.audit.findings(NOTHING_PROVOKED) == findings
 
 
-# How an invoice of 1 micro comes to stay open, and whether that is a reason.
+# What happens to an open invoice of 1 micro, and whether that is a reason for it to stay open.
 @pytest.mark.parametrize(
     ("happens", "explained"),
     [
         (lambda log: log, False),
-        (lambda log: log.asked("a/invoice/2/1", "invoice", 1), True),
-        (lambda log: log.asked("a/invoice/2/1", "invoice", 1).answered("a/invoice/2/1", "declined"), True),
+        (lambda log: log.requested("a/invoice/2/1", "invoice", 1), True),
+        (lambda log: log.requested("a/invoice/2/1", "invoice", 1).answered("a/invoice/2/1", "declined"), True),
         (lambda log: log.paid("a/invoice/2/1", "invoice", 1), False),
         (
-            lambda log: log.asked("a/subscription/2/1", "subscription", 1).answered("a/subscription/2/1", "declined"),
+            lambda log: log.requested("a/subscription/2/1", "subscription", 1).answered(
+                "a/subscription/2/1", "declined"
+            ),
             True,
         ),
     ],
-    ids=["nobody asked for it", "no answer yet", "declined", "paid", "a declined fee"],
+    ids=["never requested", "no answer yet", "declined", "paid", "a declined fee"],
 )
 def test_an_open_invoice_needs_a_reason(log: RunLog, happens: Callable[[RunLog], RunLog], explained: bool) -> None:
     log.snapshot(3, 16_800_000, minutes_used=6)
@@ -202,9 +194,9 @@ def test_an_account_without_a_card_keeps_its_invoice_open() -> None:
     assert log.audit.findings(NOTHING_PROVOKED) == []
 
 
-# What the last word on the four-minute call c2 is, and the minutes that the account has used with it.
+# Later inputs about the four-minute call c2, and the minutes that the account has used in the end.
 @pytest.mark.parametrize(
-    ("said", "minutes_used"),
+    ("later", "minutes_used"),
     [
         ([], 6),
         ([{"id": "x", "occurred_at": "2026-01-05T10:02:30Z"}], 5),
@@ -219,24 +211,24 @@ def test_an_account_without_a_card_keeps_its_invoice_open() -> None:
             ],
             6,
         ),
-        # The first end once more, after another one: a repeat, which changes nothing.
+        # The first end again after another one: a repeat, which changes nothing.
         ([{"id": "x", "occurred_at": "2026-01-05T10:02:30Z"}, {}], 5),
     ],
-    ids=["its end", "another end", "unanswered", "not real", "spam", "the newest word stands", "a repeat"],
+    ids=["its end", "another end", "unanswered", "not real", "spam", "the newest reclassification counts", "a repeat"],
 )
-def test_minutes_are_those_of_the_last_word_on_each_call(
-    log: RunLog, said: list[dict[str, object]], minutes_used: int
+def test_minutes_are_those_of_the_last_input_about_each_call(
+    log: RunLog, later: list[dict[str, object]], minutes_used: int
 ) -> None:
-    for word in said:
-        log.ended("c2", minutes=4, **word)
+    for fields in later:
+        log.ended("c2", minutes=4, **fields)
     log.snapshot(3, 16_800_000, minutes_used=minutes_used, due=100_000)
     assert log.audit.findings(NOTHING_PROVOKED) == []
 
 
-def test_a_provoked_dead_letter_that_did_not_come_is_found(log: RunLog) -> None:
-    assert log.audit.findings(Counter(not_utf8=2)) == ["2 dead letters not_utf8 were provoked, 0 found"]
+def test_a_missing_dead_letter_is_found(log: RunLog) -> None:
+    assert log.audit.findings(Counter(not_utf8=2)) == ["2 dead letters not_utf8 expected, 0 found"]
 
 
-def test_an_input_that_cannot_be_read_is_no_accepted_call(log: RunLog) -> None:
+def test_an_unreadable_input_is_not_an_accepted_call(log: RunLog) -> None:
     log.put("account-events", type="call-ended", id=7)
     assert log.audit.findings(NOTHING_PROVOKED) == []

@@ -1,4 +1,4 @@
-"""A month through the real rules and the real provider, without Kafka, with the audit beside it."""
+"""Runs a month through the real rules, the demo's provider and the audit, without Kafka."""
 
 import heapq
 from collections import Counter
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from agents.wallet.agent import Wallets
+from agents.wallet.clock import Timing
 from demo.provider import Provider, ProviderSettings
 from demo.traffic import TrafficSettings
 from demo.verify import Audit
@@ -25,11 +26,12 @@ class Record:
     partition: int
     offset: int
     timestamp: int
+    timestamp_type: int | None = 0
 
 
 @dataclass
 class World:
-    """Wallets, provider and audit around one log in memory; a batch is at most `batch_max` records of a partition."""
+    """Wallets, provider and audit on one log in memory. A batch has at most `batch_max` records of a partition."""
 
     settings: TrafficSettings
     batch_max: int
@@ -38,7 +40,7 @@ class World:
 
     def __post_init__(self) -> None:
         key, partitions = self.settings.signing_key, self.settings.partitions
-        self.wallets = Wallets(load_catalogue(None), signing_keys=[key] if key else [], partitions=partitions)
+        self.wallets = Wallets(load_catalogue(None), [key] if key else [], partitions, Timing(by_ticks=True))
         self.provider = Provider(ProviderSettings(signing_key=key))
         self.tables: list[dict[str, bytes]] = [{} for _ in range(partitions)]
         self.waiting: list[list[Record]] = [[] for _ in range(partitions)]
@@ -54,7 +56,7 @@ class World:
             self.put(record)
         while any(self.waiting) or self.answers:
             for partition in range(self.settings.partitions):
-                self.settle(partition)
+                self.decide_batch(partition)
             while self.answers:
                 self.put(heapq.heappop(self.answers)[1])
 
@@ -65,17 +67,22 @@ class World:
         self.audit.take(INPUT_TOPIC, record)
         self.waiting[partition].append(record)
         if len(self.waiting[partition]) >= self.batch_max:
-            self.settle(partition)
+            self.decide_batch(partition)
 
-    def settle(self, partition: int) -> None:
+    def decide_batch(self, partition: int) -> None:
         batch, self.waiting[partition] = self.waiting[partition], []
-        outcome = self.wallets.decide(partition, batch)
-        for key, row in outcome.rows:
+        self._decide(partition, batch)
+        while self.wallets.overdue(partition):
+            self._decide(partition, [])
+
+    def _decide(self, partition: int, batch: list[Record]) -> None:
+        result = self.wallets.decide(partition, batch)
+        for key, row in result.rows:
             if row is None:
                 self.tables[partition].pop(key, None)
             else:
                 self.tables[partition][key] = row
-        for output in outcome.outputs:
+        for output in result.outputs:
             published = Record(output.key, output.value, output.headers, output.topic, partition, 0, 0)
             self.audit.take(output.topic, published)
             self.facts[output.topic] += 1

@@ -1,4 +1,4 @@
-"""The development broker is a real Kafka: it answers, keeps its data through a crash, never outlives its starter."""
+"""The development broker is a real Kafka: it keeps its data through a crash and never outlives its starter."""
 
 import os
 import signal
@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream.dev_broker import DevBroker, DevBrokerError
+from devkit.broker import DevBroker, DevBrokerError
+from tests.processes import any_runs
 
 TOPIC = "things"
 
@@ -55,7 +57,7 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None
         os.sched_yield()
 
 
-async def test_what_a_transaction_wrote_is_there_after_a_crash_and_a_restart(broker: DevBroker) -> None:
+async def test_a_committed_transaction_survives_a_crash_and_a_restart(broker: DevBroker) -> None:
     async with admin(broker) as client:
         await client.create_topics([NewTopic(TOPIC, num_partitions=8, replication_factor=1)])
     await write_in_a_transaction(broker, b"before the crash")
@@ -72,13 +74,13 @@ async def test_what_a_transaction_wrote_is_there_after_a_crash_and_a_restart(bro
     assert await read_committed(broker, 2) == [b"before the crash", b"after the crash"]
 
 
-async def test_a_topic_nobody_declared_is_not_made(broker: DevBroker) -> None:
+async def test_an_undeclared_topic_is_not_created(broker: DevBroker) -> None:
     async with admin(broker) as client:
         await client.describe_topics(["misspelt"])
         assert "misspelt" not in await client.list_topics()
 
 
-def test_it_listens_on_the_loopback_interface_alone(broker: DevBroker) -> None:
+def test_it_listens_on_the_loopback_interface_only(broker: DevBroker) -> None:
     listening = {
         fields[1].split(":")[0]
         for table in ("tcp", "tcp6")
@@ -90,7 +92,7 @@ def test_it_listens_on_the_loopback_interface_alone(broker: DevBroker) -> None:
     assert listening
 
 
-def test_a_port_in_use_is_refused_with_its_number(broker: DevBroker, tmp_path: Path) -> None:
+def test_a_port_in_use_is_rejected_with_its_number(broker: DevBroker, tmp_path: Path) -> None:
     with pytest.raises(DevBrokerError, match=f"127.0.0.1:{broker.port} is in use"):
         DevBroker(tmp_path, broker.port).start()
 
@@ -107,23 +109,14 @@ def test_a_broker_that_cannot_start_shows_why(tmp_path: Path) -> None:
 
 def test_it_ends_with_the_process_that_started_it_even_when_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from stream.dev_broker import DevBroker\n"
+        "import sys; from pathlib import Path; from devkit.broker import DevBroker\n"
         "broker = DevBroker(Path(sys.argv[1])); broker.start(); print(broker.pid, flush=True); sys.stdin.read()"
     )
     arguments = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
         assert starter.stdout is not None
-        broker_pid = int(starter.stdout.readline())
-        assert Path(f"/proc/{broker_pid}").exists()
+        started = psutil.Process(int(starter.stdout.readline()))
+        assert any_runs([started])
         starter.send_signal(signal.SIGKILL)
         starter.wait()
-    until(lambda: not is_alive(broker_pid), f"the broker, process {broker_pid}, has ended")
-
-
-def is_alive(pid: int) -> bool:
-    """A process that has ended but was not yet waited for is a zombie (Z), not alive."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in {"Z", "X"}
+    until(lambda: not any_runs([started]), f"the broker, process {started.pid}, has ended")

@@ -1,4 +1,4 @@
-"""Adapters as child processes, payment requests for them, and what a reader of `account-events` finds."""
+"""Adapters as child processes, payment requests for them, and the answers that a reader of `account-events` finds."""
 
 import asyncio
 import json
@@ -17,11 +17,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from agents.wallet.signature import HEADER, is_signed, sign
-from payments import topics
+from payments.adapter import topics
 from payments.settings import Settings
 from schemas.partitioning import partition_of
 from stream.topics import ensure
-from tests.broker.stage import ROOT, wait_until
+from tests.lane.stage import ROOT, log_ends, wait_until
 from tests.payments.requests import PARTITIONS
 from tests.payments.stripe_server import API_KEY, StripeServer
 
@@ -41,14 +41,14 @@ class PythonProcess:
             )
 
     def kill(self) -> None:
-        """SIGKILL, if it has not ended."""
+        """SIGKILL, unless it has ended."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        said = f'"event": "{name}"'
-        return [json.loads(line) for line in self.log().splitlines() if said in line]
+        wanted = f'"event": "{name}"'
+        return [json.loads(line) for line in self.log().splitlines() if wanted in line]
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")
@@ -76,10 +76,14 @@ class AdapterProcess(PythonProcess):
             return error.code
 
     def sample(self, name: str) -> float:
-        """A metric's value, with its labels as they are scraped."""
+        """A metric's value; `name` includes the labels as scraped."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port('health_port')}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         return next(float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name)
+
+    def wait_sample(self, name: str, value: float) -> None:
+        """Wait: the adapter counts after its commit, so an answer may be readable before it is counted."""
+        wait_until(lambda: self.sample(name) == value, f"{name} of {value}")
 
     def stop(self) -> None:
         """SIGTERM: it must end by itself, with status 0."""
@@ -93,7 +97,7 @@ class AdapterProcess(PythonProcess):
 
 
 class AdapterStage:
-    """Topics, adapters and requests of one test, under names of its own."""
+    """Topics, adapters and requests of one test, with unique names."""
 
     def __init__(self, bootstrap: str, name: str, directory: Path) -> None:
         self.adapters: list[AdapterProcess] = []
@@ -107,7 +111,7 @@ class AdapterStage:
         asyncio.run(ensure(self.settings, topics.needed(self.settings)))
 
     def stripe(self, server: StripeServer, **changed: object) -> AdapterProcess:
-        """One more adapter, for Stripe as `server` plays it."""
+        """One more adapter, with `server` as Stripe."""
         return self.start(
             payments_provider="stripe",
             payments_stripe_api_base=server.url,
@@ -121,7 +125,7 @@ class AdapterStage:
         return self.adapters[-1]
 
     def environment(self, **changed: object) -> dict[str, str]:
-        """The settings of this stage as a process reads them."""
+        """The settings of this stage as environment variables."""
         values = {
             **self.settings.model_dump(include={"bootstrap_servers", "app_id", "topic_prefix", "partitions"}),
             "signing_keys": f"{KEY},an older key",
@@ -138,11 +142,11 @@ class AdapterStage:
             adapter.kill()
 
     def send(self, values: Iterable[bytes]) -> None:
-        """Payment requests, each under its account's key."""
+        """Send payment requests, each under its account's key."""
         self.write(topics.REQUESTS, ((json.loads(value)["account_id"].encode(), value) for value in values))
 
     def write(self, topic: str, records: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Records as they are, in the partition of their key, signed as inputs of the wallet must be."""
+        """Write records unchanged to the partition of their key, signed as inputs of the wallet must be."""
         asyncio.run(self._write(self.settings.topic(topic), list(records)))
 
     async def _write(self, topic: str, records: list[tuple[bytes, bytes | None]]) -> None:
@@ -152,8 +156,17 @@ class AdapterStage:
                 headers = [(HEADER, sign(value or b"", KEY.encode()))]
                 await producer.send_and_wait(topic, value, key=key, partition=partition, headers=headers)
 
+    def remove(self, topic: str, key: bytes, partition: int | None = None) -> None:
+        """Write a tombstone that is not the adapter's, to one partition or to each."""
+        asyncio.run(self._remove(topic, key, range(PARTITIONS) if partition is None else [partition]))
+
+    async def _remove(self, topic: str, key: bytes, partitions: Iterable[int]) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=self.settings.bootstrap_servers) as producer:
+            for partition in partitions:
+                await producer.send_and_wait(topic, None, key=key, partition=partition)
+
     def answers(self, count: int, while_waiting: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
-        """The committed answers once there are `count`, and no more; each signed and where its account lives."""
+        """Exactly `count` committed answers, each signed and in its account's partition."""
         records = self.read(topics.ANSWERS, count, while_waiting)
         for record in records:
             assert is_signed(record.value, record.headers, [KEY.encode()])
@@ -166,7 +179,7 @@ class AdapterStage:
         return values
 
     def read(self, topic: str, count: int, while_waiting: Callable[[], None] = lambda: None) -> list[ConsumerRecord]:
-        """The committed records of a topic once there are `count`, and what is behind them."""
+        """The committed records of a topic, at least `count` of them."""
         return asyncio.run(self._read(self.settings.topic(topic), count, while_waiting))
 
     async def _read(self, topic: str, count: int, while_waiting: Callable[[], None]) -> list[ConsumerRecord]:
@@ -186,7 +199,7 @@ class AdapterStage:
                 for some in (await consumer.getmany(timeout_ms=100)).values():
                     records += some
                 assert time.monotonic() < deadline, f"{len(records)} of {count}\n{self.adapters[-1].log()[-2_000:]}"
-            ends = await consumer.end_offsets(places)
+            ends = await log_ends(self.settings.bootstrap_servers, places)
             while not all([await consumer.position(place) >= ends[place] for place in places]):
                 for some in (await consumer.getmany(timeout_ms=100)).values():
                     records += some

@@ -1,10 +1,9 @@
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stream.dev_broker import DevBroker
+from tests.lane.stage import own_name
 from tests.payments.adapter_stage import AdapterStage
 from tests.payments.stripe_server import StripeServer
 
@@ -15,15 +14,8 @@ def server() -> Iterator[StripeServer]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def payments_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBroker]:
-    with DevBroker(tmp_path_factory.mktemp("kafka")) as running:
-        yield running
-
-
 @pytest.fixture
-def stage(payments_broker: DevBroker, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AdapterStage]:
-    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[:60]
-    made = AdapterStage(payments_broker.bootstrap, words, tmp_path)
+def stage(kafka: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AdapterStage]:
+    made = AdapterStage(kafka, own_name(request.node), tmp_path)
     yield made
     made.close()

@@ -1,9 +1,9 @@
-"""Payment requests as the worker writes them, and the rows they become."""
+"""Payment requests as the worker writes them, and the rows that they open."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payments.payment import Payment, open_payment
+from payments.payment_state import PaymentState, open_payment
 from payments.request import read_request
 from schemas.facts import PaymentRequested, encode_fact
 from schemas.instant import parse_instant
@@ -16,7 +16,7 @@ TOKEN = "cus_1/pm_card_visa"
 
 
 def request(payment_id: str, account_id: str = "a-1", **changed: object) -> bytes:
-    """One `payment-requested`, $20.00 unless told otherwise."""
+    """One `payment-requested`, $20.00 by default."""
     fields: dict[str, object] = {
         "id": f"{payment_id}/payment",
         "account_id": account_id,
@@ -37,8 +37,8 @@ def refund(payment_id: str, refund_of: str, account_id: str = "a-1", **changed: 
     return request(payment_id, account_id, purpose="refund", refund_of=refund_of, **changed)
 
 
-def opened(value: bytes, now_ms: int = REQUESTED_MS) -> Payment:
-    """The row of a request that has just reached Kafka."""
+def opened(value: bytes, now_ms: int = REQUESTED_MS) -> PaymentState:
+    """The row of a request that reached Kafka at `now_ms`."""
     account = value.split(b'"account_id":"')[1].split(b'"')[0]
     return open_payment(read_request(account, value, partition_of(account, 8), 8), now_ms, now_ms)
 
@@ -52,3 +52,4 @@ class Record:
     partition: int = 0
     offset: int = 0
     timestamp: int = REQUESTED_MS
+    timestamp_type: int | None = 0

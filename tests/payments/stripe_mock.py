@@ -1,4 +1,4 @@
-"""stripe-mock, Stripe's own checker of requests: built by Go into `.stripe-mock`, once, and run for the tests."""
+"""stripe-mock, Stripe's validator of requests: built once by Go into `.stripe-mock`, and run for the tests."""
 
 import os
 import re
@@ -9,30 +9,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stream.dev_broker import spawn_tied
-from stream.kafka_jars import PROJECT, MissingToolError, require
+from devkit.broker import spawn_tied
+from devkit.kafka_jars import MissingToolError, require
 
-# The newest there is. It knows Stripe's API as of 2026-08-26, which is older than what the locked SDK speaks: what has
-# been taken out of the API since then only the SDK's types show.
+# The newest release. It knows Stripe's API as of 2026-08-26, older than the locked SDK's version: only the SDK's types
+# show what was removed from the API since then.
 VERSION = "v0.203.0"
 GO_MINIMUM = (1, 22)
-HOME = PROJECT / ".stripe-mock"
+HOME = Path(__file__).resolve().parents[2] / ".stripe-mock"
 BUILD_DEADLINE_S = 300
 START_DEADLINE_S = 30
 PROBE_EVERY_S = 0.05
 
 
 def ensure_stripe_mock() -> Path:
-    """The program, built when it is not there. Raises MissingToolError: no Go, too old a Go, or a build that failed."""
+    """The program, built if it is missing. Raises MissingToolError: no Go, too old a Go, or a failed build."""
     folder = HOME / VERSION
     program = folder / "stripe-mock"
     if program.is_file():
         return program
     go = require("go", "golang-go")
-    said = subprocess.run([go, "version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"go(\d+)\.(\d+)", said)
+    version = subprocess.run([go, "version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"go(\d+)\.(\d+)", version)
     if found is None or (int(found[1]), int(found[2])) < GO_MINIMUM:
-        raise MissingToolError(f"stripe-mock needs Go {'.'.join(map(str, GO_MINIMUM))} or newer, found: {said.strip()}")
+        raise MissingToolError(
+            f"stripe-mock needs Go {'.'.join(map(str, GO_MINIMUM))} or newer, found: {version.strip()}"
+        )
     print(f"building stripe-mock {VERSION} (once) …", file=sys.stderr, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     (HOME / ".gitignore").write_text("*\n")
@@ -51,7 +53,7 @@ def ensure_stripe_mock() -> Path:
 
 @contextmanager
 def running_stripe_mock(log: Path) -> Iterator[str]:
-    """Its address, on a port of its choice. AssertionError with its log when it does not start."""
+    """Yields its address, on a free port. Raises AssertionError with its log if it does not start."""
     process = spawn_tied([str(ensure_stripe_mock()), "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0"], log)
     try:
         deadline = time.monotonic() + START_DEADLINE_S

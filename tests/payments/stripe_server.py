@@ -1,7 +1,7 @@
-"""A small stand-in for Stripe's API on a real socket: keys that are remembered, cards that behave, charges counted.
+"""A small stand-in for Stripe's API on a real socket: it remembers idempotency keys and counts charges.
 
-What the card does is in its name: `pm_card_visa` pays; the others are in `CARDS`. Objects are kept as Stripe would keep
-them, so a test can count what was really charged for each payment id.
+A card's name decides its behaviour: `pm_card_visa` pays, `DECLINES` are declined, `_create` has the others. Objects are
+kept as Stripe keeps them, so a test can count the real charges of each payment id.
 """
 
 import json
@@ -15,10 +15,10 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 API_KEY = "sk_test_of_the_tests"
-POLL_S = 0.02  # How long the end of a test waits for the server's.
+POLL_S = 0.02  # How long a test's end waits for the server to stop.
 Answer = tuple[int, dict[str, Any]]
 
-# Token to (code, decline code): a 402, as Stripe answers a confirmation off session.
+# Token to (code, decline code): the 402 of an off-session confirmation.
 DECLINES = {
     "pm_stolen": ("card_declined", "stolen_card"),
     "pm_poor": ("card_declined", "insufficient_funds"),
@@ -28,16 +28,16 @@ DECLINES = {
 
 @dataclass
 class StripeServer:
-    """`before_answer` is called with the payment id when a charge is made and its answer is not yet sent."""
+    """`before_response` is called with the payment id after a charge, before its response is sent."""
 
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
-    # Status given to so many creations from now on, before (False) or after (True) the card was charged.
+    # Statuses of the next creations, each returned before (False) or after (True) the card is charged.
     failures: list[tuple[int, bool]] = field(default_factory=list)
     can_search: bool = True
     refuse_confirmation: str | None = None
-    before_answer: Callable[[str], None] = lambda _: None
+    before_response: Callable[[str], None] = lambda _: None
     created_at: int = field(default_factory=lambda: int(time.time()))
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class StripeServer:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def charges(self) -> Counter[str]:
-        """How often the card was really charged for each payment id."""
+        """How often the card was charged for each payment id."""
         paid = [one for one in self.intents.values() if one["status"] == "succeeded"]
         return Counter(one["metadata"]["payment_id"] for one in paid)
 
@@ -67,7 +67,7 @@ class StripeServer:
         return next(one for one in self.intents.values() if one["metadata"]["payment_id"] == payment_id)
 
     def forget_keys(self) -> None:
-        """As after a day."""
+        """Stripe forgets them after a day."""
         self._by_key.clear()
 
     def answer(self, method: str, path: str, form: dict[str, str], key: str | None) -> Answer:
@@ -184,7 +184,7 @@ def _handler(server: StripeServer) -> type[BaseHTTPRequestHandler]:
                 self._send(*error(401, "invalid_request_error", None))
                 return
             status, body = server.answer("POST", urlsplit(self.path).path, form, self.headers["Idempotency-Key"])
-            server.before_answer(form.get("metadata[payment_id]", ""))
+            server.before_response(form.get("metadata[payment_id]", ""))
             self._send(status, body)
 
         def _send(self, status: int, body: dict[str, Any]) -> None:
@@ -196,7 +196,7 @@ def _handler(server: StripeServer) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 self.wfile.write(value)
             except ConnectionError:
-                self.close_connection = True  # Whoever asked has been killed, which is what some tests do.
+                self.close_connection = True  # The client was killed, as some tests do.
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the standard library's signature
             """Quiet."""

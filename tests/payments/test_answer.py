@@ -1,11 +1,11 @@
-"""The answer is an input of the wallet: readable by its rules, signed, and the same bytes each time."""
+"""The answer is an input of the wallet: readable, signed, and the same bytes each time."""
 
 import pytest
 
 from agents.wallet.signature import is_signed
-from payments.answer import answer_bytes, answer_id, signed
+from payments.adapter.answer import answer_id, encode_answer, signature_headers
+from payments.adapter.changes import apply_outcome
 from payments.outcome import Declined, Outcome, Succeeded
-from payments.settle import settle
 from schemas.codec import decode_input
 from schemas.inputs import PaymentDeclined, PaymentSucceeded
 from schemas.instant import DAY_MS, MINUTE_MS
@@ -27,23 +27,23 @@ DECLINED = b'{"type":"payment-declined",' + HEAD + b'"reason":"lost_card","retry
     ],
 )
 def test_the_bytes_are_a_function_of_payment_and_outcome(outcome: Outcome, expected: bytes) -> None:
-    """Whenever it is answered, and however often it was asked for before."""
+    """Whenever the payment is answered, and however often it was executed before."""
     name = answer_id(PAYMENT.payment_id).removeprefix("pay:").encode()
     for now_ms in (AT_MS, AT_MS + DAY_MS):
-        assert answer_bytes(settle(PAYMENT, outcome, now_ms)) == expected.replace(b"ID", name)
+        assert encode_answer(apply_outcome(PAYMENT, outcome, now_ms)) == expected.replace(b"ID", name)
 
 
 def test_p17_a_late_answer_is_not_ahead_of_a_clock_that_stood_still() -> None:
-    """The worker refuses what is more than five minutes ahead of its own ticks."""
-    late = settle(PAYMENT, Succeeded("pi_1", REQUESTED_MS + DAY_MS), REQUESTED_MS + DAY_MS)
+    """The worker refuses an input more than five minutes ahead of its own ticks."""
+    late = apply_outcome(PAYMENT, Succeeded("pi_1", REQUESTED_MS + DAY_MS), REQUESTED_MS + DAY_MS)
     assert late.answered_at_ms == REQUESTED_MS + DAY_MS
-    answer = decode_input(answer_bytes(late))
+    answer = decode_input(encode_answer(late))
     assert isinstance(answer, PaymentSucceeded)
     assert answer.occurred_at_ms == REQUESTED_MS + MINUTE_MS
 
 
 def test_the_wallet_reads_it_and_its_signature() -> None:
-    paid = answer_bytes(settle(PAYMENT, Succeeded("pi_1", AT_MS), AT_MS))
+    paid = encode_answer(apply_outcome(PAYMENT, Succeeded("pi_1", AT_MS), AT_MS))
     assert decode_input(paid) == PaymentSucceeded(
         id=answer_id(PAYMENT.payment_id),
         account_id="a-1",
@@ -51,17 +51,17 @@ def test_the_wallet_reads_it_and_its_signature() -> None:
         payment_id="a-1/purchase/b-7",
         provider_reference="pi_1",
     )
-    declined = decode_input(answer_bytes(settle(PAYMENT, Declined("x", retryable=True), AT_MS)))
+    declined = decode_input(encode_answer(apply_outcome(PAYMENT, Declined("x", retryable=True), AT_MS)))
     assert isinstance(declined, PaymentDeclined)
     assert (declined.reason, declined.retryable, declined.occurred_at_ms) == ("x", True, REQUESTED_MS)
-    assert is_signed(paid, signed(paid, b"new key"), [b"new key"])
-    assert not is_signed(paid, signed(paid, b"other"), [b"new key"])
-    assert signed(paid, None) == []
+    assert is_signed(paid, signature_headers(paid, b"new key"), [b"new key"])
+    assert not is_signed(paid, signature_headers(paid, b"other"), [b"new key"])
+    assert signature_headers(paid, None) == []
 
 
 @pytest.mark.parametrize("payment_id", ["a-1/purchase/b 7", "a/" + "x" * 300, "a/purchase/ключ"])
 def test_any_payment_id_gives_the_id_of_an_input(payment_id: str) -> None:
     row = opened(request(payment_id))
-    answer = decode_input(answer_bytes(settle(row, Succeeded("pi_1"), AT_MS)))
+    answer = decode_input(encode_answer(apply_outcome(row, Succeeded("pi_1"), AT_MS)))
     assert isinstance(answer, PaymentSucceeded)
     assert answer.payment_id == payment_id

@@ -1,8 +1,8 @@
-"""Which declines are worth another try. Rule C14."""
+"""Which declines may be retried. Rule C14."""
 
 import pytest
 
-from payments.declines import judge_decline
+from payments.providers.declines import classify_decline
 
 SOFT = ("insufficient_funds", "processing_error", "try_again_later", "issuer_not_available", "reenter_transaction")
 HARD = (
@@ -20,12 +20,12 @@ HARD = (
 
 @pytest.mark.parametrize("decline_code", SOFT)
 def test_c14_a_soft_decline_may_be_tried_again(decline_code: str) -> None:
-    assert judge_decline("card_error", "card_declined", decline_code, None) == (decline_code, True)
+    assert classify_decline("card_error", "card_declined", decline_code, None) == (decline_code, True)
 
 
 @pytest.mark.parametrize("decline_code", HARD)
 def test_c14_a_hard_decline_and_an_unknown_one_may_not(decline_code: str) -> None:
-    assert judge_decline("card_error", "card_declined", decline_code, None) == (decline_code, False)
+    assert classify_decline("card_error", "card_declined", decline_code, None) == (decline_code, False)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +42,16 @@ def test_c14_a_hard_decline_and_an_unknown_one_may_not(decline_code: str) -> Non
         ("card_error", "card_declined", "do_not_honor", "advice_of_next_year", ("do_not_honor", False)),
     ],
 )
-def test_c14_the_issuer_is_more_exact_than_the_error_and_the_network_than_both(
+def test_c14_the_issuer_overrides_the_error_and_the_network_overrides_both(
     kind: str, code: str | None, decline_code: str | None, advice_code: str | None, expected: tuple[str, bool]
 ) -> None:
-    assert judge_decline(kind, code, decline_code, advice_code) == expected
+    assert classify_decline(kind, code, decline_code, advice_code) == expected
 
 
 @pytest.mark.parametrize("codes", [("authentication_required", None), ("card_declined", "authentication_required")])
-def test_c14_a_card_that_must_be_confirmed_is_not_tried_again_and_the_customer_is_told(
+def test_c14_a_card_that_must_be_confirmed_is_not_retried_and_the_reason_names_the_customer(
     codes: tuple[str, str | None],
 ) -> None:
-    reason, retryable = judge_decline("card_error", *codes, "try_again_later")
+    reason, retryable = classify_decline("card_error", *codes, "try_again_later")
     assert not retryable
     assert "the customer must confirm" in reason

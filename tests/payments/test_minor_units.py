@@ -1,8 +1,8 @@
-"""Money as Stripe counts it: whole minor units of the currency, or nothing at all."""
+"""Amounts in Stripe's minor units: whole units of the currency, or no charge."""
 
 import pytest
 
-from payments.minor_units import minor_units
+from payments.providers.minor_units import minor_units
 
 
 @pytest.mark.parametrize(

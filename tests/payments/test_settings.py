@@ -1,11 +1,11 @@
-"""What an operator sees of the adapter: its settings, without secrets, and its commands."""
+"""The adapter's settings, printed without secrets, and its commands."""
 
 import subprocess
 import sys
 
 import pytest
 
-from payments.metrics import METRICS, Metrics
+from payments.adapter.metrics import METRICS, Metrics
 from payments.settings import MEANING, SHARED, Settings, settings_table
 from stream import settings as engine
 
@@ -23,7 +23,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings()
 
 
-def test_every_setting_of_the_adapter_is_told_with_its_meaning() -> None:
+def test_every_setting_of_the_adapter_has_a_meaning() -> None:
     own = set(Settings.model_fields) - set(engine.Settings.model_fields)
     assert list(MEANING) == [name for name in Settings.model_fields if name in own]
     assert set(SHARED) <= set(engine.Settings.model_fields)
@@ -37,10 +37,10 @@ def test_secrets_are_read_and_never_shown(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("command", [["--help"], ["run", "--help"], ["settings"]])
-def test_the_commands_tell_what_they_do(settings: Settings, command: list[str]) -> None:
-    said = subprocess.run([sys.executable, "-m", "payments", *command], capture_output=True, text=True, check=True)
-    assert "TOLLGATE_PAYMENTS_PROVIDER" in said.stdout or "settings" in said.stdout
-    assert "nobody" not in said.stdout
+def test_the_commands_describe_themselves(settings: Settings, command: list[str]) -> None:
+    ended = subprocess.run([sys.executable, "-m", "payments", *command], capture_output=True, text=True, check=True)
+    assert "TOLLGATE_PAYMENTS_PROVIDER" in ended.stdout or "settings" in ended.stdout
+    assert "nobody" not in ended.stdout
 
 
 def test_every_metric_is_there_before_anything_happens() -> None:

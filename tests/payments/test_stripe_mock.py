@@ -1,6 +1,7 @@
-"""The shape of each request to Stripe, checked by stripe-mock against Stripe's description of its API.
+"""The shape of each request to Stripe, validated by stripe-mock against Stripe's description of its API.
 
-It has no state and answers with fixtures: a PaymentIntent is never paid. That a request was taken is all it can tell.
+stripe-mock has no state and responds with fixtures: a PaymentIntent is never paid. It only shows that a request is
+valid.
 """
 
 import re
@@ -12,7 +13,7 @@ import stripe
 from msgspec.structs import replace
 
 from payments.outcome import Declined, Outcome, Pending, Succeeded
-from payments.stripe_provider import StripeProvider
+from payments.providers.stripe import StripeProvider
 from tests.payments.requests import REQUESTED_MS, opened, refund, request
 from tests.payments.stripe_mock import HOME, running_stripe_mock
 
@@ -20,13 +21,13 @@ API_KEY = "sk_test_123"
 
 
 class Checker:
-    """stripe-mock, and what it was asked."""
+    """stripe-mock, and the requests that it received."""
 
     def __init__(self, address: str, log: Path) -> None:
         self.address, self._log, self._read = address, log, 0
 
-    def asked(self) -> list[str]:
-        """`POST /v1/payment_intents` and the like, since the last time."""
+    def requests(self) -> list[str]:
+        """`POST /v1/payment_intents` and the like, since the last call."""
         text = self._log.read_text()
         new, self._read = text[self._read :], len(text)
         return re.findall(r"Request: ([A-Z]+ /v1/\w+)", new)
@@ -42,38 +43,38 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
 @pytest.fixture
 async def provider(checker: Checker) -> AsyncIterator[StripeProvider]:
     made = StripeProvider(API_KEY, checker.address, timeout_s=20)
-    checker.asked()
+    checker.requests()
     yield made
     await made.close()
 
 
-def taken(outcome: Outcome) -> bool:
-    """What its fixture of a PaymentIntent says, which was declined; a refused request names no PaymentIntent."""
+def accepted(outcome: Outcome) -> bool:
+    """Whether the request was valid: the fixture is a declined PaymentIntent, and a refused request names none."""
     return isinstance(outcome, Declined) and outcome.reference is not None
 
 
 @pytest.mark.parametrize("token", ["pm_card_visa", "cus_1/pm_card_visa"], ids=["a card", "a customer's card"])
 async def test_a_charge(provider: StripeProvider, checker: Checker, token: str) -> None:
-    assert taken(await provider.ask(opened(request("a/1", token=token)), None, REQUESTED_MS))
-    assert checker.asked() == ["POST /v1/payment_intents"]
+    assert accepted(await provider.execute(opened(request("a/1", token=token)), None, REQUESTED_MS))
+    assert checker.requests() == ["POST /v1/payment_intents"]
 
 
 async def test_a_look_up(provider: StripeProvider, checker: Checker) -> None:
     """Search, and retrieval of what it found."""
-    assert taken(await provider.ask(replace(opened(request("a/1")), attempts=1), None, REQUESTED_MS))
-    assert checker.asked() == ["GET /v1/payment_intents", "GET /v1/payment_intents"]
+    assert accepted(await provider.execute(replace(opened(request("a/1")), attempts=1), None, REQUESTED_MS))
+    assert checker.requests() == ["GET /v1/payment_intents", "GET /v1/payment_intents"]
 
 
 async def test_a_pending_payment(provider: StripeProvider, checker: Checker) -> None:
-    assert taken(await provider.ask(replace(opened(request("a/1")), reference="pi_1"), None, REQUESTED_MS))
-    assert checker.asked() == ["GET /v1/payment_intents"]
+    assert accepted(await provider.execute(replace(opened(request("a/1")), reference="pi_1"), None, REQUESTED_MS))
+    assert checker.requests() == ["GET /v1/payment_intents"]
 
 
 async def test_a_refund_and_its_look_up(provider: StripeProvider, checker: Checker) -> None:
     row = opened(refund("a/r/1", "a/1"))
     for one in (row, replace(row, attempts=1), replace(row, reference="re_1")):
-        assert isinstance(await provider.ask(one, "pi_1", REQUESTED_MS), Succeeded | Pending)
-    assert checker.asked() == ["POST /v1/refunds", "GET /v1/refunds", "POST /v1/refunds", "GET /v1/refunds"]
+        assert isinstance(await provider.execute(one, "pi_1", REQUESTED_MS), Succeeded | Pending)
+    assert checker.requests() == ["POST /v1/refunds", "GET /v1/refunds", "POST /v1/refunds", "GET /v1/refunds"]
 
 
 async def test_a_confirmation(provider: StripeProvider) -> None:
@@ -84,11 +85,11 @@ async def test_a_cancellation(provider: StripeProvider) -> None:
     assert (await provider._intents.cancel_async("pi_1")).object == "payment_intent"
 
 
-async def test_a_wrong_shape_would_be_seen(provider: StripeProvider) -> None:
+async def test_a_wrong_shape_is_detected(provider: StripeProvider) -> None:
     wrong = {"amount": 100, "currency": "usd", "payment_methods": "pm_1"}
     with pytest.raises(stripe.InvalidRequestError, match="validation error"):
         await provider._intents.create_async(wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_what_was_built_is_no_part_of_the_project() -> None:
+def test_the_built_program_is_not_part_of_the_project() -> None:
     assert (HOME / ".gitignore").read_text() == "*\n"

@@ -1,4 +1,4 @@
-"""The Stripe provider against a server that remembers keys, loses answers and counts what it charged."""
+"""The Stripe provider against a server that remembers keys, loses responses and counts charges."""
 
 import threading
 from collections.abc import AsyncIterator
@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from payments.outcome import Declined, Outcome, Pending, ProviderRefusesError, Succeeded, Unknown
-from payments.payment import Payment
-from payments.settle import settle
-from payments.stripe_provider import KEY_LIFE_MS, StripeProvider, idempotency_key
+from payments.adapter.changes import apply_outcome
+from payments.outcome import Declined, Outcome, Pending, ProviderAccessError, Succeeded, Unknown
+from payments.payment_state import PaymentState
+from payments.providers.stripe import KEY_LIFE_MS, StripeProvider, idempotency_key
 from schemas.instant import DAY_MS, HOUR_MS, to_millis
 from tests.payments.requests import opened, refund, request
 from tests.payments.stripe_server import API_KEY, StripeServer
@@ -25,34 +25,36 @@ async def stripe(server: StripeServer) -> AsyncIterator[StripeProvider]:
     await provider.close()
 
 
-def payment(payment_id: str = "a-1/buy/1", token: str = "cus_1/pm_card_visa", micros: int = 20_000_000) -> Payment:
+def payment(payment_id: str = "a-1/buy/1", token: str = "cus_1/pm_card_visa", micros: int = 20_000_000) -> PaymentState:
     return opened(request(payment_id, token=token, amount_micros=micros), NOW_MS)
 
 
-async def asked(stripe: StripeProvider, row: Payment, now_ms: int = NOW_MS, refunded: str | None = None) -> Outcome:
-    return await stripe.ask(row, refunded, now_ms)
+async def execute(
+    stripe: StripeProvider, row: PaymentState, now_ms: int = NOW_MS, refunded: str | None = None
+) -> Outcome:
+    return await stripe.execute(row, refunded, now_ms)
 
 
-async def test_a_payment_is_charged_once_however_often_it_is_asked_for(
+async def test_a_payment_is_charged_once_however_often_it_is_executed(
     stripe: StripeProvider, server: StripeServer
 ) -> None:
     row = payment()
-    first = await asked(stripe, row)
+    first = await execute(stripe, row)
     assert first == Succeeded("pi_1", (server.created_at + 1) * 1_000)
-    assert await asked(stripe, row) == first
+    assert await execute(stripe, row) == first
     assert server.charges() == {"a-1/buy/1": 1}
 
 
-async def test_after_the_key_s_life_it_is_looked_for_before_it_is_made(
+async def test_after_the_key_expires_a_payment_is_searched_before_it_is_made(
     stripe: StripeProvider, server: StripeServer
 ) -> None:
     row = payment("a-1/buy/it's \\ odd")
-    await asked(stripe, row)
+    await execute(stripe, row)
     server.forget_keys()
-    assert isinstance(await asked(stripe, row, NOW_MS + KEY_LIFE_MS + 1), Succeeded)
+    assert isinstance(await execute(stripe, row, NOW_MS + KEY_LIFE_MS + 1), Succeeded)
     assert server.charges().total() == 1
     other = payment("a-1/buy/2")
-    assert isinstance(await asked(stripe, other, NOW_MS + KEY_LIFE_MS + 1), Succeeded)
+    assert isinstance(await execute(stripe, other, NOW_MS + KEY_LIFE_MS + 1), Succeeded)
     assert server.charges().total() == 2
 
 
@@ -62,10 +64,10 @@ async def test_where_stripe_has_no_search_the_key_protects_and_after_it_nothing_
     server.can_search = False
     server.failures.append((503, False))
     row = payment()
-    waiting = settle(row, await asked(stripe, row), NOW_MS)
-    assert isinstance(await asked(stripe, waiting, NOW_MS + KEY_LIFE_MS + 1), Unknown)
+    waiting = apply_outcome(row, await execute(stripe, row), NOW_MS)
+    assert isinstance(await execute(stripe, waiting, NOW_MS + KEY_LIFE_MS + 1), Unknown)
     assert server.charges().total() == 0
-    assert isinstance(await asked(stripe, waiting), Succeeded)
+    assert isinstance(await execute(stripe, waiting), Succeeded)
 
 
 @pytest.mark.parametrize("charged", [False, True], ids=["before the charge", "after the charge"])
@@ -75,33 +77,33 @@ async def test_a_failure_is_no_decline_and_no_second_charge(
 ) -> None:
     server.failures.append((status, charged))
     row = payment()
-    outcome = await asked(stripe, row)
+    outcome = await execute(stripe, row)
     assert isinstance(outcome, Unknown)
-    assert "pm_secret" not in outcome.what
-    assert isinstance(await asked(stripe, settle(row, outcome, NOW_MS)), Succeeded)
+    assert "pm_secret" not in outcome.detail
+    assert isinstance(await execute(stripe, apply_outcome(row, outcome, NOW_MS)), Succeeded)
     assert server.charges() == {"a-1/buy/1": 1}
 
 
-async def test_an_answer_that_never_came_is_unknown(server: StripeServer) -> None:
+async def test_a_response_that_never_came_is_unknown(server: StripeServer) -> None:
     hurried = StripeProvider(API_KEY, server.url, timeout_s=0.3)
     came_back = threading.Event()
 
     def keep_waiting(_: str) -> None:
         came_back.wait(30)
 
-    server.before_answer = keep_waiting
+    server.before_response = keep_waiting
     row = payment()
-    outcome = await asked(hurried, row)
+    outcome = await execute(hurried, row)
     assert isinstance(outcome, Unknown)
     came_back.set()
-    assert isinstance(await asked(hurried, settle(row, outcome, NOW_MS)), Succeeded)
+    assert isinstance(await execute(hurried, apply_outcome(row, outcome, NOW_MS)), Succeeded)
     assert server.charges() == {"a-1/buy/1": 1}
     await hurried.close()
 
 
-async def test_nobody_there_is_unknown() -> None:
+async def test_an_unreachable_stripe_is_unknown() -> None:
     alone = StripeProvider(API_KEY, "http://127.0.0.1:9", timeout_s=5)
-    assert isinstance(await asked(alone, payment()), Unknown)
+    assert isinstance(await execute(alone, payment()), Unknown)
     await alone.close()
 
 
@@ -114,60 +116,60 @@ async def test_nobody_there_is_unknown() -> None:
         ("pm_gone", "invalid_request: resource_missing, payment_method", False),
     ],
 )
-async def test_c14_declines_are_told_apart(
+async def test_c14_declines_are_classified(
     stripe: StripeProvider, server: StripeServer, token: str, reason: str, retryable: bool
 ) -> None:
     row = payment(token=token)
-    outcome = await asked(stripe, row)
+    outcome = await execute(stripe, row)
     assert isinstance(outcome, Declined)
     assert outcome.reason.startswith(reason)
     assert outcome.retryable == retryable
-    assert await asked(stripe, row) == outcome
+    assert await execute(stripe, row) == outcome
     if token != "pm_gone":
-        # Found by look-up it says the same as when it was made.
-        assert await asked(stripe, replace(row, attempts=1)) == outcome
+        # A look-up gives the same outcome as the attempt.
+        assert await execute(stripe, replace(row, attempts=1)) == outcome
     assert server.charges().total() == 0
 
 
-async def test_an_amount_that_is_no_whole_number_of_cents_is_declined_and_nothing_is_asked(
+async def test_an_amount_that_is_no_whole_number_of_cents_is_declined_without_a_request(
     stripe: StripeProvider, server: StripeServer
 ) -> None:
-    outcome = await asked(stripe, payment(micros=20_000_001))
+    outcome = await execute(stripe, payment(micros=20_000_001))
     assert outcome == Declined("the amount is not a whole number of the minor units of USD", retryable=False)
     assert server.requests == []
 
 
 async def test_a_wrong_key_declines_nobody(server: StripeServer) -> None:
     stranger = StripeProvider("sk_wrong", server.url, timeout_s=5)
-    with pytest.raises(ProviderRefusesError, match="AuthenticationError, status 401"):
-        await asked(stranger, payment())
+    with pytest.raises(ProviderAccessError, match="AuthenticationError, status 401"):
+        await execute(stranger, payment())
     await stranger.close()
 
 
 async def test_a_slow_payment_is_pending_until_stripe_knows(stripe: StripeProvider, server: StripeServer) -> None:
     row = payment(token="pm_slow")
-    outcome = await asked(stripe, row)
+    outcome = await execute(stripe, row)
     assert outcome == Pending("pi_1")
-    later = settle(row, outcome, NOW_MS)
-    assert await asked(stripe, later) == Pending("pi_1")
+    later = apply_outcome(row, outcome, NOW_MS)
+    assert await execute(stripe, later) == Pending("pi_1")
     server.intents["pi_1"]["status"] = "succeeded"
-    assert isinstance(await asked(stripe, later), Succeeded)
+    assert isinstance(await execute(stripe, later), Succeeded)
 
 
 async def test_a_customer_who_does_not_confirm_within_a_day_has_declined(
     stripe: StripeProvider, server: StripeServer
 ) -> None:
     row = payment(token="pm_acts")
-    waiting = settle(row, await asked(stripe, row), NOW_MS)
-    assert await asked(stripe, waiting, NOW_MS + DAY_MS // 2) == Pending("pi_1")
-    outcome = await asked(stripe, waiting, NOW_MS + DAY_MS + HOUR_MS)
+    waiting = apply_outcome(row, await execute(stripe, row), NOW_MS)
+    assert await execute(stripe, waiting, NOW_MS + DAY_MS // 2) == Pending("pi_1")
+    outcome = await execute(stripe, waiting, NOW_MS + DAY_MS + HOUR_MS)
     assert isinstance(outcome, Declined)
     assert "did not confirm" in outcome.reason
     assert server.intents["pi_1"]["status"] == "canceled"
 
 
-async def test_a_payment_that_was_made_and_never_tried_is_tried(stripe: StripeProvider, server: StripeServer) -> None:
-    assert isinstance(await asked(stripe, payment(token="pm_untried")), Succeeded)
+async def test_a_payment_whose_card_was_never_tried_is_confirmed(stripe: StripeProvider, server: StripeServer) -> None:
+    assert isinstance(await execute(stripe, payment(token="pm_untried")), Succeeded)
     assert server.charges() == {"a-1/buy/1": 1}
 
 
@@ -175,33 +177,33 @@ async def test_a_look_up_that_fails_is_no_decline(stripe: StripeProvider, server
     """As with the key of another Stripe account: everything is missing there."""
     row = replace(payment(), reference="pi_elsewhere")
     server.intents["pi_elsewhere"] = {"id": "pi_elsewhere", "object": "payment_intent", "status": None}
-    assert isinstance(await asked(stripe, row), Unknown)
+    assert isinstance(await execute(stripe, row), Unknown)
 
 
 async def test_a_refund_gives_back_once_with_or_without_the_reference(
     stripe: StripeProvider, server: StripeServer
 ) -> None:
-    await asked(stripe, payment())
+    await execute(stripe, payment())
     row = opened(refund("a-1/refund/1", "a-1/buy/1", amount_micros=12_000_000), NOW_MS)
-    first = await asked(stripe, row, refunded="pi_1")
+    first = await execute(stripe, row, refunded="pi_1")
     assert first == Succeeded("re_1", (server.created_at + 2) * 1_000)
-    assert await asked(stripe, row) == first
+    assert await execute(stripe, row) == first
     server.forget_keys()
-    assert await asked(stripe, row, NOW_MS + KEY_LIFE_MS + 1, "pi_1") == first
+    assert await execute(stripe, row, NOW_MS + KEY_LIFE_MS + 1, "pi_1") == first
     assert [one["amount"] for one in server.refunds.values()] == [1_200]
 
 
 async def test_more_than_was_paid_is_not_given_back(stripe: StripeProvider) -> None:
-    await asked(stripe, payment())
+    await execute(stripe, payment())
     row = opened(refund("a-1/refund/1", "a-1/buy/1", amount_micros=21_000_000), NOW_MS)
-    outcome = await asked(stripe, row, refunded="pi_1")
+    outcome = await execute(stripe, row, refunded="pi_1")
     assert outcome == Declined("invalid_request: charge_already_refunded", retryable=False)
 
 
-async def test_a_refund_of_what_stripe_never_saw_is_looked_for_and_then_declined(stripe: StripeProvider) -> None:
+async def test_a_refund_of_an_unknown_payment_is_searched_and_then_declined(stripe: StripeProvider) -> None:
     row = opened(refund("a-1/refund/1", "a-1/buy/9"), NOW_MS)
-    assert isinstance(await asked(stripe, row), Unknown)
-    outcome = await asked(stripe, replace(row, attempts=8))
+    assert isinstance(await execute(stripe, row), Unknown)
+    outcome = await execute(stripe, replace(row, attempts=8))
     assert isinstance(outcome, Declined)
     assert "does not know the payment" in outcome.reason
 
@@ -223,14 +225,12 @@ def test_any_payment_id_gives_a_key_of_its_own(payment_id: str, expected: str) -
     assert key.isascii()
 
 
-async def test_a_payment_that_changed_under_our_hands_is_no_decline(
-    stripe: StripeProvider, server: StripeServer
-) -> None:
+async def test_a_payment_that_changed_concurrently_is_no_decline(stripe: StripeProvider, server: StripeServer) -> None:
     """Found untried, and paid before it could be confirmed."""
     row = payment(token="pm_untried")
     server.failures.append((500, True))
-    waiting = settle(row, await asked(stripe, row), NOW_MS)
+    waiting = apply_outcome(row, await execute(stripe, row), NOW_MS)
     server.refuse_confirmation = "payment_intent_unexpected_state"
-    assert isinstance(await asked(stripe, waiting), Unknown)
+    assert isinstance(await execute(stripe, waiting), Unknown)
     server.intents["pi_1"]["status"] = "succeeded"
-    assert isinstance(await asked(stripe, waiting), Succeeded)
+    assert isinstance(await execute(stripe, waiting), Succeeded)

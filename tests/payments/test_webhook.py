@@ -10,15 +10,15 @@ import stripe
 from aiohttp import web
 from aiokafka.errors import KafkaTimeoutError
 
-from payments.batch import WebhookNote
-from payments.metrics import Metrics
-from payments.webhook import BODY_BYTES_MAX, PATH, TOLERANCE_S, build_endpoint
+from payments.adapter.changes import WebhookNote
+from payments.adapter.metrics import Metrics
+from payments.adapter.webhook import BODY_BYTES_MAX, PATH, TOLERANCE_S, build_endpoint
 
 OLD, NEW = "whsec_old", "whsec_new"
 
 
 class Endpoint:
-    """A running endpoint, and the notes it was given to keep."""
+    """A running endpoint, and the notes that it published."""
 
     def __init__(self) -> None:
         self.notes: list[WebhookNote] = []
@@ -26,7 +26,7 @@ class Endpoint:
         self.metrics = Metrics(lambda: 0, lambda: 0.0)
         self.url = ""
 
-    async def keep(self, note: WebhookNote) -> None:
+    async def publish(self, note: WebhookNote) -> None:
         if self.broken:
             raise KafkaTimeoutError
         self.notes.append(note)
@@ -43,7 +43,7 @@ class Endpoint:
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
     made = Endpoint()
-    runner = web.AppRunner(build_endpoint((NEW, OLD), made.keep, made.metrics), access_log=None)
+    runner = web.AppRunner(build_endpoint((NEW, OLD), made.publish, made.metrics), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
@@ -62,7 +62,7 @@ def signature(body: bytes, secret: str = NEW, age_s: int = 0) -> str:
     return made
 
 
-async def test_a_signed_event_about_a_payment_is_kept_and_only_then_acknowledged(endpoint: Endpoint) -> None:
+async def test_a_signed_event_about_a_payment_is_published_and_only_then_acknowledged(endpoint: Endpoint) -> None:
     body = event()
     assert await endpoint.send(body, signature(body)) == (200, "taken\n")
     assert endpoint.notes == [WebhookNote("a-1/buy/1", "a-1", "payment_intent.succeeded")]
@@ -76,9 +76,9 @@ async def test_while_secrets_are_rotated_either_signs(endpoint: Endpoint) -> Non
     body = event()
     for secret in (OLD, NEW):
         assert (await endpoint.send(body, signature(body, secret)))[0] == 200
-    status, said = await endpoint.send(body, signature(body, "whsec_other"))
+    status, text = await endpoint.send(body, signature(body, "whsec_other"))
     assert status == 400
-    assert "signature" in said
+    assert "signature" in text
 
 
 GOOD = event()
@@ -86,7 +86,7 @@ GOOD = event()
 
 # The header is made when the case runs: minutes after the tests were collected a signature would be too old.
 @pytest.mark.parametrize(
-    ("body", "signed", "said"),
+    ("body", "signed", "reason"),
     [
         (GOOD.replace(b"a-1", b"a-2"), lambda: signature(GOOD), "No signatures found matching"),
         (GOOD, lambda: signature(GOOD, age_s=TOLERANCE_S + 5), "Timestamp outside the tolerance"),
@@ -98,11 +98,11 @@ GOOD = event()
     ],
     ids=["tampered", "old", "unsigned", "nonsense", "no signature", "not text", "not JSON"],
 )
-async def test_what_stripe_did_not_sign_is_refused_with_the_reason(
-    endpoint: Endpoint, body: bytes, signed: Callable[[], str | None], said: str
+async def test_a_body_that_stripe_did_not_sign_is_refused_with_the_reason(
+    endpoint: Endpoint, body: bytes, signed: Callable[[], str | None], reason: str
 ) -> None:
     status, text = await endpoint.send(body, signed())
-    assert (status, said in text) == (400, True), text
+    assert (status, reason in text) == (400, True), text
     assert endpoint.notes == []
     assert endpoint.counted("refused") == 1
 
@@ -117,7 +117,7 @@ async def test_a_body_too_large_is_not_read(endpoint: Endpoint) -> None:
 @pytest.mark.parametrize(
     "metadata", [{}, {"payment_id": "p"}, {"payment_id": "p", "account_id": "not an id"}, {"account_id": "a-1"}]
 )
-async def test_an_event_about_something_else_is_acknowledged_and_left(
+async def test_an_event_about_something_else_is_acknowledged_and_ignored(
     endpoint: Endpoint, metadata: dict[str, str]
 ) -> None:
     body = event(metadata)
@@ -126,7 +126,7 @@ async def test_an_event_about_something_else_is_acknowledged_and_left(
     assert endpoint.counted("not_ours") == 1
 
 
-async def test_an_object_without_metadata_is_left(endpoint: Endpoint) -> None:
+async def test_an_object_without_metadata_is_ignored(endpoint: Endpoint) -> None:
     body = json.dumps({"id": "evt_1", "object": "event", "type": "x", "data": {"object": {"id": "b"}}}).encode()
     assert (await endpoint.send(body, signature(body)))[0] == 200
     body = json.dumps({"id": "evt_1", "object": "event", "type": "x"}).encode()

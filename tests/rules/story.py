@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import msgspec
 
+from backoffice.replay import replay_lines, snapshot_lines
 from schemas.plan import Catalogue, CreditsPlan, load_catalogue
-from stream.replay import replay_lines, snapshot_lines
 
 Event = dict[str, Any]
 SIGNUP = "2026-01-01T00:00:00Z"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream.replay import replay_lines, snapshot_lines
+from backoffice.replay import replay_lines, snapshot_lines
 from tests.rules.story import ALL, BOTH, SIGNUP, Story, later, only, opened, usd
 
 HORIZON_MS = 35 * 86_400_000
@@ -160,7 +160,7 @@ REFUSALS: dict[str, tuple[Callable[[], Story], str]] = {
     "a cancellation": (lambda: opened().says("subscription-cancel-requested", reason="x"), "no_subscription"),
     "a resumption": (lambda: opened().says("subscription-resume-requested"), "no_subscription"),
     "from the future": (
-        lambda: opened().ticks().is_granted(5, at=later(SIGNUP, minutes=5, milliseconds=1)),
+        lambda: opened().ticks().is_granted(5, at=later(SIGNUP, minutes=5, milliseconds=1), arrived_at=SIGNUP),
         "future_time",
     ),
     "an unknown type": (lambda: opened().says("call-paused", call_id="c1"), "unknown_type"),

@@ -137,17 +137,6 @@ def test_g02_a_tick_that_passes_several_boundaries_processes_each_in_order() -> 
     assert [fact["caused_by"] for fact in stuck] == [story.inputs[-1]["id"]] * 3
 
 
-# Units: milliseconds ahead of the clock. 5 minutes are accepted, one more millisecond is not (P17).
-@pytest.mark.parametrize(
-    ("ahead_ms", "refusal"), [(300_000, None), (300_001, "future_time"), (-40 * 86_400_000, None), (0, None)]
-)
-def test_g02_an_input_may_be_five_minutes_ahead_of_the_clock(ahead_ms: int, refusal: str | None) -> None:
-    story = opened().ticks(days=1)
-    assert story.switches("live_agent").inputs[-1]
-    story.says("redirect-set", redirect_to="+15550100", at=later(story.now, milliseconds=ahead_ms))
-    assert story.refusal() == refusal
-
-
 def test_g02_before_the_first_tick_nothing_is_in_the_future_or_too_late() -> None:
     story = opened("live_agent", credit=5)
     assert story.ends("old", started="1999-01-01T00:00:00Z", used=["live_agent"]).refusal() is None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream.replay import replay_lines, snapshot_lines
+from backoffice.replay import replay_lines, snapshot_lines
 from tests.agents.partition import Partition, facts_of
 from tests.rules.story import SIGNUP, Story, later, only, usd
 from tests.rules.subscriber import FEBRUARY, MARCH, Subscriber, paying, subscriber
@@ -204,7 +204,7 @@ REFUSALS: dict[str, tuple[Callable[[], Story], str]] = {
         "unknown_purchase",
     ),
     "from the future": (
-        lambda: paying().ticks().changes_plan("dental", at=later(SIGNUP, minutes=5, milliseconds=1)),
+        lambda: paying().ticks().changes_plan("dental", at=later(SIGNUP, minutes=5, milliseconds=1), arrived_at=SIGNUP),
         "future_time",
     ),
 }

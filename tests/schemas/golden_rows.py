@@ -8,9 +8,11 @@ from schemas.account import Account, Card, Hole, Period, Refill, RefillSetting, 
 from schemas.call import Call, End, Rated, Reclassification
 from schemas.plan import CreditsPlan, MinutesPlan
 from schemas.rows import (
+    CHECKPOINT_KEY,
     CLOCK_KEY,
     Bill,
     Billing,
+    Checkpoint,
     Clock,
     FeeLine,
     Invoice,
@@ -92,6 +94,7 @@ ROWS: dict[str, tuple[str, Row]] = {
     "account-new": ("acme", NEW_ACCOUNT),
     "call": (call_key("acme", "c1"), CALL),
     "call-open": (call_key("acme", "c2"), OPEN_CALL),
+    "checkpoint": (CHECKPOINT_KEY, Checkpoint(4_711, 12, {"USD": -5_990_000}, {"USD": 9_000_000}, {"USD": 3_000_000})),
     "clock": (CLOCK_KEY, Clock(1_767_225_600_000)),
     "seen-input": (seen_key("acme", "i1"), SeenInput(1_770_249_600_001)),
     "seen-grant": (grant_key("acme", "g1"), SeenGrant(5_000_000)),
@@ -144,7 +147,26 @@ WITH_MINUTES: dict[str, tuple[str, Row]] = {
     "invoice": (invoice_key("acme", 1), Invoice(49_000_000, 230_000)),
     "terms-minutes": (terms_key("dental", 1), Terms(MinutesPlan(display_name="Dental", included_minutes=300))),
 }
-READ = ROWS | WITH_MINUTES
+
+# The same with the fields that timed work in slices brought.
+WITH_TICKS: dict[str, tuple[str, Row]] = {
+    "account-ticks": ("acme", replace(WITH_MINUTES["account-minutes"][1], ticks_from_ms=1_767_225_660_001)),
+    "account-new-ticks": ("acme", NEW_ACCOUNT),
+    "clock-ticks": (
+        CLOCK_KEY,
+        Clock(FEBRUARY_MS + 2_000, ((FEBRUARY_MS, "tick-1"), (FEBRUARY_MS + 2_000, "tick-2"))),
+    ),
+    "payment-ticks": (
+        payment_key("acme", "acme/purchase/p1"),
+        replace(WITH_MINUTES["payment-minutes"][1], requested_at_ms=1_767_225_600_000),
+    ),
+}
+READ = ROWS | WITH_MINUTES | WITH_TICKS
 
 # What is written today; the files of these before they had more fields are read all the same.
-WRITTEN = {name: row for name, row in READ.items() if f"{name}-minutes" not in WITH_MINUTES or name == "terms"}
+_GROWN = {
+    *(name.removesuffix("-minutes") for name in WITH_MINUTES if name != "terms-minutes"),
+    *(name.removesuffix("-ticks") for name in WITH_TICKS),
+    *(name.removesuffix("-ticks") + "-minutes" for name in WITH_TICKS),
+}
+WRITTEN = {name: row for name, row in READ.items() if name not in _GROWN}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.instant import format_instant, parse_instant
+from schemas.instant import format_instant, parse_instant, parse_rfc3339
 
 LAST_MS = 32_503_679_999_999  # 2999-12-31T23:59:59.999Z
 
@@ -100,3 +100,47 @@ def test_g02_any_other_form_is_refused(text: object) -> None:
 def test_g02_remembered_minutes_are_bounded_and_right() -> None:
     for n in range(10_000):
         assert parse_instant(format_instant(n * 60_000)) == n * 60_000
+
+
+@pytest.mark.parametrize(
+    ("text", "millis"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01t00:00:00z", 0),
+        ("1970-01-01T00:00:00-00:00", 0),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1970-01-01T00:00:00.000999999Z", 0),
+        ("1970-01-01T00:00:00.1Z", 100),
+        ("1970-01-01T00:00:00.12345Z", 123),
+        ("2016-12-31T23:59:60Z", 1_483_228_799_999),
+        ("2016-12-31T23:59:60.5Z", 1_483_228_799_999),
+        ("2999-12-31T23:59:59.999Z", LAST_MS),
+    ],
+)
+def test_g02_any_rfc_3339_time_in_milliseconds(text: str, millis: int) -> None:
+    assert parse_rfc3339(text) == millis
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1970-01-01T00:00:00.0000000000Z",
+        "1970-01-01T00:00:00.Z",
+        "1970-01-01 00:00:00Z",
+        "1970-01-01T00:00:00",
+        "1970-01-01T00:00:61Z",
+        "1970-01-01T00:00:00+24:00",
+        "1970-01-01T00:00:00+0100",
+        "1970-01-01T00:00:00+01:00",
+        "1969-12-31T23:00:00-23:59",
+        "2999-12-31T23:59:59-00:01",
+        "2026-02-30T00:00:00Z",
+        "2026-01-31T10:00:00Z\n",
+        "٢٠٢٦-01-31T10:00:00Z",
+        0,
+        None,
+    ],
+)
+def test_g02_what_is_no_rfc_3339_time_of_these_years(text: object) -> None:
+    with pytest.raises(ValueError, match=r"expected|calendar"):
+        parse_rfc3339(text)

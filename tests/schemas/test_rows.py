@@ -80,7 +80,7 @@ def test_rows_are_small() -> None:
     sizes = {name: len((GOLDEN / f"{name}.row").read_bytes()) for name in WRITTEN}
     assert sizes["call-open-minutes"] < 100
     assert sizes["seen-input"] < 32
-    assert sizes["account-new-minutes"] < 120
+    assert sizes["account-new-ticks"] < 120
 
 
 CALL_KEY, CALL_ROW = ROWS["call"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import orjson
 
+from backoffice.replay import replay_lines, snapshot_lines
 from schemas.plan import Catalogue, load_catalogue
-from stream.replay import replay_lines, snapshot_lines
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 CATALOGUE = load_catalogue(GOLDEN / "plans.toml")

@@ -7,12 +7,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from backoffice.replay import replay_lines, snapshot_lines
 from demo.traffic import TrafficSettings, records
 from schemas.codec import TYPES as INPUTS
 from schemas.codec import Unreadable, decode_input
 from schemas.instant import parse_instant
 from schemas.wire.generate import documents
-from stream.replay import replay_lines, snapshot_lines
+from stream.ops.metric_table import DEAD_LETTER_CODES
 from tests.wire.golden_files import THEMES, catalogue_of, inputs_of
 from tests.wire.published import SUFFIX, TYPES, WIRE, errors, is_published, read_schema
 
@@ -54,6 +55,10 @@ def encoded(event: object) -> bytes:
 def test_the_files_are_what_the_types_give() -> None:
     texts = {path.name: path.read_text(encoding="utf-8") for path in WIRE.glob(f"*{SUFFIX}")}
     assert texts == documents(), "stale: run python -m schemas.wire"
+
+
+def test_every_code_of_a_dead_letter_is_published() -> None:
+    assert set(read_schema("dead-letter")["properties"]["code"]["enum"]) == set(DEAD_LETTER_CODES)
 
 
 def test_every_type_of_the_wire_has_a_schema() -> None:

@@ -1,0 +1,150 @@
+"""The gate: whether a call may connect, and with which paid features. Rules C8, C9 and P1."""
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from agents.wallet.billing.subscription import admits_calls
+from agents.wallet.rating.credits import charge_of
+from agents.wallet.turn import Decision, Effect, Turn, View, forgotten_at_ms
+from schemas.account import Account
+from schemas.call import ADMITTED, REDIRECTED, Call
+from schemas.facts import CallAdmitted, CallRedirected, FundsNeeded
+from schemas.inputs import CallStarted
+from schemas.instant import format_instant
+from schemas.plan import CreditsPlan
+from schemas.rows import call_key
+
+
+def start_call(turn: Turn, event: CallStarted) -> Effect:
+    """Decide on a call before it connects. A call that has started or ended before is a repeat. Rules P6 and P7."""
+    known = turn.call(event.call_id)
+    if known is not None and (known.end is not None or known.input_ids):
+        return Effect.REPEAT
+    plan = turn.plan
+    period = turn.period(event.occurred_at_ms)
+    ordinal = period.counted_calls + period.open_calls + 1
+    active = active_features(turn)
+    if isinstance(plan, CreditsPlan):
+        reason = _redirect_reason(turn, plan, ordinal, active)
+    else:
+        reason = None if admits_calls(turn.account.subscription, turn.at_ms) else "subscription_ended"
+    call = Call(
+        input_ids=(event.id,),
+        gate=REDIRECTED if reason else ADMITTED,
+        started_at_ms=int(event.occurred_at_ms),
+        period_start_ms=period.start_ms,
+        plan=turn.account.plan,
+        plan_version=turn.view.catalogue.version,
+        due_ms=event.occurred_at_ms + plan.longest_call_ms,
+        reclassification=None if known is None else known.reclassification,
+    )
+    turn.keeps_id = True
+    if reason:
+        turn.put_call(event.call_id, replace(call, due_ms=forgotten_at_ms(turn.view, call.due_ms)))
+        _redirect(turn, event.call_id, reason)
+    elif isinstance(plan, CreditsPlan):
+        _admit(turn, event.call_id, call, plan, ordinal, active)
+    else:
+        _connect(turn, event.call_id, replace(call, features=active), "subscription")
+    return Effect.APPLIED
+
+
+def _admit(turn: Turn, call_id: str, call: Call, plan: CreditsPlan, ordinal: int, active: tuple[str, ...]) -> None:
+    """Admit the call and hold the most that it can cost. Rules C8 and C9."""
+    holds_extra = plan.admission == "available" and "extra_calls" in active and ordinal > plan.included_calls
+    hold_micros = _hold_micros(plan, active, holds_extra=holds_extra)
+    period = turn.period(call.started_at_ms)
+    extra_calls = period.open_extra_calls + holds_extra
+    turn.put_period(replace(period, open_calls=period.open_calls + 1, open_extra_calls=extra_calls))
+    held = replace(call, features=active, hold_micros=hold_micros, held_extra=holds_extra)
+    _connect(turn, call_id, held, "included" if ordinal <= plan.included_calls else "credits")
+
+
+def _connect(turn: Turn, call_id: str, call: Call, reason: str) -> None:
+    turn.put_call(call_id, replace(call, open=True))
+    account, held_micros = turn.account, turn.account.held_micros + call.hold_micros
+    turn.account = replace(account, held_micros=held_micros, open_calls=account.open_calls + 1)
+    turn.emit(
+        CallAdmitted(
+            id=f"{turn.account_id}/{call_id}/admitted",
+            **turn.common,
+            call_id=call_id,
+            reason=reason,
+            features_enabled=call.features,
+            hold_micros=call.hold_micros,
+            currency=account.currency,
+        )
+    )
+
+
+def active_features(turn: Turn) -> tuple[str, ...]:
+    """The switches that are on. On a credits plan none while there is nothing to pay with. Rules C7 and C8."""
+    features, plan = turn.account.features, turn.plan
+    if not features or not isinstance(plan, CreditsPlan):
+        return features
+    by_balance = plan.admission == "balance"
+    spendable_micros = turn.account.balance_micros if by_balance else turn.available_micros
+    return features if spendable_micros > 0 else ()
+
+
+def _redirect_reason(turn: Turn, plan: CreditsPlan, ordinal: int, active: tuple[str, ...]) -> str | None:
+    """Why the call does not connect, None if it does. A switch that is off comes before an empty wallet (rule P1)."""
+    if ordinal <= plan.included_calls:
+        return None
+    if "extra_calls" not in turn.account.features:
+        return "extra_calls_off"
+    return None if active else "insufficient_balance"
+
+
+def _hold_micros(plan: CreditsPlan, active: tuple[str, ...], *, holds_extra: bool) -> int:
+    """The most that the admitted call can cost. Holds keep the balance above minus one cap. Rule C9."""
+    if plan.admission == "balance":
+        return 0
+    most = plan.live_agent_micros * ("live_agent" in active)
+    most += plan.appointment_booking_micros * ("appointment_booking" in active)
+    most += plan.extra_call_micros * holds_extra
+    return charge_of(plan, most)
+
+
+def _redirect(turn: Turn, call_id: str, reason: str) -> None:
+    """Redirect the call. The first one of an episode of an empty wallet emits `funds-needed`. Rules C15 and P10."""
+    account = turn.account
+    turn.emit(_redirected(turn.account_id, account, turn.at, turn.cause, call_id, reason))
+    if reason != "insufficient_balance":
+        return
+    turn.account = replace(account, redirected_calls=account.redirected_calls + 1)
+    if account.redirected_calls == 0:
+        turn.emit(FundsNeeded(id=turn.next_alert_id(), **turn.common, redirected_calls=1))
+
+
+def redirect_unknown_account(view: View, event: CallStarted) -> Decision:
+    """Redirect a call of an account that is not open. It stays redirected if the account is opened later. The call may
+    be older than the correction horizon, so it is remembered from its instant on. Rules X1 and X3.
+    """
+    key = call_key(event.account_id, event.call_id)
+    if view.get(key) is not None:
+        return Decision(repeat=True)
+    instant_ms = max(event.occurred_at_ms, view.clock_ms or 0)
+    call = Call(
+        input_ids=(event.id,),
+        gate=REDIRECTED,
+        started_at_ms=int(event.occurred_at_ms),
+        due_ms=forgotten_at_ms(view, instant_ms),
+    )
+    at = format_instant(event.occurred_at_ms)
+    fact = _redirected(event.account_id, None, at, event.id, event.call_id, "unknown_account")
+    return Decision({key: call}, [fact])
+
+
+def _redirected(
+    account_id: str, account: Account | None, at: str, cause: str, call_id: str, reason: str
+) -> CallRedirected:
+    return CallRedirected(
+        id=f"{account_id}/{call_id}/redirected",
+        account_id=account_id,
+        occurred_at=at,
+        caused_by=cause,
+        call_id=call_id,
+        reason=reason,
+        redirect_to=UNSET if account is None or account.redirect_to is None else account.redirect_to,
+    )

@@ -1,0 +1,67 @@
+"""The upgrade hint: suggests another plan after extra calls in several consecutive periods. Rules C16 and P18."""
+
+from msgspec.structs import replace
+
+from agents.wallet.rating.compare import cost_period
+from agents.wallet.turn import Turn
+from schemas.account import Period
+from schemas.call import Call
+from schemas.facts import PlanCost, UpgradeSuggested
+from schemas.instant import format_instant
+
+
+def check_upgrade_hint(turn: Turn) -> None:
+    """Suggest once per streak, when the first extra call is charged in the period that completes it."""
+    for start_ms in sorted(set(turn.extra_call_periods)):
+        period = turn.period(start_ms)
+        streak = _streak(turn.periods, period)
+        if period.extra_calls_charged == 1 and _is_new(turn, streak):
+            _suggest(turn, period)
+
+
+def _is_new(turn: Turn, streak: list[Period]) -> bool:
+    long_enough = len(streak) >= turn.view.catalogue.rules.upgrade_hint_periods
+    return long_enough and not any(period.upgrade_hinted for period in streak)
+
+
+def _suggest(turn: Turn, period: Period) -> None:
+    turn.put_period(replace(period, upgrade_hinted=True))
+    calls = _calls_of(turn, period)
+    costs = [
+        PlanCost(name, cost_period(plan, calls).total_micros)
+        for name, plan in sorted(turn.view.catalogue.plans.items())
+        if name != turn.account.plan
+    ]
+    turn.emit(
+        UpgradeSuggested(
+            id=turn.next_alert_id(),
+            **turn.common,
+            period_start=format_instant(period.start_ms),
+            calls=len(calls),
+            cost_micros=period.inbound_micros + period.outbound_micros + period.web_micros,
+            other_plans=tuple(costs),
+            currency=turn.account.currency,
+        )
+    )
+
+
+def _streak(periods: tuple[Period, ...], around: Period) -> list[Period]:
+    """The consecutive periods with charged extra calls that contain `around`."""
+    run: list[Period] = []
+    for period in periods:
+        if run and (run[-1].end_ms != period.start_ms or not period.extra_calls_charged):
+            if run[-1].start_ms >= around.start_ms:
+                return run
+            run = []
+        if period.extra_calls_charged:
+            run.append(period)
+    return run
+
+
+def _calls_of(turn: Turn, period: Period) -> list[Call]:
+    """The counted calls of the period, the one being charged included, in order."""
+    ranked = [call_id for _, call_id in turn.view.ranked(turn.account_id, period.start_ms)]
+    changed = [key.rpartition("/")[2] for key, row in turn.rows.items() if type(row) is Call and row.ordinal]
+    calls = (turn.call(call_id) for call_id in dict.fromkeys([*ranked, *changed]))
+    counted = [c for c in calls if c is not None and c.ordinal and c.period_start_ms == period.start_ms]
+    return sorted(counted, key=lambda call: call.started_at_ms)

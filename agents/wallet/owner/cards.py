@@ -1,0 +1,72 @@
+"""Payment methods: one default, and only tokens are stored. Rules M9 and P15."""
+
+from msgspec.structs import replace
+
+from agents.wallet.billing.bills import request_waiting_bills
+from agents.wallet.billing.subscription import is_running
+from agents.wallet.funds.payment import find_card, no_card
+from agents.wallet.funds.refill import rearm
+from agents.wallet.turn import Effect, Refusal, Turn
+from schemas.account import Card
+from schemas.inputs import PaymentMethodAdded, PaymentMethodDefaulted, PaymentMethodRemoved
+
+# An owner has a handful. Without a bound a faulty sender could make the account's row grow for ever.
+CARDS_MAX = 32
+
+
+def add_card(turn: Turn, event: PaymentMethodAdded) -> Effect | Refusal:
+    """Add a card, or replace the card with the same id. The first card is the default. Rule P15."""
+    card = Card(
+        event.payment_method_id, event.token, event.brand, event.last4, int(event.exp_month), int(event.exp_year)
+    )
+    cards = turn.account.cards
+    known = find_card(turn.account, event.payment_method_id)
+    if known is not None:
+        turn.account = replace(turn.account, cards=tuple(card if c is known else c for c in cards))
+        if known != card and turn.account.default_card == card.payment_method_id:
+            _use_new_default(turn)
+        return Effect.APPLIED
+    if len(cards) >= CARDS_MAX:
+        return Refusal("schema_invalid", f"the account has {CARDS_MAX} payment methods: remove one first")
+    turn.account = replace(turn.account, cards=(*cards, card))
+    if not cards:
+        _make_default(turn, card.payment_method_id)
+    return Effect.APPLIED
+
+
+def remove_card(turn: Turn, event: PaymentMethodRemoved) -> Effect | Refusal:
+    """Remove a card. If it was the default, the oldest remaining card becomes the default. The only card cannot be
+    removed while a subscription runs. Rules M9 and P15.
+    """
+    card = find_card(turn.account, event.payment_method_id)
+    if card is None:
+        return no_card(event.payment_method_id)
+    cards = tuple(c for c in turn.account.cards if c is not card)
+    if not cards and is_running(turn.account.subscription):
+        return Refusal("last_payment_method", "the only card stays while the subscription runs: add another one first")
+    turn.account = replace(turn.account, cards=cards)
+    if turn.account.default_card == event.payment_method_id:
+        _make_default(turn, cards[0].payment_method_id if cards else None)
+    return Effect.APPLIED
+
+
+def default_card(turn: Turn, event: PaymentMethodDefaulted) -> Effect | Refusal:
+    """Make a card the default. Rule P15."""
+    if find_card(turn.account, event.payment_method_id) is None:
+        return no_card(event.payment_method_id)
+    _make_default(turn, event.payment_method_id)
+    return Effect.APPLIED
+
+
+def _make_default(turn: Turn, payment_method_id: str | None) -> None:
+    if turn.account.default_card == payment_method_id:
+        return
+    turn.account = replace(turn.account, default_card=payment_method_id)
+    if payment_method_id is not None:
+        _use_new_default(turn)
+
+
+def _use_new_default(turn: Turn) -> None:
+    """A new default card re-arms a paused auto-refill and pays what waits for a card. Rules C14 and P11."""
+    rearm(turn)
+    request_waiting_bills(turn)

@@ -1,0 +1,50 @@
+"""Phone numbers with a monthly fee. Rules M13 and P12."""
+
+from msgspec.structs import replace
+
+from agents.wallet.billing.usage import schedule_period_end
+from agents.wallet.turn import Effect, Refusal, Turn
+from schemas.inputs import PhoneNumberAdded, PhoneNumberRemoved
+from schemas.rows import Billing, PhoneNumber
+
+# An account has a handful. Without a bound a faulty sender could make its row grow for ever.
+NUMBERS_MAX = 64
+
+
+def add_number(turn: Turn, event: PhoneNumberAdded) -> Effect | Refusal:
+    """Add a number, or set the fee of a number that the account holds. Rule M13."""
+    billing, at_ms = turn.billing, turn.instant_ms
+    known = _held(billing, event.number)
+    if known is not None and known.removed_at_ms is not None:
+        # It was removed in an earlier period that no tick has ended yet. That period pays the old fee; this is a new
+        # holding.
+        same_period = turn.period(known.removed_at_ms).start_ms == turn.period(at_ms).start_ms
+        known = known if same_period else None
+    if known is None and len(billing.numbers) >= NUMBERS_MAX:
+        return Refusal("schema_invalid", f"the account has {NUMBERS_MAX} phone numbers: remove one first")
+    if known is None:
+        numbers = (*billing.numbers, PhoneNumber(event.number, event.monthly_fee_micros, at_ms))
+    else:
+        held = replace(known, monthly_fee_micros=event.monthly_fee_micros, removed_at_ms=None)
+        numbers = tuple(held if phone is known else phone for phone in billing.numbers)
+    turn.billing = replace(billing, numbers=numbers)
+    schedule_period_end(turn, turn.period(at_ms))
+    return Effect.APPLIED
+
+
+def remove_number(turn: Turn, event: PhoneNumberRemoved) -> Effect | Refusal:
+    """Remove a number. The current period is the last one that pays for it. Rule P12."""
+    billing = turn.billing
+    known = _held(billing, event.number)
+    if known is None:
+        return Refusal("schema_invalid", "`number` is none of the account's phone numbers")
+    if known.removed_at_ms is not None:
+        return Effect.REPEAT
+    gone = replace(known, removed_at_ms=max(turn.instant_ms, known.added_at_ms))
+    turn.billing = replace(billing, numbers=tuple(gone if phone is known else phone for phone in billing.numbers))
+    return Effect.APPLIED
+
+
+def _held(billing: Billing, number: str) -> PhoneNumber | None:
+    """The newest holding of a number."""
+    return next((phone for phone in reversed(billing.numbers) if phone.number == number), None)

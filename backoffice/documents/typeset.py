@@ -1,0 +1,74 @@
+"""Makes the PDF of a page, the same bytes each time: no clock, no randomness, only the typesetter's own fonts. Rule
+M11.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import typst
+
+from backoffice.documents.issued import DocumentError
+from backoffice.documents.page import InvoicePage, Page
+
+_TEMPLATES = Path(__file__).parent
+# PDF/A-2a, for archives: the file includes its fonts, its text and its reading order.
+_ARCHIVAL: Final = "a-2a"
+_PROBE = "probe.typ"
+
+
+@dataclass(frozen=True, slots=True)
+class Typeset:
+    """A PDF. `remark` gives the reason when it is not PDF/A, and is empty when it is."""
+
+    pdf: bytes
+    remark: str = ""
+
+
+def typeset(page: Page) -> Typeset:
+    """The PDF of a page. Raises DocumentError when it cannot be typeset, which only a broken logo causes."""
+    name = "invoice.typ" if isinstance(page, InvoicePage) else "receipt.typ"
+    content = msgspec.json.encode(page).decode()
+    try:
+        return Typeset(_compile(name, content, archival=True))
+    except typst.TypstError as error:
+        remark = _why_not_archival(page, error.message)
+    try:
+        return Typeset(_compile(name, content, archival=False), remark)
+    except typst.TypstError as error:
+        raise DocumentError(f"{page.title} cannot be typeset: {error.message}; is the logo a whole image?") from None
+
+
+def _compile(name: str, content: str, *, archival: bool) -> bytes:
+    pdf = _compiler(name).compile(
+        format="pdf", sys_inputs={"page": content}, pdf_standards=[_ARCHIVAL] if archival else []
+    )
+    assert isinstance(pdf, bytes)
+    return pdf
+
+
+@cache
+def _compiler(name: str) -> typst.Compiler:
+    return typst.Compiler(
+        _TEMPLATES / name, root=_TEMPLATES, font_paths=typst.Fonts(include_system_fonts=False), ignore_system_fonts=True
+    )
+
+
+def _why_not_archival(page: Page, message: str) -> str:
+    text = msgspec.json.encode(msgspec.structs.replace(page, issuer=msgspec.structs.replace(page.issuer, logo=None)))
+    missing = [character for character in sorted(set(text.decode())) if _is_missing(character)]
+    if missing:
+        return f"no font has {' '.join(missing)}: a box stands for each, and the file is no PDF/A"
+    return f"the file is no PDF/A: {message}"
+
+
+def _is_missing(character: str) -> bool:
+    if character.isascii():
+        return False
+    try:
+        _compile(_PROBE, character, archival=True)
+    except typst.TypstError:
+        return True
+    return False

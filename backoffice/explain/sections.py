@@ -1,0 +1,177 @@
+"""The labelled rows of an explanation, below its first sentence: the call, the gate, the charge and who paid it,
+adjustments, ledger, inputs and checks. `minutes_sections` has the rows of minutes plans. Rule G11.
+"""
+
+from collections.abc import Iterator
+
+from backoffice.explain import minutes_sections
+from backoffice.explain.call_history import CallHistory
+from backoffice.explain.check import cap_micros, faults, not_enabled, recompute
+from backoffice.explain.wording import duration, flow, line_row, moment, names, signed
+from schemas.facts import Charge, ChargeAdjusted, MinutesReceipt
+from schemas.money import format_money
+
+_GATE_REASONS = {
+    "included": "it was within the included calls",
+    "credits": "it was beyond the included calls, extra calls were on and there were credits",
+    "subscription": "the subscription was active",
+    "insufficient_balance": "it was beyond the included calls and there were no credits left to use",
+    "extra_calls_off": "it was beyond the included calls and extra calls were switched off",
+    "subscription_ended": "the subscription had ended",
+    "unknown_account": "no account of that id had been opened",
+}
+_CORRECTIONS = {
+    "contradicting_end": "a later end of the call said something else",
+    "reclassified": "the call was marked as {real}",
+    "reranked": "another call of the period came, went or moved, so this one is now call {ordinal}",
+}
+
+
+def sections(history: CallHistory) -> Iterator[tuple[str, list[str]]]:
+    """(label, rows) of each section, in order."""
+    charge, latest = history.charged, history.latest
+    if latest is not None:
+        yield "Call", _call(latest)
+    yield "Gate", _gate(history)
+    if charge is not None:
+        yield "Charge", _charge(charge)
+        yield "Paid", _paid(charge)
+    if latest is not None:
+        if not history.is_by_minutes:
+            off = not_enabled(latest)
+            yield "Not enabled", [f"{names(off)}: used, and not billed" if off else "nothing that was used"]
+        yield "Adjustments", _adjustments(history)
+        yield "Ledger", _ledger(history)
+    yield "Inputs", [_inputs(history)]
+    yield "Check", _check(history)
+
+
+def _call(charge: Charge) -> list[str]:
+    receipt = charge.receipt
+    answered = "not answered" if receipt.answered_at is None else f"answered {moment(receipt.answered_at)}"
+    real = "" if receipt.real else ", marked as not real"
+    how = f"{charge.direction}, {receipt.outcome.replace('_', ' ')}{real}"
+    when = f"started {moment(receipt.started_at)}, {answered}, ended {moment(receipt.ended_at)}"
+    return [
+        f"{how}, plan {charge.plan} (version {charge.plan_version} of the catalogue)",
+        f"{when}: {duration(charge.billable_ms)} billable",
+    ]
+
+
+def _gate(history: CallHistory) -> list[str]:
+    """The decision of the gate and its reason. Rules C8 and P1."""
+    admitted, redirected = history.admitted, history.redirected
+    if redirected is not None:
+        where = f" to {redirected.redirect_to}" if isinstance(redirected.redirect_to, str) else ""
+        why = _GATE_REASONS.get(redirected.reason, redirected.reason)
+        rows = [f"redirected{where} at {moment(redirected.occurred_at)}: {why} ({redirected.reason})"]
+    elif admitted is not None:
+        why = _GATE_REASONS.get(admitted.reason, admitted.reason)
+        active = names(admitted.features_enabled) or "none (switched off, or no credits when it started)"
+        held = format_money(admitted.hold_micros, admitted.currency)
+        rows = [
+            f"admitted at {moment(admitted.occurred_at)}: {why} ({admitted.reason})",
+            f"features cost nothing extra on this plan; {held} held"
+            if admitted.reason == "subscription"
+            else f"paid features active on it: {active}; {held} held",
+        ]
+    elif history.latest is not None and history.latest.receipt.gate == "none":
+        rows = ["its end was reported before its start, if that ever was: charged as if admitted at that moment"]
+    else:
+        recorded = "" if history.latest is None else f"{history.latest.receipt.gate}, says the receipt; "
+        rows = [f"{recorded}the decision itself is not in these facts"]
+    if history.stuck is not None:
+        stuck = history.stuck
+        held = format_money(stuck.hold_micros, stuck.currency)
+        rows.append(f"no end had come by {moment(stuck.occurred_at)}: its hold of {held} was released (call-stuck)")
+    return rows
+
+
+def _charge(charge: Charge) -> list[str]:
+    receipt, currency = charge.receipt, charge.currency
+    published = f"at {moment(charge.occurred_at)}, {charge.id}"
+    if isinstance(receipt.minutes, MinutesReceipt):
+        return [published, *minutes_sections.charge_rows(charge, receipt.minutes)]
+    charged, quantum = (
+        format_money(charge.amount_micros, currency),
+        format_money(receipt.charge_quantum_micros, currency),
+    )
+    unrounded = format_money(receipt.unrounded_micros, currency)
+    change = f"{unrounded}, nothing to round" if unrounded == charged else f"{unrounded} -> {charged}"
+    return [
+        published,
+        *(line_row(line, currency) for line in charge.lines),
+        f"{'charged':<34} {charged:>12}",
+        f"at most {format_money(cap_micros(receipt), currency)} a call; rounded once to {quantum}, halves up: {change}",
+    ]
+
+
+def _paid(charge: Charge) -> list[str]:
+    if isinstance(charge.receipt.minutes, MinutesReceipt):
+        return minutes_sections.paid_rows(charge)
+    before = format_money(charge.balance_before_micros, charge.currency)
+    after = format_money(charge.balance_after_micros, charge.currency)
+    wallet = flow(charge.wallet_micros, charge.currency, "from the wallet", "back to the wallet")
+    card = flow(charge.card_micros, charge.currency, "by card", "back to the card")
+    return [f"{wallet}, {card}", f"balance {before} before, {after} after"]
+
+
+def _adjustments(history: CallHistory) -> list[str]:
+    rows: list[str] = []
+    before: Charge | None = history.charged
+    for adjustment in history.adjustments:
+        rows += _adjustment(before, adjustment)
+        before = adjustment
+    return rows or ["none"]
+
+
+def _adjustment(before: Charge | None, adjustment: ChargeAdjusted) -> list[str]:
+    """One later correction: amount, reason, lines, and the balance before and after it. Rules G6 and C18."""
+    why = _CORRECTIONS.get(adjustment.reason, adjustment.reason).format(
+        real="real" if adjustment.receipt.real else "not real", ordinal=adjustment.ordinal or "out of the count"
+    )
+    amount, minutes = signed(adjustment.amount_micros, adjustment.currency), adjustment.receipt.minutes
+    if isinstance(minutes, MinutesReceipt):
+        changes = minutes_sections.adjustment_rows(before, adjustment, minutes)
+    else:
+        changes = [line_row(line, adjustment.currency) for line in adjustment.lines]
+    return [
+        f"{amount} at {moment(adjustment.occurred_at)}: {why} ({adjustment.reason}, input {adjustment.caused_by})",
+        *(f"  {row}" for row in (*changes, *_paid(adjustment))),
+    ]
+
+
+def _ledger(history: CallHistory) -> list[str]:
+    if not history.has_ledger:
+        return ["no ledger entry of the account is in these facts"]
+    return [
+        f"{entry.entry_id}: {entry.kind} {signed(entry.amount_micros, entry.currency)},"
+        f" balance {format_money(entry.balance_after_micros, entry.currency)} after"
+        for entry in history.entries
+    ] or ["no entry: the wallet did not move" if history.is_by_minutes else "no entry: nothing moved"]
+
+
+def _inputs(history: CallHistory) -> str:
+    """The ids of the inputs that caused the call's facts, in order, each once."""
+    ids = [fact.caused_by for fact in (history.admitted, history.redirected) if fact is not None]
+    for move in history.moves():
+        ids += [*move.receipt.input_ids, move.caused_by]
+    return ", ".join(dict.fromkeys(ids)) or "none"
+
+
+def _check(history: CallHistory) -> list[str]:
+    """The amount recomputed from the receipt beside the charged amount, and everything that does not add up."""
+    latest, found = history.latest, faults(history)
+    if latest is None:
+        return ["nothing was charged, nothing to recompute"]
+    recomputed = format_money(recompute(latest.receipt), latest.currency)
+    charged = format_money(latest.receipt.amount_micros, latest.currency)
+    rows = [f"recomputed: {recomputed}, " + ("the same" if recomputed == charged else f"NOT the {charged} charged")]
+    if isinstance(latest.receipt.minutes, MinutesReceipt):
+        rows.insert(0, minutes_sections.recomputed_row(latest.receipt, latest.receipt.minutes))
+    if found:
+        return [*rows, *(f"DIFFERS: {fault}" for fault in found)]
+    if history.adjustments:
+        rows.append("charge and adjustments make what the call costs now")
+    moved = "what the wallet paid and got back" if history.is_by_minutes else "the same amounts"
+    return [*rows, f"the ledger moved by {moved}"] if history.has_ledger else rows

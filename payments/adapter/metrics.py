@@ -1,0 +1,54 @@
+"""The adapter's metrics. No label carries an account or a payment."""
+
+from collections.abc import Callable
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from stream.ops.metric_table import Meaning
+from stream.ops.metrics import new_registry
+
+REQUESTS = ("new", "repeat", "unreadable")
+ANSWERS = ("succeeded", "declined", "declined_for_now")
+RETRIES = ("pending", "unknown")
+WEBHOOKS = ("taken", "not_ours", "refused")
+# A provider usually takes a second or two, and up to half a minute during an outage.
+SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 80)
+
+METRICS = (
+    Meaning("tollgate_payments_requests_total", "counter", ("outcome",), "Payment requests read, by kind."),
+    Meaning("tollgate_payments_answers_total", "counter", ("outcome",), "Answers committed, by outcome."),
+    Meaning("tollgate_payments_retries_total", "counter", ("why",), "Provider calls that left the payment open."),
+    Meaning("tollgate_payments_provider_seconds", "histogram", (), "Duration of one provider call."),
+    Meaning("tollgate_payments_webhooks_total", "counter", ("outcome",), "Webhooks received, by result."),
+    Meaning("tollgate_payments_open", "gauge", (), "Unanswered payments in the partitions of this process."),
+    Meaning("tollgate_payments_oldest_open_seconds", "gauge", (), "Age of the oldest of them; 0 without one."),
+)
+_BY_NAME = {row.name: row for row in METRICS}
+
+
+class Metrics:
+    """The metrics of one adapter, in their own registry. Every label exists from the start.
+
+    `open_count` and `oldest_open_s` are called at each scrape.
+    """
+
+    def __init__(self, open_count: Callable[[], int], oldest_open_s: Callable[[], float]) -> None:
+        self.registry = new_registry()
+        self.requests = self._counter("tollgate_payments_requests_total", REQUESTS)
+        self.answers = self._counter("tollgate_payments_answers_total", ANSWERS)
+        self.retries = self._counter("tollgate_payments_retries_total", RETRIES)
+        self.webhooks = self._counter("tollgate_payments_webhooks_total", WEBHOOKS)
+        name = "tollgate_payments_provider_seconds"
+        self.provider_seconds = Histogram(name, _BY_NAME[name].meaning, buckets=SECONDS, registry=self.registry)
+        self._gauge("tollgate_payments_open", open_count)
+        self._gauge("tollgate_payments_oldest_open_seconds", oldest_open_s)
+
+    def _counter(self, name: str, known: tuple[str, ...]) -> Counter:
+        row = _BY_NAME[name]
+        counter = Counter(name, row.meaning, row.labels, registry=self.registry)
+        for label in known:
+            counter.labels(label)
+        return counter
+
+    def _gauge(self, name: str, value: Callable[[], float]) -> None:
+        Gauge(name, _BY_NAME[name].meaning, registry=self.registry).set_function(value)

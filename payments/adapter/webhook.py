@@ -1,0 +1,93 @@
+"""Stripe's webhook endpoint: publishes a note for each verified event about a payment, then responds 200.
+
+An event may come twice, late or out of order, so none of its content is used except the payment that it is about. The
+owner of that payment's partition reads the note and queries Stripe. Stripe resends an event without a 200 for days.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+import msgspec
+import stripe
+from aiohttp import web
+from msgspec import convert
+
+from payments.adapter.changes import WebhookNote
+from payments.adapter.metrics import Metrics
+from payments.request import PaymentId
+from schemas.inputs import Id
+from stream import log
+
+logger = log.get("webhooks")
+
+PATH = "/webhooks/stripe"
+# An event is its subject and a little more: a few KB. A larger body is not read.
+BODY_BYTES_MAX = 256 * 1024
+TOLERANCE_S = 300  # An event signed longer ago may be a replayed recording.
+
+PublishNote = Callable[[WebhookNote], Awaitable[None]]
+
+
+class UnverifiedError(Exception):
+    """The body is not signed with any configured secret, or is not an event; the message gives the reason."""
+
+
+class _Metadata(msgspec.Struct):
+    payment_id: PaymentId
+    account_id: Id
+
+
+class _Subject(msgspec.Struct):
+    metadata: _Metadata
+
+
+def verify_event(body: bytes, signature: str | None, secrets: Sequence[str]) -> stripe.Event:
+    """The event in `body`, verified with the first of `secrets` that signed it. Raises UnverifiedError."""
+    refusal = "no webhook secret is set"
+    for secret in secrets:
+        try:
+            event: stripe.Event = stripe.Webhook.construct_event(body, signature, secret, TOLERANCE_S)
+        except stripe.SignatureVerificationError as error:
+            # "Outside the tolerance" means that this secret did sign: a better reason than another secret's mismatch.
+            refusal = refusal if "tolerance" in refusal else str(error.user_message)
+        except ValueError as error:
+            raise UnverifiedError("the body is not an event as JSON") from error
+        else:
+            return event
+    raise UnverifiedError(refusal)
+
+
+def note_from_event(event: stripe.Event) -> WebhookNote | None:
+    """None for an event about anything but a payment of ours: the Stripe account may have other uses."""
+    try:
+        metadata = convert(event.data.object.to_dict(), _Subject).metadata
+    except (msgspec.ValidationError, AttributeError):
+        return None
+    return WebhookNote(metadata.payment_id, metadata.account_id, event.type)
+
+
+def build_endpoint(secrets: Sequence[str], publish_note: PublishNote, metrics: Metrics) -> web.Application:
+    """`publish_note` returns when the note is committed, and otherwise raises OSError or KafkaError: Stripe then gets
+    a 500.
+    """
+
+    async def receive(request: web.Request) -> web.Response:
+        # aiohttp itself responds 413 to a body larger than `client_max_size`.
+        body = await request.read()
+        try:
+            event = verify_event(body, request.headers.get("Stripe-Signature"), secrets)
+        except UnverifiedError as error:
+            metrics.webhooks.labels("refused").inc()
+            logger.warning("webhook refused", reason=str(error))
+            return web.Response(status=HTTPStatus.BAD_REQUEST, text=f"{error}\n")
+        note = note_from_event(event)
+        if note is None:
+            metrics.webhooks.labels("not_ours").inc()
+            return web.Response(text="not about a payment of ours\n")
+        await publish_note(note)
+        metrics.webhooks.labels("taken").inc()
+        return web.Response(text="taken\n")
+
+    app = web.Application(client_max_size=BODY_BYTES_MAX)
+    app.router.add_post(PATH, receive)
+    return app

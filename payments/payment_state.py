@@ -1,0 +1,167 @@
+"""The adapter's row of one payment, committed before each provider request and again with each outcome.
+
+Pure: a row and an outcome give the next row. A row's bytes are a format version, a checksum over key and body, and the
+body as JSON. `sequence` grows with each write, so a restore detects a row that is out of order.
+"""
+
+import struct
+import zlib
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from payments.request import PaymentRequest
+from schemas.instant import DAY_MS, HOUR_MS, SECOND_MS
+from schemas.rows import CorruptRowError
+
+FORMAT = 1
+_HEAD = struct.Struct("<BI")
+
+# How long an answered row is kept: a request can be redelivered for as long as its topic keeps it (35 days), and a
+# refund, which needs the payment's reference, can be requested up to 30 days after the payment.
+REMEMBERED_MS = 70 * DAY_MS
+
+# Pauses before the next attempt, doubled each time: short after an unknown outcome, longer while a payment is pending.
+UNKNOWN_FIRST_MS, UNKNOWN_LAST_MS = SECOND_MS, 5 * 60 * SECOND_MS
+PENDING_FIRST_MS, PENDING_LAST_MS = 5 * SECOND_MS, HOUR_MS
+_DOUBLINGS_MAX = 20  # By then both pauses have reached their maximum.
+
+
+class PaymentState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Money in micros. `requested_at` is the request's `occurred_at`; `received_at_ms` is when the request reached
+    Kafka: the provider cannot know the payment from before that time.
+
+    `due_ms` is when an open payment is executed (again), and when an answered one is forgotten. `reference` is the
+    provider's id, `answered_at_ms` its time. An answered payment keeps no token.
+    """
+
+    payment_id: str
+    account_id: str
+    purpose: str
+    amount_micros: int
+    currency: str
+    token: str = ""
+    refund_of: str | None = None
+    requested_at: str
+    received_at_ms: int = msgspec.field(name="asked_from_ms")  # The name in rows already written.
+    due_ms: int
+    sequence: int = 1
+    attempts: int = 0
+    status: Literal["open", "succeeded", "declined"] = "open"
+    reference: str | None = None
+    answered_at_ms: int = 0
+    reason: str | None = None
+    retryable: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == "open"
+
+
+_decoder = msgspec.json.Decoder(PaymentState)
+
+
+def open_payment(request: PaymentRequest, received_at_ms: int, now_ms: int) -> PaymentState:
+    """The row of a new request, due immediately."""
+    return PaymentState(
+        payment_id=request.payment_id,
+        account_id=request.account_id,
+        purpose=request.purpose,
+        amount_micros=request.amount_micros,
+        currency=request.currency,
+        token=request.token,
+        refund_of=request.refund_of,
+        requested_at=request.occurred_at,
+        received_at_ms=received_at_ms,
+        due_ms=now_ms,
+    )
+
+
+def matches_request(payment: PaymentState, request: PaymentRequest) -> bool:
+    """Whether a redelivered request is the one that opened the payment."""
+    known = (payment.account_id, payment.purpose, payment.amount_micros, payment.currency, payment.refund_of)
+    return known == (
+        request.account_id,
+        request.purpose,
+        request.amount_micros,
+        request.currency,
+        request.refund_of,
+    )
+
+
+def mark_pending(payment: PaymentState, reference: str | None, check_at_ms: int | None, now_ms: int) -> PaymentState:
+    """Due again at `check_at_ms`; without it, after a pause that doubles each time."""
+    pause_ms = _pause_ms(payment.attempts, PENDING_FIRST_MS, PENDING_LAST_MS)
+    due_ms = now_ms + pause_ms if check_at_ms is None else check_at_ms
+    return _next(payment, attempts=payment.attempts + 1, due_ms=due_ms, reference=reference or payment.reference)
+
+
+def mark_unknown(payment: PaymentState, now_ms: int) -> PaymentState:
+    """Due again soon, under the same payment id."""
+    pause_ms = _pause_ms(payment.attempts, UNKNOWN_FIRST_MS, UNKNOWN_LAST_MS)
+    return _next(payment, attempts=payment.attempts + 1, due_ms=now_ms + pause_ms)
+
+
+def make_due(payment: PaymentState, now_ms: int) -> PaymentState:
+    """Due immediately: the provider has signalled a change."""
+    return _next(payment, due_ms=now_ms)
+
+
+def mark_succeeded(payment: PaymentState, reference: str, at_ms: int, now_ms: int) -> PaymentState:
+    """Answered: the money has moved."""
+    return _answered(payment, now_ms, status="succeeded", reference=reference, answered_at_ms=at_ms)
+
+
+def mark_declined(
+    payment: PaymentState, reason: str, reference: str | None, at_ms: int, now_ms: int, *, retryable: bool
+) -> PaymentState:
+    """Answered: the money has not moved."""
+    return _answered(
+        payment,
+        now_ms,
+        status="declined",
+        reference=reference or payment.reference,
+        answered_at_ms=at_ms,
+        reason=reason,
+        retryable=retryable,
+    )
+
+
+def _answered(payment: PaymentState, now_ms: int, **changes: object) -> PaymentState:
+    assert payment.is_open, f"{payment.payment_id!r} has its answer"
+    return _next(payment, token="", attempts=payment.attempts + 1, due_ms=now_ms + REMEMBERED_MS, **changes)
+
+
+def _next(payment: PaymentState, **changes: object) -> PaymentState:
+    return replace(payment, sequence=payment.sequence + 1, **changes)
+
+
+def _pause_ms(attempts: int, first_ms: int, last_ms: int) -> int:
+    return min(last_ms, first_ms << min(attempts, _DOUBLINGS_MAX))
+
+
+def encode_row(payment: PaymentState) -> bytes:
+    body = msgspec.json.encode(payment)
+    return _HEAD.pack(FORMAT, zlib.crc32(payment.payment_id.encode() + body)) + body
+
+
+def decode_row(key: bytes, value: bytes, previous: PaymentState | None) -> PaymentState:
+    """Raises CorruptRowError: trusting a damaged row could charge a card twice."""
+    if len(value) < _HEAD.size:
+        raise CorruptRowError("too short")
+    version, checksum = _HEAD.unpack_from(value)
+    if version != FORMAT:
+        raise CorruptRowError(f"format {version}, expected {FORMAT}")
+    body = value[_HEAD.size :]
+    if checksum != zlib.crc32(key + body):
+        raise CorruptRowError("wrong checksum")
+    try:
+        payment = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise CorruptRowError(str(error)) from error
+    if payment.payment_id.encode() != key:
+        raise CorruptRowError("the key is another payment's")
+    if previous is not None and payment.sequence <= previous.sequence:
+        raise CorruptRowError(f"sequence {payment.sequence} follows {previous.sequence}")
+    return payment

@@ -1,0 +1,136 @@
+"""Maps an error to an exit status and one clear line for the supervisor and the operator, in one place."""
+
+import errno
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from aiokafka import errors as kafka
+from pydantic import ValidationError
+
+from schemas.plan import PlanError
+from schemas.rows import CorruptRowError
+from stream import log
+from stream.fail_stop import Exit, PersonNeededError, StatusError, halt
+from stream.lane.commit_errors import FencedError
+from stream.settings import validation_line
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exit status and the line for an error. `line` contains no traceback and no secret."""
+
+    status: Exit
+    line: str
+
+
+# What the operator must change, and where. The broker's own message only reports the refusal.
+HINTS: dict[type[BaseException], str] = {
+    kafka.InvalidSessionTimeoutError: "the broker refuses TOLLGATE_SESSION_TIMEOUT_MS: it must lie between the "
+    "broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
+    kafka.InvalidTransactionTimeout: "the broker refuses TOLLGATE_TRANSACTION_TIMEOUT_MS: it is above the broker's "
+    "transaction.max.timeout.ms",
+    kafka.InconsistentGroupProtocolError: "the consumer group has members of another program: choose another "
+    "TOLLGATE_APP_ID or stop them",
+    kafka.InvalidGroupIdError: "the broker refuses the name of the consumer group: choose another TOLLGATE_APP_ID",
+    kafka.GroupAuthorizationFailedError: "missing right: READ on the consumer group",
+    kafka.TopicAuthorizationFailedError: "missing right on a topic: READ and DESCRIBE on what is consumed, WRITE and "
+    "DESCRIBE on what is published",
+    kafka.TransactionalIdAuthorizationFailed: "missing right: WRITE and DESCRIBE on the transactional ids",
+    kafka.ClusterAuthorizationFailedError: "missing right on the cluster",
+    kafka.OffsetOutOfRangeError: "the log does not have the offset that comes next: records were deleted",
+}
+PERSON: tuple[type[BaseException], ...] = (
+    *HINTS,
+    kafka.AuthenticationFailedError,
+    kafka.AuthenticationMethodNotSupported,
+    kafka.SaslAuthenticationFailed,
+    kafka.UnsupportedSaslMechanismError,
+    kafka.IllegalSaslStateError,
+    kafka.SecurityDisabled,
+    kafka.UnsupportedVersionError,
+    kafka.IncompatibleBrokerVersion,
+    kafka.UnrecognizedBrokerVersion,
+    kafka.UnsupportedForMessageFormatError,
+    kafka.UnsupportedCodecError,
+    kafka.KafkaConfigurationError,
+    kafka.InvalidConfigurationError,
+    kafka.InvalidReplicationFactorError,
+    kafka.InvalidTopicError,
+    kafka.PolicyViolationError,
+    kafka.NoOffsetForPartitionError,
+    PersonNeededError,
+    PlanError,
+    CorruptRowError,
+    ValidationError,
+)
+# The client does not mark these as retriable, but a restart removes them.
+PASSING: tuple[type[BaseException], ...] = (
+    FencedError,
+    kafka.KafkaTimeoutError,
+    kafka.KafkaUnavailableError,
+    kafka.BrokerNotAvailableError,
+    kafka.ReplicaNotAvailableError,
+    kafka.StaleLeaderEpochCodeError,
+    kafka.CommitFailedError,
+    kafka.IllegalGenerationError,
+    kafka.UnknownMemberIdError,
+    kafka.RebalanceInProgressError,
+    kafka.ProducerFenced,
+    kafka.InvalidProducerEpoch,
+    kafka.InvalidProducerIdMapping,
+    kafka.UnknownProducerId,
+    kafka.InvalidTxnState,
+    kafka.ConcurrentTransactions,
+    kafka.TransactionCoordinatorFenced,
+    TimeoutError,
+    ConnectionError,
+)
+# Errors of the operating system that only a person can remove.
+PERSON_ERRNO = frozenset(
+    {
+        *(errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR),
+        *(errno.ENOTDIR, errno.EEXIST, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG),
+    }
+)
+
+
+def classify(error: BaseException) -> Failure:
+    """The exit status and the line for any error. An error of the client that only wraps another one is unwrapped."""
+    if type(error) in {kafka.KafkaError, RuntimeError} and error.__cause__ is not None:
+        return classify(error.__cause__)
+    return Failure(_status(error), _line(error))
+
+
+def fail(reason: str, error: BaseException, **fields: Any) -> NoReturn:
+    """End the process because of `error`, with `reason` as the last line. A bug is logged with its traceback before
+    it.
+    """
+    failure = classify(error)
+    if failure.status is Exit.BUG:
+        log.get("worker").error(reason, exc_info=error)
+    halt(reason, status=failure.status, error=failure.line, **fields)
+
+
+def _status(error: BaseException) -> Exit:
+    if isinstance(error, StatusError):
+        return error.status
+    if isinstance(error, PERSON):
+        return Exit.PERSON
+    if isinstance(error, PASSING) or (isinstance(error, kafka.KafkaError) and error.retriable):
+        return Exit.PASSING
+    if isinstance(error, OSError) and error.errno in PERSON_ERRNO:
+        return Exit.PERSON
+    return Exit.BUG
+
+
+def _line(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        return validation_line(error)
+    hint = next((hint for kind, hint in HINTS.items() if isinstance(error, kind)), "")
+    text = (
+        str(error)
+        if isinstance(error, (*PERSON, *PASSING, OSError, kafka.KafkaError, StatusError)) and str(error)
+        else repr(error)
+    )
+    text = " ".join(text.split())
+    return f"{hint} ({text})" if hint else text

@@ -1,0 +1,61 @@
+"""Serves `/metrics` and `/readyz` from a separate thread, so that a worker that hangs still answers."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from stream.fail_stop import PersonNeededError
+
+
+class PortError(PersonNeededError):
+    """The server cannot listen on a port; the message names the port."""
+
+
+def port_error(host: str, port: int, error: OSError) -> PortError:
+    """The error for the operator, from `error` raised while listening on `host` and `port`."""
+    if error.errno == errno.EADDRINUSE:
+        return PortError(f"port {port} of {host} is in use: stop what listens there, or set another port")
+    why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return PortError(f"port {port} of {host} cannot be listened on: {why}")
+
+
+def serve(host: str, port: int, registry: CollectorRegistry, ready: Callable[[], bool]) -> int:
+    """Serve until the process ends. Returns the port, a free one when `port` is 0. Raises PortError when it is taken.
+
+    Serves no account data: everyone who can reach the port could read it.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
+            elif self.path == "/readyz":
+                state = ready()
+                status = HTTPStatus.OK if state else HTTPStatus.SERVICE_UNAVAILABLE
+                self._answer(status, "text/plain; charset=utf-8", b"ready\n" if state else b"not ready\n")
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"/metrics or /readyz\n")
+
+        def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the standard library's signature
+            """No log line: a scrape every few seconds is routine."""
+
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        raise port_error(host, port, error) from error
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return int(server.server_port)

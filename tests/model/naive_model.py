@@ -1,0 +1,170 @@
+"""The naive model of both products: what each input should lead to, worked out the plain way.
+
+Written from the product rules and the wire contract alone and sharing no code with the real rules. Amounts are micros.
+An input is a wire dict; a payment or refill that the real rules name by an id of their own is named here by the
+input that led to it (`payment_name`, `refill_name`), and the history uses those names in answers and refunds.
+"""
+
+from typing import Literal
+
+from tests.model import naive_calls, naive_credits, naive_invoice, naive_settle, naive_subscription
+from tests.model.naive_account import NaiveAccount, NaiveCall
+from tests.model.naive_plans import AnyPlan, NaivePlan
+from tests.model.naive_time import DAY_MS, MINUTE_MS, instant
+from tests.model.naive_wire import Wire, arrived_ms, refusal_of
+from tests.model.naive_world import Fact, Refused, Repeated, World, instant_of
+
+HORIZON_MS = 35 * DAY_MS
+REMEMBERED_MS = 42 * DAY_MS
+FUTURE_MS = 5 * MINUTE_MS
+TICK_AHEAD_MS = MINUTE_MS
+
+_HANDLERS = {
+    "call-started": naive_calls.start_call,
+    "call-ended": naive_calls.end_call,
+    "call-reclassified": naive_calls.reclassify_call,
+    "feature-set": naive_credits.set_feature,
+    "redirect-set": naive_credits.set_redirect,
+    "auto-refill-set": naive_credits.set_refill,
+    "alert-thresholds-set": naive_credits.set_thresholds,
+    "credits-purchase-requested": naive_credits.purchase,
+    "credits-granted": naive_credits.grant,
+    "credits-refund-requested": naive_credits.refund,
+    "payment-method-added": naive_credits.add_card,
+    "payment-method-removed": naive_credits.remove_card,
+    "payment-method-defaulted": naive_credits.default_card,
+    "payment-succeeded": naive_credits.succeed_payment,
+    "payment-declined": naive_credits.decline_payment,
+    "plan-change-requested": naive_subscription.change_plan,
+    "subscription-cancel-requested": naive_subscription.cancel,
+    "subscription-resume-requested": naive_subscription.resume,
+    "phone-number-added": naive_invoice.add_number,
+    "phone-number-removed": naive_invoice.remove_number,
+    "tax-rate-set": naive_invoice.set_tax_rate,
+    "billing-email-set": naive_invoice.set_billing_email,
+}
+
+
+class NaiveModel:
+    def __init__(self, *plans: AnyPlan, time: Literal["broker", "ticks"] = "broker") -> None:
+        self.world = World({plan.name: plan for plan in plans or [NaivePlan()]}, time=time)
+        self.accounts: dict[str, NaiveAccount] = {}
+        self.seen: set[tuple[str, str]] = set()
+        self.redirected_unknown: dict[tuple[str, str], Wire] = {}
+        self.unknown_until: dict[tuple[str, str], int] = {}
+
+    def step(self, wire: Wire) -> list[Fact]:
+        """What one input leads to: facts, one dead letter, or nothing for a repeat. Rule G10."""
+        self.world.facts = []
+        try:
+            self._take(wire)
+        except Refused as refused:
+            self.world.reached.add(f"dead letter {refused.code}")
+            return [{"type": "dead-letter", "code": refused.code}]
+        except Repeated:
+            self.world.reached.add("repeat")
+            return []
+        return self.world.facts
+
+    def _take(self, wire: Wire) -> None:
+        """Order of checks, rule X1: readable, schema, ahead of now, account known, too late, repeat of the id, then the
+        account's state.
+        """
+        code = refusal_of(wire)
+        if code is not None:
+            raise Refused(code)
+        wire = {name: value for name, value in wire.items() if value is not None or name == "answered_at"}
+        if wire["type"] == "clock-ticked":
+            self._tick(wire)
+            return
+        account_id = wire["account_id"]
+        account = self.accounts.get(account_id)
+        self._check_future(wire)
+        if account is None and wire["type"] not in ("call-started", "account-opened"):
+            raise Refused("unknown_account")
+        if account is not None:
+            self._check_late(wire, account)
+        if (account_id, wire["id"]) in self.seen:
+            raise Repeated
+        if account is None:
+            self._of_unknown_account(wire)
+        elif wire["type"] == "account-opened":
+            raise Refused("account_exists")
+        else:
+            _HANDLERS[wire["type"]](self.world, account, wire)
+            account.accepted.append(wire)
+            naive_settle.settle(self.world, account, wire)
+        self.seen.add((account_id, wire["id"]))
+
+    def _check_future(self, wire: Wire) -> None:
+        """Rules P17, G2. Nothing is too far ahead where nobody knows what now is."""
+        known = self._now(wire)
+        if known and instant(wire["occurred_at"]) > max(known) + FUTURE_MS:
+            raise Refused("future_time")
+
+    def _check_late(self, wire: Wire, account: NaiveAccount) -> None:
+        """Rules P17, G2. By the clock nothing is too late before the first tick."""
+        clock = self.world.clock
+        at_ms = instant(wire["occurred_at"])
+        if clock is None:
+            return
+        if wire["type"] in ("call-started", "call-ended") and at_ms < clock - HORIZON_MS:
+            raise Refused("too_late")
+        call = account.calls.get(wire["call_id"]) if wire["type"] == "call-reclassified" else None
+        if call is not None and call.ends and instant(call.ends[-1]["occurred_at"]) < clock - HORIZON_MS:
+            raise Refused("too_late")
+
+    def _now(self, wire: Wire) -> list[int]:
+        """What future_time is checked against, the greatest of it: the clock alone in simulation; otherwise that and
+        the broker timestamp, and nothing without one.
+        """
+        clock = [] if self.world.clock is None else [self.world.clock]
+        if self.world.time == "ticks":
+            return clock
+        arrived = arrived_ms(wire)
+        return [] if arrived is None else [*clock, arrived]
+
+    def _of_unknown_account(self, wire: Wire) -> None:
+        account_id = wire["account_id"]
+        if wire["type"] == "call-started":
+            if (account_id, wire["call_id"]) in self.redirected_unknown:
+                raise Repeated
+            self.redirected_unknown[account_id, wire["call_id"]] = wire
+            self.unknown_until[account_id, wire["call_id"]] = instant_of(self.world, wire) + REMEMBERED_MS
+            self.world.reached.add("start of an unknown account")
+            call_id = wire["call_id"]
+            self.world.fact(account_id, wire, type="call-redirected", call_id=call_id, reason="unknown_account")
+            return
+        if wire["plan"] not in self.world.plans:
+            raise Refused("unknown_plan")
+        account = NaiveAccount(account_id, wire, self.world.plans[wire["plan"]])
+        account.take_plan(account.plan, 0)
+        account.billing.billing_email = wire.get("billing_email")
+        naive_subscription.open_subscription(self.world, account, wire)
+        account.accepted.append(wire)
+        for (other_id, call_id), start in self.redirected_unknown.items():
+            if other_id == account_id:
+                account.calls[call_id] = NaiveCall(call_id, start, redirected=True)
+        self.accounts[account_id] = account
+
+    def _forget_unknown(self, clock: int) -> None:
+        """A start without an account is remembered as long as any call; sent again after that it is answered again."""
+        for (account_id, call_id), start in list(self.redirected_unknown.items()):
+            if account_id not in self.accounts and self.unknown_until[account_id, call_id] <= clock:
+                del self.redirected_unknown[account_id, call_id]
+                self.seen.discard((account_id, start["id"]))
+
+    def _tick(self, wire: Wire) -> None:
+        """Only the greatest tick counts. Rule G2."""
+        at_ms = instant(wire["occurred_at"])
+        arrived = arrived_ms(wire)
+        if self.world.time == "broker" and arrived is not None and at_ms > arrived + TICK_AHEAD_MS:
+            self.world.reached.add("tick ahead of its arrival")
+            raise Refused("future_time")
+        if self.world.clock is not None and at_ms <= self.world.clock:
+            self.world.reached.add("old tick")
+            return
+        self.world.clock = at_ms
+        self._forget_unknown(at_ms)
+        for account in self.accounts.values():
+            naive_settle.tick_account(self.world, account, wire)

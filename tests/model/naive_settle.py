@@ -1,0 +1,142 @@
+"""Timed work of the naive model, and what is judged once after each input: alerts, refill, upgrade hint."""
+
+from tests.model.naive_account import NaiveAccount, NaiveCall, NaiveRefill
+from tests.model.naive_bills import retry_bill
+from tests.model.naive_charge import start_of_period
+from tests.model.naive_invoice import end_period, tell_paid
+from tests.model.naive_time import MINUTE_MS
+from tests.model.naive_wire import Wire
+from tests.model.naive_world import World, now_period, passes_limit, refill_name, request_payment
+
+UNRESOLVED_MS = 15 * MINUTE_MS
+HINT_PERIODS = 3
+
+
+def due(world: World, account: NaiveAccount) -> list[tuple[int, str, str]]:
+    """What the clock has reached: (when it fell due, what, which). Rules G5, P17, C14, M6, P12."""
+    assert world.clock is not None
+    stuck = [(stuck_ms(call), "stuck", call.call_id) for call in account.calls.values() if call.is_open]
+    unresolved = [
+        (payment.requested_ms + UNRESOLVED_MS, "unresolved", payment.name)
+        for payment in account.payments
+        if payment.purpose == "refill" and payment.answer is None and not payment.is_unresolved
+    ]
+    refill = account.in_flight
+    retries = [] if refill is None or refill.retry_due_ms is None else [(refill.retry_due_ms, "retry", refill.name)]
+    bills = [
+        (bill.retry_due_ms, "bill", f"{bill.purpose} {number:06d}")
+        for number, bill in enumerate(account.billing.bills)
+        if bill.state == "retrying"
+    ]
+    boundary = (start_of_period(account, account.billing.next_period + 1), "a boundary", "")
+    return [item for item in [*stuck, *unresolved, *retries, *bills, boundary] if item[0] <= world.clock]
+
+
+def stuck_ms(call: NaiveCall) -> int:
+    assert call.plan is not None
+    return call.started_ms + call.plan.longest_call_ms
+
+
+def retry(world: World, account: NaiveAccount, wire: Wire) -> None:
+    """A retry that is due is asked for again, or dropped when nobody wants it any more. Rules C14, P8, P20."""
+    refill = account.in_flight
+    assert refill is not None
+    card = account.refill_card()
+    is_wanted = account.auto_refill["enabled"] and account.balance < account.refill_threshold
+    if not is_wanted or card is None or passes_limit(world, account, wire, refill.amount):
+        world.reached.add("refill retry dropped")
+        account.in_flight = None
+        return
+    world.reached.add("refill retried")
+    refill.retry_due_ms = None
+    request_payment(world, account, wire, "refill", amount=refill.amount, about=refill.name, card=card)
+
+
+def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
+    """Alerts, the end of an episode without funds, the refill: judged once, on what the input led to. P8, P10."""
+    balance = account.balance
+    account.armed_thresholds |= {level for level in account.thresholds if balance > level}
+    for level in sorted(set(account.thresholds), reverse=True):
+        if balance < level and level in account.armed_thresholds:
+            account.armed_thresholds.discard(level)
+            world.reached.add("balance low")
+            world.fact(
+                account.account_id,
+                wire,
+                type="balance-low",
+                threshold_micros=level,
+                balance_micros=balance,
+            )
+    if account.available > 0 and account.redirected_calls:
+        if account.redirected_calls > 1:
+            world.reached.add("episode told")
+            world.fact(account.account_id, wire, type="funds-needed", redirected_calls=account.redirected_calls)
+        account.redirected_calls = 0
+    settle_refill(world, account, wire)
+    settle_hint(world, account, wire)
+    tell_paid(world, account, wire)
+
+
+def settle_refill(world: World, account: NaiveAccount, wire: Wire) -> None:
+    card = account.refill_card()
+    refill = account.in_flight
+    is_waiting = refill is not None and refill.retry_due_ms is not None
+    if is_waiting and (card is None or not account.auto_refill["enabled"]):
+        world.reached.add("refill retry dropped")  # Rule P20.
+        account.in_flight = None
+    is_due = account.auto_refill["enabled"] and account.balance < account.refill_threshold
+    if not is_due or not account.is_armed or account.in_flight is not None or card is None:
+        return
+    amount = int(account.auto_refill["amount_micros"])
+    if passes_limit(world, account, wire, amount):
+        period = now_period(world, account, wire)
+        if period not in account.limit_told:
+            account.limit_told.add(period)
+            world.reached.add("refill paused monthly_limit")
+            world.fact(account.account_id, wire, type="refill-paused", reason="monthly_limit")
+        return
+    account.in_flight = NaiveRefill(refill_name(account.account_id, wire["id"]), amount)
+    world.reached.add("refill requested")
+    request_payment(world, account, wire, "refill", amount=amount, about=account.in_flight.name, card=card)
+
+
+def settle_hint(world: World, account: NaiveAccount, wire: Wire) -> None:
+    """Rules C16, P18: the third period in a row with a charged extra call, once per streak."""
+    extra = {
+        account.period_of(call.started_ms) for call in account.calls.values() if call.price.lines.get("extra_call")
+    }
+    new = extra - account.extra_periods_ever
+    account.extra_periods_ever |= extra
+    for period in sorted(new):
+        streak = {period}
+        while min(streak) - 1 in extra:
+            streak.add(min(streak) - 1)
+        while max(streak) + 1 in extra:
+            streak.add(max(streak) + 1)
+        if len(streak) >= HINT_PERIODS and not streak & account.hinted_periods:
+            world.reached.add("upgrade suggested")
+            world.fact(account.account_id, wire, type="upgrade-suggested")
+        if len(streak) >= HINT_PERIODS:
+            account.hinted_periods |= streak
+
+
+def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:
+    """What time passing does to an account: each thing that is due happens once, in order of its time. Rule G2."""
+    while waiting := due(world, account):
+        _, what, which = min(waiting)
+        if what == "stuck":
+            account.calls[which].is_open = False
+            world.reached.add("stuck")
+            world.fact(account.account_id, wire, type="call-stuck", call_id=which)
+        elif what == "unresolved":
+            payment = next(payment for payment in account.payments if payment.name == which)
+            payment.is_unresolved = True
+            world.reached.add("refill unresolved")
+            world.fact(account.account_id, wire, type="refill-unresolved", refill_id=payment.about)
+        elif what == "bill":
+            retry_bill(world, account, wire, account.billing.bills[int(which.split()[1])])
+        elif what == "retry":
+            retry(world, account, wire)
+        else:
+            end_period(world, account, wire)
+    settle(world, account, wire)

@@ -1,0 +1,174 @@
+"""Where the real rules and the product's words once parted, each with the shortest history that showed it."""
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from tests.model.history import DOLLAR, History
+from tests.model.hold_against import hold_against_model
+from tests.model.naive_plans import NaivePlan
+from tests.model.naive_time import HOUR_MS, MINUTE_MS, instant
+from tests.model.naive_world import payment_name
+from tests.model.plan_histories import MINUTES_PLANS
+
+
+def test_extra_calls_that_end_before_the_included_ones_do_not_take_the_balance_to_the_cap_below_zero() -> None:
+    """Rule C9 where rule P2 works against it: what ends first is ranked first, and its hold must not be let go."""
+    history = History()
+    history.open()
+    history.switch("extra_calls")
+    history.grant(10_000)
+    first_ms = history.now_ms
+    for number, call_id in enumerate(["long-1", "long-2"]):
+        history.start(call_id, at_ms=first_ms + number)
+    for number in range(1, 4):
+        started_ms = first_ms + number * 2 * MINUTE_MS
+        history.start(f"short-{number}", at_ms=started_ms)
+        history.end(f"short-{number}", started_ms=started_ms)
+    for number, call_id in enumerate(["long-1", "long-2"]):
+        history.end(call_id, started_ms=first_ms + number, lasted_ms=20 * MINUTE_MS)
+    real = hold_against_model(history, NaivePlan(included_calls=2))
+    balances = [fact["balance_after_micros"] for fact in real.facts if fact["type"] == "ledger-entry-posted"]
+    assert min(balances) > -NaivePlan().cap_micros
+
+
+# Rule C9: which of the open calls ends next, or 0 for another start, in any order.
+@given(
+    steps=st.lists(st.integers(0, 6), min_size=10, max_size=60),
+    features=st.lists(st.sampled_from(["live_agent", "appointment_booking"]), unique=True),
+    funds=st.sampled_from([1, 10_000, 3 * DOLLAR, 10 * DOLLAR]),
+    included=st.sampled_from([2, 4]),
+)
+def test_no_order_of_starts_and_ends_takes_the_balance_to_the_cap_below_zero(
+    steps: list[int], features: list[str], funds: int, included: int
+) -> None:
+    history = History()
+    history.open()
+    for feature in ["extra_calls", *features]:
+        history.switch(feature)
+    history.grant(funds)
+    started: dict[str, int] = {}
+    for number, step in enumerate([*steps, *[1] * 60]):
+        if step == 0 and number < len(steps):
+            started[f"c{number}"] = history.now_ms
+            history.start(f"c{number}", at_ms=history.now_ms)
+        elif started:
+            call_id = sorted(started)[step % len(started)]
+            history.end(call_id, started_ms=started.pop(call_id), features=features)
+    real = hold_against_model(history, NaivePlan(included_calls=included))
+    balances = [fact["balance_after_micros"] for fact in real.facts if fact["type"] == "ledger-entry-posted"]
+    event(f"lowest balance {min(balances) // DOLLAR}")
+    assert min(balances) > -NaivePlan().cap_micros
+
+
+def test_setting_the_same_thresholds_again_keeps_what_is_armed() -> None:
+    history = History()
+    history.open()
+    history.grant(9 * DOLLAR)
+    history.grant(-9 * DOLLAR)
+    history.add("alert-thresholds-set", thresholds_micros=[0])
+    history.grant(-10_000)
+    hold_against_model(history, NaivePlan())
+
+
+def test_a_retry_over_the_limit_is_dropped_without_a_pause_when_a_smaller_refill_fits() -> None:
+    history = History()
+    history.open()
+    history.card()
+    asked = history.add("auto-refill-set", enabled=True, amount_micros=15 * DOLLAR)
+    history.add(
+        "payment-declined", payment_id=payment_name("a", asked["id"], kind="refill"), reason="try later", retryable=True
+    )
+    history.add("auto-refill-set", enabled=True, amount_micros=6 * DOLLAR, monthly_limit_micros=10 * DOLLAR)
+    history.tick(history.now_ms + HOUR_MS)
+    hold_against_model(history, NaivePlan())
+
+
+# Minutes plans, with the small plans of the generated histories. `big` includes no minutes: a minute costs 11 cents.
+FREE = NaivePlan(included_calls=2)
+
+
+def opened(plan: str, *, card: bool = True, paid: bool = False) -> History:
+    history = History()
+    history.open(plan=plan)
+    if card:
+        asked = history.card()
+        if paid:
+            history.add("payment-succeeded", payment_id=payment_name("a", asked["id"]))
+    return history
+
+
+def overage(history: History, call_id: str, at: str) -> None:
+    history.now_ms = instant(at)
+    history.end(call_id, started_ms=history.now_ms)
+
+
+def test_overage_of_the_next_period_is_not_open_on_an_invoice_whose_tick_comes_late() -> None:
+    """Decision 0016: the first invoice would have had more open than its total, the second would have been paid."""
+    history = opened("big", card=False)
+    overage(history, "next", "2026-03-02T00:00:00.000Z")
+    history.tick(instant("2026-04-02T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_what_is_given_back_to_the_card_does_not_pay_what_the_card_was_asked_for() -> None:
+    """Decision 0016: the invoice was told as paid, and then its payment was declined."""
+    history = opened("big", paid=True)
+    overage(history, "one", "2026-02-01T00:00:00.000Z")
+    boundary = history.tick(instant("2026-02-28T00:00:00.000Z"))
+    overage(history, "two", "2026-02-28T00:00:00.000Z")
+    history.add("call-reclassified", call_id="two", real=False)
+    history.add("payment-declined", payment_id=payment_name("a", boundary["id"]), reason="stolen", retryable=False)
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_a_call_corrected_after_its_invoice_lowers_the_next_one() -> None:
+    """Decision 0016, without a card: what both invoices have open is what is due."""
+    history = opened("big", card=False)
+    overage(history, "invoiced", "2026-02-01T00:00:00.000Z")
+    history.tick(instant("2026-02-28T00:00:00.000Z"))
+    overage(history, "next", "2026-02-28T00:00:00.000Z")
+    history.add("call-reclassified", call_id="invoiced", real=False)
+    history.tick(instant("2026-03-31T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_a_change_after_a_period_goes_on_the_invoice_of_its_own() -> None:
+    """Rule P12: the tick that ends the period came after the change."""
+    history = opened("small", paid=True)
+    history.add("subscription-cancel-requested")
+    history.tick(instant("2026-02-27T23:59:00.000Z"))
+    history.now_ms = instant("2026-02-28T00:00:00.000Z")
+    history.add("plan-change-requested", plan="fine")
+    history.tick()
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_a_yearly_term_that_begins_late_costs_its_days() -> None:
+    """Decision 0018: a whole year was asked for, a month before the signup's anniversary, and then again."""
+    history = opened("big")
+    history.tick(instant("2027-01-01T00:00:00.000Z"))
+    history.add("plan-change-requested", plan="year-up")
+    history.tick(instant("2026-12-31T00:00:00.000Z"))
+    history.tick(instant("2027-01-31T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_a_proration_below_nothing_is_not_asked_of_the_card() -> None:
+    """Rule P11: two plans of one price that round differently."""
+    history = opened("small")
+    history.now_ms = instant("2026-02-07T00:00:00.000Z")
+    for plan in ("exact", "small", "exact"):
+        history.add("plan-change-requested", plan=plan)
+    history.tick(instant("2026-02-28T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+def test_overage_declined_after_the_subscription_is_asked_for_at_the_next_period_end() -> None:
+    """Rule P14: the account had gone to a credits plan, of which nothing else was due."""
+    history = opened("big", paid=True)
+    overage(history, "one", "2026-02-01T00:00:00.000Z")
+    history.add("plan-change-requested", plan="free")
+    boundary = history.tick(instant("2026-02-28T00:00:00.000Z"))
+    history.add("payment-declined", payment_id=payment_name("a", boundary["id"]), reason="busy", retryable=True)
+    history.tick(instant("2026-03-31T00:00:00.000Z"))
+    hold_against_model(history, FREE, *MINUTES_PLANS)

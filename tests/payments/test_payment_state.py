@@ -1,0 +1,100 @@
+"""A payment's row: its next state, when it is due again, and that a restore detects a damaged row."""
+
+import pytest
+
+from payments.adapter.changes import apply_outcome
+from payments.outcome import Declined, Outcome, Pending, Succeeded, Unknown
+from payments.payment_state import FORMAT, REMEMBERED_MS, decode_row, encode_row
+from schemas.instant import HOUR_MS, SECOND_MS
+from schemas.rows import CorruptRowError
+from tests.payments.requests import REQUESTED_MS, opened, request
+
+OPEN = opened(request("a-1/buy/1"))
+NOW_MS = REQUESTED_MS + 7 * SECOND_MS
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "answered_at_ms"),
+    [
+        (Succeeded("pi_1", NOW_MS - 1), "succeeded", NOW_MS - 1),
+        (Succeeded("pi_1"), "succeeded", REQUESTED_MS),  # no time from the provider: the request's time
+        (Succeeded("pi_1", REQUESTED_MS - 1), "succeeded", REQUESTED_MS),  # a slow clock
+        (Declined("lost_card", False, "pi_1", NOW_MS), "declined", NOW_MS),
+    ],
+)
+def test_an_answered_payment_has_the_provider_s_time_and_keeps_no_token(
+    outcome: Outcome, status: str, answered_at_ms: int
+) -> None:
+    after = apply_outcome(OPEN, outcome, NOW_MS)
+    assert (after.status, after.reference, after.answered_at_ms) == (status, "pi_1", answered_at_ms)
+    assert (after.token, after.due_ms) == ("", NOW_MS + REMEMBERED_MS)
+
+
+def test_an_answered_payment_is_never_answered_again() -> None:
+    answered = apply_outcome(OPEN, Succeeded("pi_1"), NOW_MS)
+    with pytest.raises(AssertionError, match="has its answer"):
+        apply_outcome(answered, Declined("lost_card", retryable=False), NOW_MS)
+
+
+def pauses(outcome: Outcome, times: int) -> list[int]:
+    """Seconds until it is due again, for the same outcome `times` times."""
+    row, found = OPEN, []
+    for _ in range(times):
+        row = apply_outcome(row, outcome, NOW_MS)
+        assert row.is_open
+        found.append((row.due_ms - NOW_MS) // SECOND_MS)
+    return found
+
+
+def test_an_unknown_outcome_is_no_decline_and_is_retried_at_growing_pauses() -> None:
+    assert pauses(Unknown("a time-out"), 11) == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert pauses(Unknown("a time-out"), 2_000)[-1] == 300
+
+
+def test_a_pending_payment_is_checked_at_growing_pauses_up_to_an_hour() -> None:
+    assert pauses(Pending("pi_1"), 12) == [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600]
+    assert apply_outcome(OPEN, Pending("pi_1", NOW_MS + HOUR_MS), NOW_MS).due_ms == NOW_MS + HOUR_MS
+
+
+def test_the_reference_of_a_pending_payment_outlives_an_unknown_outcome() -> None:
+    row = apply_outcome(apply_outcome(OPEN, Pending("pi_1"), NOW_MS), Unknown("a time-out"), NOW_MS)
+    assert row.reference == "pi_1"
+
+
+def test_a_row_comes_back_as_it_was_written() -> None:
+    later = apply_outcome(OPEN, Pending("pi_1"), NOW_MS)
+    key = b"a-1/buy/1"
+    assert decode_row(key, encode_row(OPEN), None) == OPEN
+    assert decode_row(key, encode_row(later), OPEN) == later
+
+
+def test_rows_already_written_keep_their_bytes() -> None:
+    assert encode_row(OPEN) == (
+        b'\x01\x84%/\x04{"payment_id":"a-1/buy/1","account_id":"a-1","purpose":"purchase","amount_micros":20000000,'
+        b'"currency":"USD","token":"cus_1/pm_card_visa","requested_at":"2026-01-31T10:00:00.250Z",'
+        b'"asked_from_ms":1769853600250,"due_ms":1769853600250}'
+    )
+    assert encode_row(apply_outcome(OPEN, Declined("lost_card", False, "pi_1", REQUESTED_MS), REQUESTED_MS)) == (
+        b'\x01S\x9d\x05\x9c{"payment_id":"a-1/buy/1","account_id":"a-1","purpose":"purchase","amount_micros":20000000,'
+        b'"currency":"USD","requested_at":"2026-01-31T10:00:00.250Z","asked_from_ms":1769853600250,'
+        b'"due_ms":1775901600250,"sequence":2,"attempts":1,"status":"declined","reference":"pi_1",'
+        b'"answered_at_ms":1769853600250,"reason":"lost_card"}'
+    )
+
+
+GOOD = encode_row(OPEN)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        (b"a-1/buy/1", b"", "too short"),
+        (b"a-1/buy/1", bytes([FORMAT + 1]) + GOOD[1:], "format 2, expected 1"),
+        (b"a-1/buy/1", GOOD[:-2] + b"x}", "wrong checksum"),
+        (b"a-1/buy/2", GOOD, "wrong checksum"),
+        (b"a-1/buy/1", GOOD, "sequence 1 follows 2"),
+    ],
+)
+def test_a_row_that_cannot_be_trusted_is_refused(key: bytes, value: bytes, reason: str) -> None:
+    with pytest.raises(CorruptRowError, match=reason):
+        decode_row(key, value, apply_outcome(OPEN, Pending("pi_1"), NOW_MS))

@@ -1,0 +1,209 @@
+"""A person's mistake, in whatever command, is one line on standard error and a status; a traceback means a bug."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from stream.fail_stop import Exit
+from tollgate import COMMANDS, load
+
+ROOT = Path(__file__).resolve().parents[1]
+NOWHERE = "127.0.0.1:1"
+# A refused connection is known at once; the longest wait here is the thirty seconds of a start.
+DEADLINE_S = 120
+
+FILES = {
+    "bad.toml": b"plans = [",
+    "bytes.jsonl": b"\xff\xfe\x00{\n",
+    "good.jsonl": b'{"type": "clock-ticked", "id": "t", "account_id": "*", "occurred_at": "2026-01-01T00:00:00Z"}\n'
+    * 20_000,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("mistakes")
+    for name, content in FILES.items():
+        (made / name).write_bytes(content)
+    (made / "folder.jsonl").mkdir()
+    return made
+
+
+def environment(**variables: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TOLLGATE_")}
+    return {**clean, "TOLLGATE_BOOTSTRAP_SERVERS": NOWHERE, "PYTHONPATH": str(ROOT), **variables}
+
+
+def run(words: str, folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *options, "-m", *words.split()]
+    return subprocess.run(
+        command,
+        check=False,
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+
+
+MISTAKES = [
+    ("tollgate topics", Exit.PASSING, "Unable to bootstrap from"),
+    ("tollgate replay none.jsonl", 2, "none.jsonl"),
+    ("tollgate explain none.jsonl c1", 1, "none.jsonl"),
+    ("tollgate nothing", 2, "nothing"),
+    ("tollgate payments nothing", 2, "nothing"),
+    ("stream topics", Exit.PASSING, "Unable to bootstrap from"),
+    ("stream topics --apply", Exit.PASSING, "Unable to bootstrap from"),
+    ("demo traffic", Exit.PASSING, "Unable to bootstrap from"),
+    ("demo provider", Exit.PASSING, "Unable to bootstrap from"),
+    ("demo --broker-url nonsense:x", Exit.PERSON, "TOLLGATE_BOOTSTRAP_SERVERS: 'nonsense:x' is no HOST:PORT"),
+    ("benchmarks rules --plan nope", 2, "nope is not in the shipped catalogue"),
+    ("stream dev-broker --data bad.toml", Exit.PERSON, "bad.toml"),
+    ("stream replay none.jsonl", 2, "none.jsonl"),
+    ("stream replay folder.jsonl", 2, "folder.jsonl"),
+    ("stream replay bytes.jsonl --plans bad.toml", 2, "bad.toml"),
+    ("stream replay bytes.jsonl --plans none.toml", 2, "none.toml"),
+    ("stream whatif none.jsonl --plans free", 2, "none.jsonl"),
+    ("stream whatif bytes.jsonl --plans free --catalogue bad.toml", 2, "bad.toml"),
+    ("stream whatif bytes.jsonl --plans nope", 2, "nope"),
+    ("stream explain none.jsonl c1", 1, "none.jsonl"),
+    ("stream explain folder.jsonl c1", 1, "folder.jsonl"),
+    ("stream explain bytes.jsonl c1", 1, "c1 is not in these facts"),
+    ("stream invoice list none.jsonl", 1, "none.jsonl"),
+    ("stream invoice list folder.jsonl", 1, "folder.jsonl"),
+    ("stream invoice render bytes.jsonl i1 -o out.pdf", 1, "i1"),
+    ("stream invoice render bytes.jsonl i1 -o out.pdf --issuer bad.toml", 1, "bad.toml"),
+    ("stream nothing", 2, "nothing"),
+]
+
+
+@pytest.mark.parametrize(("words", "status", "named"), MISTAKES, ids=[words for words, _, _ in MISTAKES])
+def test_a_mistake_is_one_line_that_names_it(words: str, status: int, named: str, folder: Path) -> None:
+    ended = run(words, folder, TOLLGATE_CLOCK="none", TOLLGATE_TIME="ticks")
+    assert ended.returncode == status, ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+    assert named in ended.stderr
+    assert ended.stdout == ""
+
+
+READ_SETTINGS = [
+    *("stream worker", "stream settings", "stream topics", "payments run", "payments settings", "demo"),
+    *("tollgate worker", "tollgate payments run", "tollgate payments settings", "tollgate demo"),
+]
+
+
+@pytest.mark.parametrize("words", READ_SETTINGS)
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(words: str, folder: Path) -> None:
+    ended = run(words, folder, TOLLGATE_SIGNING_KEY="secret-7")
+    assert ended.returncode == Exit.PERSON, ended.stderr
+    assert "TOLLGATE_SIGNING_KEY is no setting: do you mean TOLLGATE_SIGNING_KEYS?" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert "secret-7" not in ended.stderr
+
+
+@pytest.mark.parametrize("words", READ_SETTINGS)
+def test_a_value_that_cannot_be_used_is_named_and_not_shown(words: str, folder: Path) -> None:
+    ended = run(words, folder, TOLLGATE_PARTITIONS="secret-7")
+    assert ended.returncode == Exit.PERSON, ended.stderr
+    assert "TOLLGATE_PARTITIONS: " in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert "secret-7" not in ended.stderr
+
+
+def test_variables_of_other_processes_are_theirs(folder: Path) -> None:
+    others = {
+        f"TOLLGATE_{name}": "x"
+        for name in ("PAYMENTS_NOBODY", "ISSUER", "GATEWAY_PORT", "VIEWS_PORT", "NOTIFIER_PORT", "AUDITOR_PORT")
+    }
+    assert run("stream settings", folder, **others).returncode == 0
+    ended = run("payments settings", folder, **others)
+    assert ended.returncode == Exit.PERSON
+    assert "TOLLGATE_PAYMENTS_NOBODY is no setting" in ended.stderr
+    assert "GATEWAY" not in ended.stderr
+
+
+@pytest.mark.parametrize("words", ["stream worker", "payments run"])
+def test_it_does_not_start_without_assertions(words: str, folder: Path) -> None:
+    ended = run(words, folder, "-O", TOLLGATE_PAYMENTS_PROVIDER="fake")
+    assert ended.returncode == Exit.PERSON
+    assert "assertions are switched off" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+READ_AND_WRITE = ["stream replay good.jsonl --snapshots", "stream replay -", "tollgate settings"]
+
+
+@pytest.mark.parametrize("words", READ_AND_WRITE)
+def test_a_reader_that_goes_away_is_no_error(words: str, folder: Path) -> None:
+    """As `| head -0` does; the output is far larger than a pipe holds."""
+    with (folder / "good.jsonl").open("rb") as lines:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words.split()],
+            cwd=folder,
+            env=environment(),
+            stdin=lines,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read()
+        status = process.wait(DEADLINE_S)
+    assert said == b""
+    assert status in {0, -signal.SIGPIPE}
+
+
+@pytest.mark.parametrize("words", ["stream replay -", "stream whatif - --plans free", "stream explain - c1"])
+def test_ctrl_c_ends_a_command_without_a_traceback(words: str, folder: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words.split()],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    until_s = time.monotonic() + DEADLINE_S
+    while not reads_stdin(process.pid):
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+
+
+def reads_stdin(pid: int) -> bool:
+    """It waits in the kernel for the pipe that is its standard input."""
+    try:
+        return Path(f"/proc/{pid}/syscall").read_text().startswith("0 0x0 ")
+    except OSError:
+        return False
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
+    """The list is printed without importing a command, so its lines are kept apart from the commands' docstrings."""
+    own = {name: load(name).get_short_help_str(limit=200) for name in COMMANDS}
+    assert own == {name: command.help for name, command in COMMANDS.items()}
+
+
+def test_a_command_imports_no_other_commands_modules() -> None:
+    code = "import sys, tollgate; tollgate.load('replay'); print(sorted(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(ended.stdout))
+    assert "backoffice.replay" in loaded
+    assert not loaded & {"faust", "typst", "stream.worker", "backoffice.explain.command", "payments.commands"}
+
+
+def test_the_version_is_that_of_the_project(folder: Path) -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert run("tollgate --version", folder).stdout == f"tollgate {wanted}\n"
