@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup
 
 from devkit.kafka_jars import DevkitError
-from schemas.plan import PlanError
+from schemas.currencies import CatalogueError
 from schemas.rows import CorruptRowError
 from stream.fail_stop import Exit, PersonNeededError, StatusError
 from stream.failures import classify
@@ -65,7 +65,7 @@ EXPECTED = (
     KafkaError,
     OSError,
     PersonNeededError,
-    PlanError,
+    CatalogueError,
     StatusError,
     UnicodeError,
     ValidationError,

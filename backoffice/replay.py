@@ -10,22 +10,25 @@ import typer
 
 from agents.wallet.book import Book
 from agents.wallet.clock import Timing
+from agents.wallet.refused_start import answer_refused_start
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Decision, Refusal, Turn
 from schemas.codec import Unreadable, decode_input, read_arrival
+from schemas.currencies import CatalogueError
 from schemas.facts import encode_fact
 from schemas.inputs import AnyInput, ClockTicked
-from schemas.plan import Catalogue, PlanError, load_catalogue
+from schemas.plan import Catalogue, load_catalogue
 
 Time = Literal["broker", "ticks"]
 
 
 class InputLine(NamedTuple):
-    """One line of an input file: its number (from 1), its input, and its `arrived_at` in epoch milliseconds."""
+    """One line of an input file: its number (from 1), its input, its `arrived_at` in epoch milliseconds, its bytes."""
 
     number: int
     event: AnyInput | Unreadable
     arrived_ms: int | None
+    value: bytes
 
 
 def command(
@@ -33,6 +36,9 @@ def command(
         str, typer.Argument(metavar="EVENTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
     ],
     plans: Annotated[Path | None, typer.Option(help="Use this plan catalogue instead of the shipped one.")] = None,
+    currencies: Annotated[
+        Path | None, typer.Option(help="Replace entries of the shipped currencies by those of this file.")
+    ] = None,
     snapshots: Annotated[
         bool, typer.Option("--snapshots", help="Write the final account snapshots instead of the published events.")
     ] = False,
@@ -49,13 +55,13 @@ def command(
     received the input; an input without it is not checked for `future_time`. Rule G2.
     """
     try:
-        catalogue = load_catalogue(plans)
+        catalogue = load_catalogue(plans, currencies)
         with open_inputs(events) as lines:
             book = _book(catalogue, time)
             written = _replay(book, lines)
             for line in _final_snapshots(written, book) if snapshots else written:
                 sys.stdout.buffer.write(line + b"\n")
-    except (PlanError, OSError) as error:
+    except (CatalogueError, OSError) as error:
         typer.echo(f"replay: {error}", err=True)
         raise typer.Exit(2) from None
 
@@ -92,9 +98,9 @@ def read_inputs(lines: Iterable[bytes], *, arrivals: bool = True) -> Iterator[In
         event = decode_input(line)
         arrived = read_arrival(line) if arrivals and not isinstance(event, Unreadable) else None
         if isinstance(arrived, Unreadable):
-            yield InputLine(number, arrived, None)
+            yield InputLine(number, arrived, None, line)
         else:
-            yield InputLine(number, event, arrived)
+            yield InputLine(number, event, arrived, line)
 
 
 def decide_with_due_work(book: Book, event: AnyInput, arrived_ms: int | None) -> Iterator[Decision | Refusal]:
@@ -109,19 +115,22 @@ def _book(catalogue: Catalogue | None, time: Time) -> Book:
 
 
 def _replay(book: Book, lines: Iterable[bytes]) -> Iterator[bytes]:
-    for number, event, arrived_ms in read_inputs(lines, arrivals=not book.timing.by_ticks):
-        if isinstance(event, Unreadable):
-            yield _dead_letter(event, number)
+    for line in read_inputs(lines, arrivals=not book.timing.by_ticks):
+        if isinstance(line.event, Unreadable):
+            yield from _refuse(book, line, line.event)
             continue
-        for decision in decide_with_due_work(book, event, arrived_ms):
+        for decision in decide_with_due_work(book, line.event, line.arrived_ms):
             if isinstance(decision, Refusal):
-                yield _dead_letter(decision, number)
+                yield from _refuse(book, line, decision)
             else:
                 yield from map(encode_fact, decision.facts)
 
 
-def _dead_letter(refusal: Unreadable | Refusal, line: int) -> bytes:
-    return orjson.dumps({"type": "dead-letter", "code": refusal.code, "message": refusal.message, "line": line})
+def _refuse(book: Book, line: InputLine, refusal: Unreadable | Refusal) -> Iterator[bytes]:
+    """The answer to a refused start (rule X2), then the dead letter."""
+    for decision in answer_refused_start(book, line.value, (), refusal):
+        yield from map(encode_fact, decision.facts)
+    yield orjson.dumps({"type": "dead-letter", "code": refusal.code, "message": refusal.message, "line": line.number})
 
 
 def _final_snapshots(replayed: Iterator[bytes], book: Book) -> Iterator[bytes]:

@@ -49,8 +49,8 @@ def _unknown_outcome(account: Account, name: str, at_ms: int) -> bytes:
     return _ended(account, name, at_ms, {"outcome": "vanished"})
 
 
-def _local_time(account: Account, name: str, at_ms: int) -> bytes:
-    return _ended(account, name, at_ms, {"started_at": "2026-01-31T11:00:00+01:00"})
+def _time_without_offset(account: Account, name: str, at_ms: int) -> bytes:
+    return _ended(account, name, at_ms, {"started_at": "2026-01-31T11:00:00"})
 
 
 def _ended_before_answer(account: Account, name: str, at_ms: int) -> bytes:
@@ -127,7 +127,7 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
     ("not_utf8", _latin_1),
     ("not_an_object", _in_a_list),
     ("schema_invalid", _unknown_outcome),
-    ("schema_invalid", _local_time),
+    ("schema_invalid", _time_without_offset),
     ("schema_invalid", _ended_before_answer),
     ("schema_invalid", _money_as_text),
     ("schema_invalid", _nameless_call),

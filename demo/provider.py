@@ -1,4 +1,7 @@
-"""A payment provider that moves no money: it answers every payment request once, with declines and delays."""
+"""A payment provider that moves no money: it answers every payment request once, with declines and delays.
+
+Some time after its answer a payment may be disputed or refunded, if the settings say so.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -6,10 +9,12 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from demo.wire import Timed, encode, sign
-from payments.adapter.answer import AHEAD_MAX_MS, answer_id
+from payments.adapter.answer import AHEAD_MAX_MS, answer_id, reversal_id
 from payments.providers import fake
-from payments.providers.fake import FakeSettings, Verdict
+from payments.providers.fake import FakeReversal, FakeSettings, Verdict
+from payments.reversal import Reversal
 from schemas.instant import parse_instant
+from schemas.money import MICROS_PER_CENT
 
 Purpose = Literal["refill", "purchase", "overage", "subscription", "refund", "invoice"]
 
@@ -23,12 +28,13 @@ class ProviderSettings:
 
 
 class PaymentRequest(msgspec.Struct, frozen=True):
-    """The fields of `payment-requested` that the provider reads. `payment_id` is the idempotency key."""
+    """The fields of `payment-requested` that are read, money in micros. `payment_id` is the idempotency key."""
 
     payment_id: str
     account_id: str
     occurred_at: str
     purpose: Purpose
+    amount_micros: int
 
 
 class Answer(NamedTuple):
@@ -54,6 +60,40 @@ class Provider:
             return None
         self._answered.add(payment.payment_id)
         return decide(payment, self.settings)
+
+
+def reversals(request: bytes, settings: ProviderSettings) -> list[Answer]:
+    """What happens to the payment after its answer, each with its delay since the request; nothing if it is declined.
+
+    Half of an amount is rounded down to whole cents. Raises msgspec.ValidationError.
+    """
+    payment = msgspec.json.decode(request, type=PaymentRequest)
+    verdict = fake.decide(payment.payment_id, payment.purpose, settings.fares)
+    if verdict.reason is not None:
+        return []
+    found = fake.reversals_of(payment.payment_id, payment.purpose, settings.fares)
+    made = (_reversed(payment, one, verdict.delay_ms + one.delay_ms, settings) for one in found)
+    return [answer for answer in made if answer is not None]
+
+
+def _reversed(payment: PaymentRequest, one: FakeReversal, delay_ms: int, settings: ProviderSettings) -> Answer | None:
+    """None for a part that is less than a cent. Dated like an answer, so that it is not ahead of the clock."""
+    amount_micros = payment.amount_micros if one.percent == 100 else payment.amount_micros // 2
+    amount_micros -= amount_micros % MICROS_PER_CENT
+    if amount_micros == 0:
+        return None
+    requested_ms = parse_instant(payment.occurred_at)
+    reversal = Reversal(one.kind, one.reference, amount_micros, requested_ms + AHEAD_MAX_MS)
+    content = {
+        "payment_id": payment.payment_id,
+        "amount_micros": amount_micros,
+        "kind": one.kind,
+        "provider_reference": one.reference,
+    }
+    input_id = reversal_id(payment.payment_id, reversal)
+    value = encode("payment-reversed", input_id, payment.account_id, reversal.at_ms, content)
+    signature, key = sign(value, settings.signing_key), payment.account_id.encode()
+    return Answer(delay_ms, Timed(requested_ms + delay_ms, "payment-reversed", key, value, signature))
 
 
 def decide(payment: PaymentRequest, settings: ProviderSettings) -> Answer:

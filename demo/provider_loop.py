@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from demo.provider import Answer, Provider
+from demo.provider import Answer, Provider, reversals
 from demo.wire import INPUT_TOPIC
 from stream.settings import Settings
 
@@ -75,8 +75,9 @@ async def _read(consumer: AIOKafkaConsumer, provider: Provider, waiting: Waiting
         for request in requests:
             answer = provider.answer(request.value)
             if answer is not None:
-                due_s = time.monotonic() + answer.delay_ms / 1_000 / speed_up
-                waiting.add(due_s, partition, request.offset, answer)
+                for record in (answer, *reversals(request.value, provider.settings)):
+                    due_s = time.monotonic() + record.delay_ms / 1_000 / speed_up
+                    waiting.add(due_s, partition, request.offset, record)
     for partition in consumer.assignment():
         # The position, not the last request: it is behind the transaction markers, so that the lag becomes 0.
         waiting.read_to[partition] = await consumer.position(partition)

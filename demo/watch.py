@@ -35,7 +35,7 @@ class FactRow(msgspec.Struct):
     """The fields of any fact that the totals use."""
 
     type: str
-    occurred_at: str
+    occurred_at: str | None
     amount_micros: int = 0
     wallet_micros: int = 0
     card_micros: int = 0
@@ -44,7 +44,7 @@ class FactRow(msgspec.Struct):
     status: str = ""
     purpose: str = ""
     payment_id: str = ""
-    caused_by: str = ""
+    caused_by: str | None = None
 
 
 @dataclass(slots=True)
@@ -70,7 +70,8 @@ class Totals:
     def fact(self, topic: str, value: bytes) -> None:
         fact = msgspec.json.decode(value, type=FactRow)
         self.facts[topic, fact.type] += 1
-        self.newest = max(self.newest, fact.occurred_at)
+        if fact.reason != "refused":  # The time of a refused start may be any, or none.
+            self.newest = max(self.newest, fact.occurred_at or "")
         if topic == "charges":
             self._charge(fact)
         elif topic == "payment-requests":
@@ -95,7 +96,8 @@ class Totals:
         if fact.purpose in RETRIED_PURPOSES:
             first = fact.payment_id.endswith("/1")
             self.retried += not first
-            self.renewals += first and fact.purpose == "subscription" and fact.caused_by.startswith(TICK_PREFIX)
+            by_tick = (fact.caused_by or "").startswith(TICK_PREFIX)
+            self.renewals += first and fact.purpose == "subscription" and by_tick
 
     def input(self, value: bytes) -> None:
         """Count an input about a subscription. Others, which are most, are not decoded."""

@@ -1,8 +1,13 @@
 """The commands of the payment adapter: `tollgate payments --help`."""
 
+import time
+from typing import Annotated
+
 import typer
 
 from payments.adapter.run import run
+from payments.providers.fake_book import add_entry
+from payments.reversal import Kind
 from payments.settings import Settings, settings_table
 
 app = typer.Typer(
@@ -19,3 +24,23 @@ def settings() -> None:
     """Print each setting of the adapter, its value and its meaning; secrets are masked."""
     for name, value, meaning in settings_table(Settings()):
         typer.echo(f"{name:<40} {value:<20} {meaning}")
+
+
+@app.command()
+def fake_reversal(
+    payment_id: Annotated[str, typer.Argument(help="The payment; for a failed refund of ours the refund's own id.")],
+    kind: Annotated[Kind, typer.Argument(help="What has happened to its money at the provider.")],
+    amount_micros: Annotated[int | None, typer.Option(min=1, help="Part of the payment; left out: all of it.")] = None,
+) -> None:
+    """Make a dispute or refund at the fake provider: a line in TOLLGATE_PAYMENTS_FAKE_BOOK.
+
+    The adapter finds it at its next look.
+    """
+    book = Settings().payments_fake_book
+    if book is None:
+        raise typer.BadParameter("TOLLGATE_PAYMENTS_FAKE_BOOK is not set")
+    try:
+        entry = add_entry(book, payment_id, kind, amount_micros, time.time_ns() // 1_000_000)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    typer.echo(f"{entry.kind} {entry.reference} of {entry.payment_id}")

@@ -5,6 +5,7 @@ from typing import Protocol
 import msgspec
 
 from payments.payment_state import PaymentState
+from payments.reversal import Listed, Looked
 
 
 class Succeeded(msgspec.Struct, frozen=True):
@@ -52,6 +53,15 @@ class Provider(Protocol):
 
         Raises ProviderAccessError; every other failure is an Unknown.
         """
+
+    async def look(self, payment: PaymentState, now_ms: int) -> Looked | Unknown:
+        """Read what has happened to the money of an answered payment. `payment.reversals` are those already sent.
+
+        Raises ProviderAccessError.
+        """
+
+    async def list_reversed(self, since_ms: int) -> Listed | Unknown:
+        """The payments with a dispute or refund made since then. Raises ProviderAccessError."""
 
     async def close(self) -> None:
         """Close connections."""

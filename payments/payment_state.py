@@ -12,19 +12,23 @@ import msgspec
 from msgspec.structs import replace
 
 from payments.request import PaymentRequest
+from payments.reversal import Looked, Reversal
 from schemas.instant import DAY_MS, HOUR_MS, SECOND_MS
 from schemas.rows import CorruptRowError
 
 FORMAT = 1
 _HEAD = struct.Struct("<BI")
 
-# How long an answered row is kept: a request can be redelivered for as long as its topic keeps it (35 days), and a
-# refund, which needs the payment's reference, can be requested up to 30 days after the payment.
+# How long the row of a declined payment is kept: a request can be redelivered for as long as its topic keeps it (35
+# days). A payment that succeeded is kept for as long as the wallet accepts its reversals (rule P7).
 REMEMBERED_MS = 70 * DAY_MS
+REVERSIBLE_MS = 600 * DAY_MS
 
 # Pauses before the next attempt, doubled each time: short after an unknown outcome, longer while a payment is pending.
 UNKNOWN_FIRST_MS, UNKNOWN_LAST_MS = SECOND_MS, 5 * 60 * SECOND_MS
 PENDING_FIRST_MS, PENDING_LAST_MS = 5 * SECOND_MS, HOUR_MS
+# The first pause between two looks at a payment whose money has moved again; the provider sets the longest.
+LOOK_FIRST_MS = HOUR_MS
 _DOUBLINGS_MAX = 20  # By then both pauses have reached their maximum.
 
 
@@ -32,8 +36,11 @@ class PaymentState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Money in micros. `requested_at` is the request's `occurred_at`; `received_at_ms` is when the request reached
     Kafka: the provider cannot know the payment from before that time.
 
-    `due_ms` is when an open payment is executed (again), and when an answered one is forgotten. `reference` is the
+    `due_ms` is when an open payment is executed (again), and when an answered one may be forgotten. `reference` is the
     provider's id, `answered_at_ms` its time. An answered payment keeps no token.
+
+    `look_at_ms` is when the provider is asked whether the payment's money has moved again, 0 for no such look; `looks`
+    counts looks since the last sign of a change. `reversals` are those that were sent.
     """
 
     payment_id: str
@@ -53,10 +60,32 @@ class PaymentState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     answered_at_ms: int = 0
     reason: str | None = None
     retryable: bool = False
+    look_at_ms: int = 0
+    looks: int = 0
+    reversals: tuple[Reversal, ...] = ()
 
     @property
     def is_open(self) -> bool:
         return self.status == "open"
+
+    @property
+    def can_be_reversed(self) -> bool:
+        """Whether its money may have moved. A declined refund moved none, and the wallet has taken it back."""
+        return self.status == "succeeded" or (self.status == "declined" and self.purpose != "refund")
+
+    @property
+    def kept_until_ms(self) -> int:
+        """When an answered payment is forgotten. Rows of earlier versions have a `due_ms` of 70 days."""
+        if self.status == "succeeded":
+            return max(self.due_ms, self.answered_at_ms + REVERSIBLE_MS)
+        return self.due_ms
+
+    @property
+    def next_ms(self) -> int:
+        """When there is something to do for this payment: execute it, look at it, or forget it."""
+        if self.is_open:
+            return self.due_ms
+        return min(self.look_at_ms or self.kept_until_ms, self.kept_until_ms)
 
 
 _decoder = msgspec.json.Decoder(PaymentState)
@@ -109,8 +138,11 @@ def make_due(payment: PaymentState, now_ms: int) -> PaymentState:
 
 
 def mark_succeeded(payment: PaymentState, reference: str, at_ms: int, now_ms: int) -> PaymentState:
-    """Answered: the money has moved."""
-    return _answered(payment, now_ms, status="succeeded", reference=reference, answered_at_ms=at_ms)
+    """Answered: the money has moved. A refund may fail for weeks after it succeeded, so it is looked at again."""
+    look_at_ms = now_ms + LOOK_FIRST_MS if payment.purpose == "refund" else payment.look_at_ms
+    due_ms = now_ms + REVERSIBLE_MS
+    changes = {"status": "succeeded", "reference": reference, "answered_at_ms": at_ms, "look_at_ms": look_at_ms}
+    return _answered(payment, due_ms=due_ms, **changes)
 
 
 def mark_declined(
@@ -119,7 +151,7 @@ def mark_declined(
     """Answered: the money has not moved."""
     return _answered(
         payment,
-        now_ms,
+        due_ms=now_ms + REMEMBERED_MS,
         status="declined",
         reference=reference or payment.reference,
         answered_at_ms=at_ms,
@@ -128,9 +160,30 @@ def mark_declined(
     )
 
 
-def _answered(payment: PaymentState, now_ms: int, **changes: object) -> PaymentState:
+def mark_look_due(payment: PaymentState, now_ms: int) -> PaymentState:
+    """To be looked at immediately; an open payment as soon as it is answered."""
+    return _next(payment, look_at_ms=now_ms, looks=0)
+
+
+def mark_looked(payment: PaymentState, looked: Looked, now_ms: int) -> tuple[PaymentState, list[Reversal]]:
+    """The next row, which holds all reversals found, and those of them that were not sent before."""
+    sent = {reversal.name for reversal in payment.reversals}
+    new = [reversal for reversal in looked.reversals if reversal.name not in sent]
+    looks = 0 if new else payment.looks
+    again_ms = looked.again_within_ms
+    look_at_ms = 0 if again_ms is None else now_ms + _pause_ms(looks, LOOK_FIRST_MS, again_ms)
+    return _next(payment, look_at_ms=look_at_ms, looks=looks + 1, reversals=(*payment.reversals, *new)), new
+
+
+def mark_look_failed(payment: PaymentState, now_ms: int) -> PaymentState:
+    """To be looked at again soon: the provider did not respond."""
+    pause_ms = _pause_ms(payment.looks, UNKNOWN_FIRST_MS, UNKNOWN_LAST_MS)
+    return _next(payment, look_at_ms=now_ms + pause_ms, looks=payment.looks + 1)
+
+
+def _answered(payment: PaymentState, **changes: object) -> PaymentState:
     assert payment.is_open, f"{payment.payment_id!r} has its answer"
-    return _next(payment, token="", attempts=payment.attempts + 1, due_ms=now_ms + REMEMBERED_MS, **changes)
+    return _next(payment, token="", attempts=payment.attempts + 1, **changes)
 
 
 def _next(payment: PaymentState, **changes: object) -> PaymentState:
@@ -142,12 +195,16 @@ def _pause_ms(attempts: int, first_ms: int, last_ms: int) -> int:
 
 
 def encode_row(payment: PaymentState) -> bytes:
-    body = msgspec.json.encode(payment)
-    return _HEAD.pack(FORMAT, zlib.crc32(payment.payment_id.encode() + body)) + body
+    return add_checksum(payment.payment_id.encode(), msgspec.json.encode(payment))
 
 
-def decode_row(key: bytes, value: bytes, previous: PaymentState | None) -> PaymentState:
-    """Raises CorruptRowError: trusting a damaged row could charge a card twice."""
+def add_checksum(key: bytes, body: bytes) -> bytes:
+    """The value of a row: format version, checksum over key and body, body."""
+    return _HEAD.pack(FORMAT, zlib.crc32(key + body)) + body
+
+
+def checked_body(key: bytes, value: bytes) -> bytes:
+    """Raises CorruptRowError."""
     if len(value) < _HEAD.size:
         raise CorruptRowError("too short")
     version, checksum = _HEAD.unpack_from(value)
@@ -156,8 +213,13 @@ def decode_row(key: bytes, value: bytes, previous: PaymentState | None) -> Payme
     body = value[_HEAD.size :]
     if checksum != zlib.crc32(key + body):
         raise CorruptRowError("wrong checksum")
+    return body
+
+
+def decode_row(key: bytes, value: bytes, previous: PaymentState | None) -> PaymentState:
+    """Raises CorruptRowError: trusting a damaged row could charge a card twice."""
     try:
-        payment = _decoder.decode(body)
+        payment = _decoder.decode(checked_body(key, value))
     except msgspec.MsgspecError as error:
         raise CorruptRowError(str(error)) from error
     if payment.payment_id.encode() != key:

@@ -12,6 +12,13 @@ PAYMENT_ID_MAX = 500  # The limit of Stripe's metadata; the engine's own ids hav
 PaymentId = Annotated[str, msgspec.Meta(min_length=1, max_length=PAYMENT_ID_MAX)]
 
 
+class PaymentName(msgspec.Struct, frozen=True):
+    """The metadata by which an object at the provider names its payment."""
+
+    payment_id: PaymentId
+    account_id: Id
+
+
 class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="payment-requested"):
     """A card charge, or a refund of `refund_of`. `payment_id` is the idempotency key; money in micros."""
 

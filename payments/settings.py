@@ -1,5 +1,6 @@
 """The adapter's settings: its own TOLLGATE_PAYMENTS_… variables, and those that it shares with the worker."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
@@ -28,6 +29,7 @@ class Settings(engine.Settings):
     # No default: a fake provider that nobody chose would give credits away.
     payments_provider: Literal["", "fake", "stripe"] = ""
     payments_in_flight_max: Annotated[int, Field(ge=1, le=1_000)] = 16
+    payments_look_every_s: Annotated[int, Field(ge=1, le=86_400)] = 600
     payments_health_host: str = "127.0.0.1"
     payments_health_port: Annotated[int, Field(ge=0, le=65_535)] = 8_012
     payments_stripe_api_key: SecretStr = SecretStr("")
@@ -38,6 +40,7 @@ class Settings(engine.Settings):
     payments_webhook_port: Annotated[int, Field(ge=0, le=65_535)] = 8_013
     payments_fake_seed: int = 1
     payments_fake_speed_up: Annotated[float, Field(gt=0)] = 1.0
+    payments_fake_book: Path | None = None
 
     @property
     def group(self) -> str:
@@ -55,17 +58,20 @@ class Settings(engine.Settings):
 MEANING = {
     "payments_provider": "`stripe`, or `fake`, which answers like a provider and moves no money. Must be set.",
     "payments_in_flight_max": "Most provider calls in flight, in one process.",
+    "payments_look_every_s": "Seconds between two listings of the provider's disputes and refunds, in each partition.",
     "payments_health_host": "Address of the adapter's `/metrics` and `/readyz`.",
     "payments_health_port": "Port of the adapter's `/metrics` and `/readyz`; 0 picks a free one, which is logged.",
-    "payments_stripe_api_key": "Stripe's secret or restricted key (PaymentIntents and Refunds: write). Secret.",
+    "payments_stripe_api_key": "Stripe's secret or restricted key (PaymentIntents and Refunds: write; Disputes: "
+    "read). Secret.",
     "payments_stripe_api_base": "Address of the API instead of Stripe's own, for stripe-mock.",
     "payments_stripe_timeout_s": "Seconds after which a request to Stripe is abandoned; its outcome is then unknown.",
     "payments_stripe_webhook_secrets": "Secrets of the webhook endpoint (`whsec_…`), separated by commas; an event "
-    "must be signed with one of them. Empty: no endpoint, pending payments are only polled. Secret.",
+    "must be signed with one of them. Empty: no endpoint, the adapter only polls. Secret.",
     "payments_webhook_host": "Address of the webhook endpoint, `POST /webhooks/stripe`.",
     "payments_webhook_port": "Port of the webhook endpoint; 0 picks a free one, which is logged.",
     "payments_fake_seed": "Seed of the fake provider, which decides from it and the payment id.",
     "payments_fake_speed_up": "Divisor of the fake provider's delays.",
+    "payments_fake_book": "File of the fake provider's reversals, written by `tollgate payments fake-reversal`.",
 }
 
 

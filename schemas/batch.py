@@ -75,7 +75,8 @@ class BatchResult:
     ("inputs", outcome), ("dead_letters", code), ("unbilled", code) for dead letters that end a call, ("facts", type),
     ("gate", reason). By currency, `charged_micros` is the money charged and `given_back_micros` the reductions by
     adjustments; neither is negative. `clock_ms` is the partition's clock after the batch and `arrived_ms` its newest
-    broker timestamp, None where there is none.
+    broker timestamp, None where there is none. `dropped_plans` are accounts whose scheduled plan change could not be
+    made, each with the plan (rule K3).
     """
 
     rows: list[tuple[str, bytes | None]] = field(default_factory=list)
@@ -85,3 +86,4 @@ class BatchResult:
     clock_ms: int | None = None
     arrived_ms: int | None = None
     given_back_micros: Counter[str] = field(default_factory=Counter)
+    dropped_plans: list[tuple[str, str]] = field(default_factory=list)

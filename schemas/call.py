@@ -37,14 +37,43 @@ class Rated(Row, frozen=True, array_like=True):
     card_micros: int = 0
 
 
+class Leg(Row, frozen=True, array_like=True):
+    """A leg of a call (rule L1). `leg_id` is empty for the leg of the ends without one.
+
+    `started` is whether a start has named the leg. `end` is its end in force and `end_id` the id of that input.
+    """
+
+    leg_id: str
+    started: bool = False
+    end: End | None = None
+    end_id: str = ""
+
+
+class Details(Row, frozen=True, array_like=True):
+    """What only few calls have.
+
+    `legs` are the legs of a call that was reported by legs, in order of arrival. `end_id` is the id of the end in
+    force where that is not the first end. `overlong_alerted` is whether `call-overlong` has been raised (rule G7).
+    `after_subscription` is whether the call started after its subscription had ended: then it has no included minutes
+    (rule M8).
+    """
+
+    legs: tuple[Leg, ...] = ()
+    end_id: str = ""
+    overlong_alerted: bool = False
+    after_subscription: bool = False
+
+
 class Call(Row, frozen=True, array_like=True):
-    """One call. `input_ids` are the ids of its start and of its first end.
+    """One call. `input_ids` are the ids of its start and of its first end. `end` is the end of the whole call: with
+    legs, what they come to together (rules L1 and L2).
 
     `gate` is the gate's decision, `none` for a call that did not pass the gate. `features` are the switches active on
     the call (rules C11 and G9), `plan` and `plan_version` the terms in force when it started. `ordinal` is the call's
     place in its period when it was last charged, 0 when it does not count. `charged_micros` is what it costs now, all
-    adjustments included. `rated` is set once a minutes plan has rated the call. `due_ms` is when its hold expires, or
-    when it is forgotten.
+    adjustments included. `rated` is set once a minutes plan has rated the call. An `open` call was admitted, and a leg
+    of it has started and not ended; it may have a hold (rule L5). `due_ms` is when its hold expires, or when it is
+    forgotten.
     """
 
     input_ids: tuple[str, ...] = ()
@@ -64,6 +93,7 @@ class Call(Row, frozen=True, array_like=True):
     adjustments: int = 0
     held_extra: bool = False
     rated: Rated | None = None
+    details: Details | None = None
 
 
 def is_real(call: Call) -> bool:
@@ -73,9 +103,16 @@ def is_real(call: Call) -> bool:
     return call.end is not None and call.end.real
 
 
-def billable_ms(end: End) -> int:
-    """Milliseconds from answer to end, 0 for a call that was not answered. Rule G7."""
-    return 0 if end.answered_at_ms is None else end.ended_at_ms - end.answered_at_ms
+def reported_ms(end: End) -> int:
+    """Milliseconds from answer to end, 0 for a call that was not answered or was redirected. Rule G7."""
+    if end.answered_at_ms is None or end.outcome == REDIRECTED:
+        return 0
+    return end.ended_at_ms - end.answered_at_ms
+
+
+def billable_ms(end: End, longest_call_ms: int) -> int:
+    """The reported time, at most the longest call of the call's own plan. Rule G7."""
+    return min(reported_ms(end), longest_call_ms)
 
 
 def is_counted(call: Call) -> bool:

@@ -51,7 +51,7 @@ def _without(part: object, exempt: frozenset[str]) -> object:
 
 def record_may_hold_card_number(value: bytes | None, headers: Headers, *, of_no_type: bool = False) -> bool:
     """Whether a refused record looks like a payment method with a card number anywhere in its bytes. A record
-    `of_no_type` may be anything, so its value is always searched, up to the size of an input.
+    `of_no_type`, one whose type is unknown, may be anything: its value is always searched, up to the size of an input.
 
     The bytes may not be JSON, or they may hold a number where the decoder does not see it, such as behind a second
     equal key. Ids are searched as well, and parts that are too large to search count as holding a number: masking a
@@ -81,14 +81,16 @@ def text_holds_card_number(text: str) -> bool:
 
 
 def _is_card_number(run: str) -> bool:
-    """Whether consecutive whole groups of a run of digits form a card number; other groups of the run may be a date or
-    a code. Takes time linear in the length of the run, because a large value may be one run of single digits.
+    """Whether consecutive whole groups of a run of digits form a card number: 13 to 19 digits that pass Luhn, with an
+    issuer's prefix and length. Other groups of the run may be a date or a code. Takes time linear in the length of the
+    run, because a large value may be one run of single digits.
     """
     groups = re.split("[ -]", run)
     ends = list(accumulate(map(len, groups), initial=0))
     if ends[-1] < _DIGITS_MIN:
         return False
-    sums = [[so_far[end] for end in ends] for so_far in _luhn_sums("".join(groups))]
+    digits = "".join(groups)
+    sums = [[so_far[end] for end in ends] for so_far in _luhn_sums(digits)]
     # A number of 13 to 19 digits that ends here begins at one of the groups from `low` to before `high`.
     low = high = 0
     for last, end in enumerate(ends):
@@ -97,9 +99,21 @@ def _is_card_number(run: str) -> bool:
         while end - ends[high] >= _DIGITS_MIN:
             high += 1
         so_far = sums[end % 2]
-        if low < high and so_far[last] in so_far[low:high]:
-            return True
+        for first in range(low, high):
+            if so_far[first] == so_far[last] and _ISSUED.fullmatch(digits, ends[first], end):
+                return True
     return False
+
+
+# Prefixes and lengths of the issuers. Without them one number of ten would pass, stamps and ids among them.
+_ISSUED = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"
+    r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"
+    r"|3[47]\d{13}"
+    r"|(?:6011|64[4-9]\d|65\d\d|62\d\d|352[89]|35[3-8]\d)\d{12,15}"
+    r"|(?:30[0-5]|36\d|38\d|39\d)\d{11,16}"
+    r"|(?:50|5[6-8]|6\d)\d{11,17}"
+)
 
 
 def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:

@@ -12,7 +12,7 @@ import orjson
 from schemas.batch import Headers
 from schemas.card_number import holds_card_number, text_holds_card_number
 from schemas.inputs import AnyInput, PaymentMethodAdded, PaymentMethodDefaulted, PaymentMethodRemoved
-from schemas.instant import Instant, parse_instant, parse_rfc3339
+from schemas.instant import Instant, parse_instant
 
 VALUE_BYTES_MAX = 65_536
 _MESSAGE_MAX = 400
@@ -48,49 +48,59 @@ def decode_input(value: bytes | None, headers: Headers = ()) -> AnyInput | Unrea
         return Unreadable("malformed_json", "the record has no value: expected one flat JSON object")
     if len(value) > VALUE_BYTES_MAX:
         return Unreadable("too_large", f"the value has {len(value)} bytes: at most {VALUE_BYTES_MAX} are read")
-    refusal = _check_version(headers) if headers else None
-    if refusal is not None:
-        return refusal
     try:
-        event = _decoder.decode(value)
+        event: AnyInput = _decoder.decode(value)
         if not value.isascii():
             value.decode("utf-8")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _decode_slowly(value, dict(headers))
+        return _decode_slowly(value, headers)
     # A value that decodes is flat, whatever the headers say: its own fields are the input, and they are what was
     # signed.
-    return _decode_slowly(value, dict(headers)) if isinstance(event, _CARD_INPUTS) else event
+    if isinstance(event, _CARD_INPUTS) or (headers and _check_version(headers) is not None):
+        return _decode_slowly(value, headers)
+    return event
 
 
 def readable_type(value: bytes | None, headers: Headers = ()) -> str:
     """The `type` of an input, even if nothing else of it can be read; empty when the type cannot be read either."""
+    kind = (flat_input(value, headers) or {}).get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+def flat_input(value: bytes | None, headers: Headers = ()) -> dict[str, Any] | None:
+    """The fields of an input within the size limit, unchecked; None when the value is not a JSON object. A CloudEvent
+    of an unknown version gives those of its envelope.
+    """
     if value is None or len(value) > VALUE_BYTES_MAX:
-        return ""
+        return None
     table = _parse(value)
     if isinstance(table, Unreadable):
-        return ""
+        return None
     flat = _flatten(table, dict(headers))
-    kind = (table if isinstance(flat, Unreadable) else flat).get("type")
-    return kind if isinstance(kind, str) else ""
+    return table if isinstance(flat, Unreadable) else flat
+
+
+def read_field(value: object, kind: Any) -> Any:
+    """One field's value as an input's type `kind` has it, None when it is not valid."""
+    try:
+        return msgspec.convert(value, kind, dec_hook=_read_instant)
+    except msgspec.ValidationError:
+        return None
 
 
 class _Arrival(msgspec.Struct):
     arrived_at: Instant | None = None
 
 
-def _read_any_time(_kind: type, value: object) -> object:
-    return parse_rfc3339(value)
-
-
-_arrival_decoder = msgspec.json.Decoder(_Arrival, dec_hook=_read_any_time)
+_arrival_decoder = msgspec.json.Decoder(_Arrival, dec_hook=_read_instant)
 
 
 def read_arrival(line: bytes) -> int | Unreadable | None:
     """When the broker received the input on a line of a replay, from the line's `arrived_at`: milliseconds, None when
     the line has none.
 
-    `arrived_at` is any RFC 3339 time. It stands beside the input's fields and is not part of the input. The line must
-    be one that `decode_input` has read.
+    `arrived_at` stands beside the input's fields and is not part of the input. The line must be one that `decode_input`
+    has read.
     """
     try:
         arrived = _arrival_decoder.decode(line).arrived_at
@@ -106,21 +116,23 @@ def _check_version(headers: Headers) -> Unreadable | None:
     return None
 
 
-def _decode_slowly(value: bytes, headers: Mapping[str, bytes | None]) -> AnyInput | Unreadable:
-    """The same in steps, which give each fault its own code and find a card number anywhere in the value."""
+def _decode_slowly(value: bytes, headers: Headers) -> AnyInput | Unreadable:
+    """The same in steps, which give each fault its own code in the order of rule X1, and find card numbers anywhere."""
     table = _parse(value)
     if isinstance(table, Unreadable):
         return table
-    flat = _flatten(table, headers)
+    refusal = _check_version(headers)
+    if refusal is not None:
+        return refusal
+    flat = _flatten(table, dict(headers))
     if isinstance(flat, Unreadable):
         return flat
     kind = flat.get("type")
-    if isinstance(kind, str) and kind.startswith("payment-method-"):
-        refusal = _refuse_card_number(value, flat)
-        if refusal is not None:
-            return refusal
     if not isinstance(kind, str) or kind not in TYPES:
         return Unreadable("unknown_type", _unknown_type(flat))
+    refusal = _refuse_card_number(value, flat) if kind.startswith("payment-method-") else None
+    if refusal is not None:
+        return refusal
     try:
         return cast("AnyInput", msgspec.convert(flat, AnyInput, dec_hook=_read_instant))
     except msgspec.ValidationError as error:

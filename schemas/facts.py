@@ -28,6 +28,15 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type"
     caused_by: str
 
 
+class Buyer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who an invoice is for, as `billing-details-set` gave it. A field that was not given is left out. Rule B9."""
+
+    name: str | UnsetType = UNSET
+    address: str | UnsetType = UNSET
+    country: str | UnsetType = UNSET
+    tax_id: str | UnsetType = UNSET
+
+
 class CallAdmitted(Fact, frozen=True, kw_only=True, tag="call-admitted"):
     """Rule C8: the call may connect with `features_enabled`, and `hold_micros` is held for it (rule C9)."""
 
@@ -37,13 +46,28 @@ class CallAdmitted(Fact, frozen=True, kw_only=True, tag="call-admitted"):
     features_enabled: tuple[str, ...]
     hold_micros: int
     currency: str
+    direction: str
+    from_: str | UnsetType = msgspec.field(name="from", default=UNSET)
+    to: str | UnsetType = UNSET
+
+
+REFUSED = "refused"
 
 
 class CallRedirected(Fact, frozen=True, kw_only=True, tag="call-redirected"):
+    """The call does not connect. Of a start that was refused (`REFUSED`), fields that are missing or not valid are null
+    or left out (rule X2).
+    """
+
     topics: ClassVar[tuple[str, ...]] = ("call-decisions",)
+    occurred_at: str | None  # type: ignore[assignment]  # null in this fact alone
+    caused_by: str | None  # type: ignore[assignment]  # null in this fact alone
     call_id: str
     reason: str
     redirect_to: str | UnsetType = UNSET
+    direction: str | UnsetType = UNSET
+    from_: str | UnsetType = msgspec.field(name="from", default=UNSET)
+    to: str | UnsetType = UNSET
 
 
 class MinutesReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -62,12 +86,28 @@ class MinutesReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     increment_next_s: int
 
 
+class LegReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The end in force of one leg of a call. `leg_id` is left out for the leg of the ends without one. Rule L1."""
+
+    leg_id: str | UnsetType = UNSET
+    direction: str
+    started_at: str
+    answered_at: str | None
+    ended_at: str
+    outcome: str
+    real: bool
+    features_used: tuple[str, ...]
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a charge was computed from (rule G11). Computing it again gives the same amount, without the plan catalogue.
 
     `lines` and `amount_micros` are the call's whole charge as it now stands, even in an adjustment. `cap_micros` and
-    `calls_included` exist on credits plans, `minutes` on minutes plans. `unrounded_micros` is the exact cost; where
-    minutes cost a fraction of a micro, it is rounded down.
+    `calls_included` exist on credits plans, `minutes` on minutes plans. `unrounded_micros` is the sum of the lines
+    before rounding, after the cap; where minutes cost a fraction of a micro, it is rounded down. `legs` are the legs
+    that have ended, in the order of rule L2, of a call that was reported by legs: the times, the outcome and the
+    features are then those of the whole call. `longest_call_ms` is there when the billable time was cut to it (rule
+    G7).
     """
 
     lines: tuple[Line, ...]
@@ -86,10 +126,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     features_used: tuple[str, ...]
     input_ids: tuple[str, ...]
     minutes: MinutesReceipt | UnsetType = UNSET
+    legs: tuple[LegReceipt, ...] | UnsetType = UNSET
+    longest_call_ms: int | UnsetType = UNSET
 
 
 class Charge(Fact, frozen=True, kw_only=True):
-    """What a call costs. Rules G11 and P4. `billable_ms` is the time from answer to end.
+    """What a call costs. Rules G11 and P4. `billable_ms` is the time from answer to end, at most the longest call of
+    the plan. `reported_ms` is the whole time of a call that counts and was longer (rule G7).
 
     `ordinal` is the call's place in its period on a credits plan. `minutes_before` and `minutes_after` are what the
     period had used on a minutes plan, without this call and with it.
@@ -113,6 +156,7 @@ class Charge(Fact, frozen=True, kw_only=True):
     ordinal: int | UnsetType = UNSET
     minutes_before: int | float | UnsetType = UNSET
     minutes_after: int | float | UnsetType = UNSET
+    reported_ms: int | UnsetType = UNSET
 
 
 class CallCharged(Charge, frozen=True, kw_only=True, tag="call-charged"):
@@ -124,67 +168,6 @@ class ChargeAdjusted(Charge, frozen=True, kw_only=True, tag="charge-adjusted"):
 
     adjusts: str
     reason: str
-
-
-class Alert(Fact, frozen=True, kw_only=True):
-    topics: ClassVar[tuple[str, ...]] = ("alerts",)
-
-
-class BalanceLow(Alert, frozen=True, kw_only=True, tag="balance-low"):
-    threshold_micros: int
-    balance_micros: int
-    currency: str
-
-
-class FundsNeeded(Alert, frozen=True, kw_only=True, tag="funds-needed"):
-    redirected_calls: int
-
-
-class PurchaseDeclined(Alert, frozen=True, kw_only=True, tag="purchase-declined"):
-    purchase_id: str
-    reason: str
-
-
-class RefillUnresolved(Alert, frozen=True, kw_only=True, tag="refill-unresolved"):
-    refill_id: str
-    payment_id: str
-
-
-class SubscriptionPaymentDeclined(Alert, frozen=True, kw_only=True, tag="subscription-payment-declined"):
-    """Rule M6. `reason` is the provider's, or `no_payment_method` when there was no card: then no payment was
-    requested, and there is no `payment_id`. `retry_at` is the time of the next request; left out when that waits for a
-    card.
-    """
-
-    purpose: str
-    amount_micros: int
-    currency: str
-    reason: str
-    payment_id: str | UnsetType = UNSET
-    retry_at: str | UnsetType = UNSET
-
-
-class CallStuck(Alert, frozen=True, kw_only=True, tag="call-stuck"):
-    call_id: str
-    hold_micros: int
-    currency: str
-
-
-class PlanCost(msgspec.Struct, frozen=True):
-    """What the same calls would have cost on another plan, its monthly price included."""
-
-    plan: str
-    cost_micros: int
-
-
-class UpgradeSuggested(Alert, frozen=True, kw_only=True, tag="upgrade-suggested"):
-    """Rule C16. `cost_micros` is what the period's calls cost on the account's own plan."""
-
-    period_start: str
-    calls: int
-    cost_micros: int
-    other_plans: tuple[PlanCost, ...]
-    currency: str
 
 
 class RefillRequested(Fact, frozen=True, kw_only=True, tag="refill-requested"):
@@ -202,21 +185,6 @@ class RefillSucceeded(Fact, frozen=True, kw_only=True, tag="refill-succeeded"):
     payment_id: str
     amount_micros: int
     currency: str
-
-
-class RefillDeclined(Fact, frozen=True, kw_only=True, tag="refill-declined"):
-    """One fact on two topics, with the same id. Rule P19."""
-
-    topics: ClassVar[tuple[str, ...]] = ("refills", "alerts")
-    refill_id: str
-    payment_id: str
-    reason: str
-
-
-class RefillPaused(Fact, frozen=True, kw_only=True, tag="refill-paused"):
-    topics: ClassVar[tuple[str, ...]] = ("refills", "alerts")
-    refill_id: str
-    reason: str
 
 
 class PaymentRequested(Fact, frozen=True, kw_only=True, tag="payment-requested"):
@@ -247,6 +215,15 @@ class LedgerEntryPosted(Fact, frozen=True, kw_only=True, tag="ledger-entry-poste
 def fact_type(kind: type[Fact]) -> str:
     """The contract's name of a type of fact."""
     return str(kind.__struct_config__.tag)
+
+
+def call_in_id(call_id: str) -> str:
+    """The call as fact ids and references name it, with `%` and `/` written `%25` and `%2F`. Such an id has parts
+    between slashes, and two calls never have the same one.
+    """
+    if "%" not in call_id and "/" not in call_id:
+        return call_id
+    return call_id.replace("%", "%25").replace("/", "%2F")
 
 
 _encoder = msgspec.json.Encoder()

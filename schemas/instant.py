@@ -34,43 +34,32 @@ class Instant(int):
 
 
 def parse_instant(text: object) -> Instant:
-    """Milliseconds of an RFC 3339 UTC time with at most milliseconds. Raises ValueError with what is expected."""
+    """Milliseconds of an RFC 3339 time: with any offset and up to nine decimals, which are cut; second 60 is read as
+    59.999. Raises ValueError with what is expected.
+
+    The year is one from 1970 to 2999, both as written and in UTC.
+    """
     if not isinstance(text, str):
         raise ValueError(_EXPECTED)  # noqa: TRY004  # the decoder names the field for a ValueError
     millis = _MILLIS.get(text[_SECOND_CHARACTERS:])
     if millis is None:
-        raise ValueError(_EXPECTED)
+        return _parse_any(text)
     second = text[:_SECOND_CHARACTERS]
     known = _millis_of.get(second)
-    return Instant((_parse_second(second) if known is None else known) + millis)
+    if known is None:
+        # A leap second or a lower-case letter is not one of the seconds that are remembered.
+        return Instant(_parse_second(second) + millis) if _SECOND.fullmatch(second) else _parse_any(text)
+    return Instant(known + millis)
 
 
-_EXPECTED = "expected a UTC time such as `2026-01-31T10:00:00.250Z`, with at most milliseconds"
+_EXPECTED = "expected an RFC 3339 time with an offset, such as `2026-01-31T10:00:00.250Z`"
 
 
-def _parse_second(second: str) -> int:
-    if _SECOND.fullmatch(second) is None:
-        raise ValueError(_EXPECTED)
-    try:
-        moment = datetime.fromisoformat(second + "+00:00")
-    except ValueError as error:
-        raise ValueError(f"not a date and time of the calendar: {error}") from None
-    # Billing periods and time zones need room on either side, so times must be far from the ends of the calendar.
-    if not _YEAR_MIN <= moment.year <= _YEAR_MAX:
-        raise ValueError(f"expected a year from {_YEAR_MIN} to {_YEAR_MAX}")
-    if len(_millis_of) >= _SECONDS_REMEMBERED_MAX:
-        _millis_of.clear()
-    return _millis_of.setdefault(second, to_millis(moment))
-
-
-def parse_rfc3339(text: object) -> Instant:
-    """Milliseconds of any RFC 3339 time with up to nine decimals, which are cut; second 60 is read as 59.999.
-
-    Raises ValueError with what is expected. The year is one from 1970 to 2999, both as written and in UTC.
-    """
-    found = _RFC3339.fullmatch(text) if isinstance(text, str) else None
+def _parse_any(text: str) -> Instant:
+    """The same for a time that is not written as we write it."""
+    found = _RFC3339.fullmatch(text)
     if found is None:
-        raise ValueError("expected an RFC 3339 time such as `2026-01-31T10:00:00.250Z`")
+        raise ValueError(_EXPECTED)
     date, minute, second, decimals, sign, hours, minutes = found.groups()
     millis = int(((decimals or "") + "000")[:3])
     if int(second) == _LEAP_SECOND:
@@ -78,8 +67,24 @@ def parse_rfc3339(text: object) -> Instant:
     offset_ms = (int(hours) * HOUR_MS + int(minutes) * MINUTE_MS) * (-1 if sign == "-" else 1) if sign else 0
     at_ms = _parse_second(f"{date}T{minute}:{second}") + millis - offset_ms
     if at_ms < 0 or from_millis(at_ms).year > _YEAR_MAX:
-        raise ValueError(f"expected a year from {_YEAR_MIN} to {_YEAR_MAX}")
+        raise ValueError(_YEARS)
     return Instant(at_ms)
+
+
+def _parse_second(second: str) -> int:
+    try:
+        moment = datetime.fromisoformat(second + "+00:00")
+    except ValueError as error:
+        raise ValueError(f"not a date and time of the calendar: {error}") from None
+    # Billing periods and time zones need room on either side, so times must be far from the ends of the calendar.
+    if not _YEAR_MIN <= moment.year <= _YEAR_MAX:
+        raise ValueError(_YEARS)
+    if len(_millis_of) >= _SECONDS_REMEMBERED_MAX:
+        _millis_of.clear()
+    return _millis_of.setdefault(second, to_millis(moment))
+
+
+_YEARS = f"expected a year from {_YEAR_MIN} to {_YEAR_MAX}"
 
 
 def format_instant(millis: int) -> str:

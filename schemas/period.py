@@ -10,20 +10,34 @@ from schemas.zones import zone
 _BOUNDARIES_REMEMBERED_MAX = 65_536
 
 
-def period_at(opened_at_ms: int, time_zone: str, at_ms: int, months: int = 1) -> tuple[int, int]:
+def period_at(opened_at_ms: int, time_zone: str, at_ms: int) -> tuple[int, int]:
     """Start and end of the period that holds `at_ms`, milliseconds, half-open. Rule G3.
 
     Periods before the signup are defined as well, for calls that are reported from that time.
     """
     anchor = local_date(opened_at_ms, time_zone)
     local = local_date(at_ms, time_zone)
-    index = ((local.year - anchor.year) * 12 + local.month - anchor.month) // months
+    index = (local.year - anchor.year) * 12 + local.month - anchor.month
     # Whether this month's boundary has passed depends on the day of the month: step at most one period.
-    while boundary(anchor, time_zone, index * months) > at_ms:
+    while boundary(anchor, time_zone, index) > at_ms:
         index -= 1
-    while boundary(anchor, time_zone, (index + 1) * months) <= at_ms:
+    while boundary(anchor, time_zone, index + 1) <= at_ms:
         index += 1
-    return boundary(anchor, time_zone, index * months), boundary(anchor, time_zone, (index + 1) * months)
+    return boundary(anchor, time_zone, index), boundary(anchor, time_zone, index + 1)
+
+
+def term_at(opened_at_ms: int, time_zone: str, at_ms: int, months: int, first_ms: int) -> tuple[int, int]:
+    """Start and end of the term of so many months that holds `at_ms`, milliseconds, half-open. Terms are counted from
+    the period that starts at `first_ms`, or from the signup for 0. Rule G3.
+    """
+    anchor = local_date(opened_at_ms, time_zone)
+    first = local_date(max(first_ms, opened_at_ms), time_zone)
+    from_months = (first.year - anchor.year) * 12 + first.month - anchor.month
+    start_ms, _ = period_at(opened_at_ms, time_zone, at_ms)
+    local = local_date(start_ms, time_zone)
+    passed = (local.year - anchor.year) * 12 + local.month - anchor.month - from_months
+    begins = from_months + passed // months * months
+    return boundary(anchor, time_zone, begins), boundary(anchor, time_zone, begins + months)
 
 
 @lru_cache(maxsize=_BOUNDARIES_REMEMBERED_MAX)

@@ -10,7 +10,9 @@ import zlib
 import msgspec
 
 from schemas.account import Account, Row
+from schemas.billing import Bill, Billing, Invoice
 from schemas.call import Call
+from schemas.payment_rows import Payment, Purchase, RecentLots, SeenGrant, SeenReversal
 from schemas.plan import AnyPlan
 
 FORMAT = 1
@@ -49,123 +51,9 @@ class Checkpoint(Row, frozen=True, array_like=True):
 
 
 class SeenInput(Row, frozen=True, array_like=True):
-    """An input id that took effect (rule P7). The ids of a call's start and first end are in the call's row."""
+    """An id of an input that was accepted or a repeat (rule P7). A call's row has those of its start and first end."""
 
     due_ms: int
-
-
-class SeenGrant(Row, frozen=True, array_like=True):
-    """A grant id, remembered for ever (rule P17)."""
-
-    amount_micros: int
-
-
-class Purchase(Row, frozen=True, array_like=True):
-    """Credits bought by a purchase or a refill, remembered for ever (rule P17). `status` is requested, succeeded or
-    declined.
-
-    The lot of a successful purchase begins at `lot_start_micros` on the line of all credits (see
-    agents/wallet/funds/lots.py). `refunds` counts the refunds requested, declined ones included.
-    """
-
-    amount_micros: int
-    payment_id: str
-    payment_method_id: str
-    token: str
-    status: str = "requested"
-    credited_at_ms: int = 0
-    lot_start_micros: int = 0
-    refunds: int = 0
-
-
-class Payment(Row, frozen=True, array_like=True):
-    """A card charge or refund that was requested. `purpose` is the contract's, `status` is as for a purchase, and
-    `requested_at_ms` is the instant of the request, 0 in rows of earlier versions.
-    """
-
-    purpose: str
-    reference: str
-    amount_micros: int
-    status: str = "requested"
-    due_ms: int = 0
-    payment_method_id: str = ""
-    requested_at_ms: int = 0
-
-
-class FeeLine(Row, frozen=True, array_like=True):
-    """A line of the invoice of the period that holds `at_ms`: a term's fee, or one side of a proration (rules M6 and
-    M7).
-    """
-
-    kind: str
-    description: str
-    amount_micros: int
-    at_ms: int
-
-
-class PhoneNumber(Row, frozen=True, array_like=True):
-    """A phone number with a monthly fee (rule M13). A removed number is kept until its last invoice."""
-
-    number: str
-    monthly_fee_micros: int
-    added_at_ms: int
-    removed_at_ms: int | None = None
-
-
-class Billing(Row, frozen=True, array_like=True):
-    """What an account is billed for besides its calls. Money in micros.
-
-    `lines` are to be invoiced, and `bills` names the bills for them. `overages` and `invoices` count overage requests
-    and invoices so far, `fees` the fee bills; invoices below `open_from` are paid. Of the overage on the card,
-    `card_settled_micros` was paid or given back, and `card_invoiced_micros` is on invoices. `overage_wanted` is set
-    when overage should have been requested and there was no card. `credit_micros` is the negative rest of earlier
-    invoices. `plan_before` is the plan of a period that has ended and waits for its tick, if the account has changed
-    its plan since.
-    """
-
-    lines: tuple[FeeLine, ...] = ()
-    bills: tuple[str, ...] = ()
-    numbers: tuple[PhoneNumber, ...] = ()
-    tax_rate_ppm: int = 0
-    fees: int = 0
-    overages: int = 0
-    overage_wanted: bool = False
-    card_settled_micros: int = 0
-    invoices: int = 0
-    open_from: int = 1
-    card_invoiced_micros: int = 0
-    credit_micros: int = 0
-    plan_before: str = ""
-
-
-class Bill(Row, frozen=True, array_like=True):
-    """An amount that is requested from the default card until it is paid (rules M6, P11 and P12). The row is removed
-    once it is paid.
-
-    `attempts` counts the payments requested, `declines` the declines since the current card became the default.
-    `invoice` is the number of the invoice that carries the bill, the invoice of the period that holds `at_ms`; 0 before
-    it is issued. `due_ms` is when a declined bill is requested again.
-    """
-
-    purpose: str
-    amount_micros: int
-    status: str
-    at_ms: int
-    invoice: int = 0
-    attempts: int = 0
-    declines: int = 0
-    due_ms: int = 0
-
-
-class Invoice(Row, frozen=True, array_like=True):
-    """An unpaid invoice. The row is removed once the invoice is paid (rule P12).
-
-    It is paid when nothing of its bills is open (`bills_micros`) and the account's settled overage has reached
-    `card_mark_micros`.
-    """
-
-    bills_micros: int
-    card_mark_micros: int
 
 
 class Terms(Row, frozen=True, array_like=True):
@@ -181,9 +69,12 @@ _KINDS: dict[str, type[Row]] = {
     "c": Call,
     "g": SeenGrant,
     "i": SeenInput,
+    "l": RecentLots,
     "n": Invoice,
     "p": Purchase,
     "r": Purchase,
+    "s": SeenInput,
+    "v": SeenReversal,
     "y": Payment,
 }
 _encoder = msgspec.msgpack.Encoder()
@@ -194,8 +85,8 @@ def call_key(account_id: str, call_id: str) -> str:
     return f"{account_id}/c/{call_id}"
 
 
-def seen_key(account_id: str, input_id: str) -> str:
-    return f"{account_id}/i/{input_id}"
+def seen_key(account_id: str, input_id: str, *, signed: bool = False) -> str:
+    return f"{account_id}/s/{input_id}" if signed else f"{account_id}/i/{input_id}"
 
 
 def grant_key(account_id: str, grant_id: str) -> str:
@@ -212,6 +103,15 @@ def refill_key(account_id: str, refill_id: str) -> str:
 
 def payment_key(account_id: str, payment_id: str) -> str:
     return f"{account_id}/y/{payment_id}"
+
+
+def reversal_key(account_id: str, kind: str, payment_id: str, provider_reference: str) -> str:
+    """Payment ids hold no space, so that no two reversals have the same key."""
+    return f"{account_id}/v/{kind} {payment_id} {provider_reference}"
+
+
+def recent_lots_key(account_id: str) -> str:
+    return f"{account_id}/l/"
 
 
 def billing_key(account_id: str) -> str:
@@ -233,6 +133,7 @@ def bill_of(key: str) -> str:
 
 
 def invoice_key(account_id: str, number: int) -> str:
+    """The key of an unpaid invoice in rows of earlier versions."""
     return f"{account_id}/n/{number}"
 
 

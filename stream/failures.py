@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from aiokafka import errors as kafka
 from pydantic import ValidationError
 
-from schemas.plan import PlanError
+from schemas.currencies import CatalogueError
 from schemas.rows import CorruptRowError
 from stream import log
 from stream.fail_stop import Exit, PersonNeededError, StatusError, halt
@@ -59,7 +59,7 @@ PERSON: tuple[type[BaseException], ...] = (
     kafka.PolicyViolationError,
     kafka.NoOffsetForPartitionError,
     PersonNeededError,
-    PlanError,
+    CatalogueError,
     CorruptRowError,
     ValidationError,
 )

@@ -99,7 +99,7 @@ def configure(level: str) -> None:
 
 
 def get(name: str) -> Any:
-    """A logger for our own lines. Fields carry ids and units (`partition`, `offset`, `seconds`), never account ids or
-    phone numbers.
+    """A logger for our own lines. Fields carry ids and units (`partition`, `offset`, `seconds`), never phone numbers,
+    and an account id only where a person has to act on that account.
     """
     return structlog.stdlib.get_logger(f"tollgate.{name}")

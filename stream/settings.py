@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
     replication_factor: Annotated[int, Field(ge=1, le=10)] = 1
     plans: Path | None = None
+    currencies: Path | None = None
     signing_keys: SecretStr = SecretStr("")
     clock: Literal["wall", "none"] = "wall"
     time: Literal["broker", "ticks"] = "broker"
@@ -103,6 +104,7 @@ MEANING = {
     "partitions": "Partitions of every topic, fixed for the life of the data. A worker refuses any other count.",
     "replication_factor": "Replication factor of topics that the worker or `topics --apply` creates.",
     "plans": "Plan catalogue (TOML) that replaces the shipped one.",
+    "currencies": "Currencies (TOML) whose entries replace the shipped ones.",
     "signing_keys": "Signing keys, separated by commas. Each tick, and each input that moves money without a call, "
     "must be signed with one of them. Empty: no signatures required. Secret.",
     "clock": "`wall`: workers write one `clock-ticked` to each partition every second; `none`: another producer "

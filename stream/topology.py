@@ -182,7 +182,9 @@ def build_app(settings: Settings, *, wallets: Any = None, check_row: CheckRow = 
     """Build the worker's app, one per process. `wallets` decides the batches, the product's own when None."""
     if wallets is None:
         timing = Timing(by_ticks=settings.time == "ticks", tick_ahead_max_ms=settings.tick_ahead_max_ms)
-        wallets = Wallets(load_catalogue(settings.plans), settings.keys(), settings.partitions, timing)
+        wallets = Wallets(
+            load_catalogue(settings.plans, settings.currencies), settings.keys(), settings.partitions, timing
+        )
     batches.register()
     app = Tollgate(settings, wallets, check_row)
     changelog = app.topic(app.changelog, partitions=settings.partitions, acks=False, schema=batches.Undecoded())

@@ -7,7 +7,7 @@ from typing import NoReturn
 import faust
 from aiokafka.errors import KafkaError
 
-from schemas.plan import PlanError
+from schemas.currencies import CatalogueError
 from stream import log, topics
 from stream.fail_stop import PersonNeededError
 from stream.failures import classify, fail
@@ -95,6 +95,8 @@ def command() -> None:
     asyncio.set_event_loop(loop)
     try:
         app = build_app(settings)
-    except (PlanError, OSError) as error:
-        refuse("worker", f"TOLLGATE_PLANS: {classify(error).line}")
+    except (CatalogueError, OSError) as error:
+        line, currencies = classify(error).line, str(settings.currencies)
+        name = "TOLLGATE_CURRENCIES" if line.startswith(f"{currencies}: ") else "TOLLGATE_PLANS"
+        refuse("worker", f"{name}: {line}")
     run(app, loop)

@@ -49,6 +49,7 @@ def test_it_holds_the_packages_and_their_data_alone(wheel: Path) -> None:
     assert not [name for name in names if name.endswith(".pyc")]
     data = (
         "schemas/plans.toml",
+        "schemas/currencies.toml",
         "backoffice/documents/invoice.typ",
         "devkit/kafka/pom.xml",
         "schemas/wire/asyncapi.yaml",

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from agents.wallet.book import Book
 from agents.wallet.clock import BROKER_TIME, Timing
 from agents.wallet.dead_letter import UNREADABLE, add_letter, dead_letter, unreadable_letter
+from agents.wallet.refused_start import answer_refused_start
 from agents.wallet.signature import is_signed
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Decision, Refusal, Turn
-from schemas.batch import BatchResult, Output, Record, UnreadableRecord
+from schemas.batch import BatchResult, Headers, Output, Record, UnreadableRecord
 from schemas.codec import Unreadable, decode_input
 from schemas.facts import CallAdmitted, CallRedirected, Charge, Fact, encode_fact, fact_type
 from schemas.inputs import ALL_ACCOUNTS, AnyInput, input_type, moves_money
@@ -48,7 +49,7 @@ class Wallets:
         self.deciding: Record | None = None
 
     def open(self, partition: int, rows: dict[str, bytes]) -> None:
-        """Open a partition whose table is restored. After PlanError or CorruptRowError the partition must not be
+        """Open a partition whose table is restored. After CatalogueError or CorruptRowError the partition must not be
         served.
         """
         self._books[partition] = Book(self._catalogue, rows, self._timing)
@@ -66,31 +67,36 @@ class Wallets:
         """
         book = self._books[partition]
         outcome = BatchResult()
+        accepted: dict[str, list[int]] = {}
         for record in records:
             self.deciding = record
-            self._decide_one(book, outcome, record)
+            account_id = self._decide_one(book, outcome, record)
+            if account_id is not None:
+                accepted.setdefault(account_id, []).append(record.offset)
         self.deciding = None
         for work in book.work(self._slice_units if timed else 0):
-            _publish(outcome, work.facts)
+            _publish_work(outcome, work)
         for account_id, account, clock_ms in book.changed_accounts():
             turn = Turn(book, account_id, account, account.changed_by, account.changed_at_ms, clock_ms)
-            _publish_fact(outcome, take_snapshot(turn))
+            _publish_fact(outcome, take_snapshot(turn), _accepted_header(accepted.get(account_id, ())))
         outcome.rows = book.flush()
         outcome.clock_ms = book.clock_ms
         outcome.arrived_ms = self._arrived_ms(records[-1]) if records else None
         return outcome
 
-    def _decide_one(self, book: Book, outcome: BatchResult, record: Record) -> None:
+    def _decide_one(self, book: Book, outcome: BatchResult, record: Record) -> str | None:
+        """Decide on one record. Returns the account on which an input took effect, None for any other outcome."""
         if record.value is None and isinstance(record, UnreadableRecord):
             add_letter(outcome, record, UNREADABLE, unreadable_letter(record))
-            return
+            return None
         event = self.read(record)
         if isinstance(event, Unreadable):
-            _publish_dead_letter(outcome, record, event.code, event.message, masked=event.masked)
-            return
+            _refuse(book, outcome, record, event)
+            return None
         for work in book.catch_up(event.account_id):
-            _publish(outcome, work.facts)
-        _take(outcome, record, book.take(event, self._arrived_ms(record)))
+            _publish_work(outcome, work)
+        took_effect = _take(book, outcome, record, book.take(event, self._arrived_ms(record)))
+        return event.account_id if took_effect else None
 
     def overdue(self, partition: int) -> bool:
         """Whether timed work is left that is due. `decide` must then be called again, even without records."""
@@ -158,13 +164,28 @@ class Wallets:
         return is_signed(record.value, record.headers, self._signing_keys) and decode_input(record.value) == event
 
 
-def _take(outcome: BatchResult, record: Record, decision: Decision | Refusal) -> None:
-    """Count the input by its one outcome (rule G10), and publish its facts or its dead letter."""
+def _take(book: Book, outcome: BatchResult, record: Record, decision: Decision | Refusal) -> bool:
+    """Count the input by its one outcome (rule G10), and publish its facts or its dead letter. Returns whether it took
+    effect: it was neither refused nor a repeat.
+    """
     if isinstance(decision, Refusal):
-        _publish_dead_letter(outcome, record, decision.code, decision.message)
-        return
+        _refuse(book, outcome, record, decision)
+        return False
     outcome.tally["inputs", "repeat" if decision.repeat else "accepted"] += 1
     _publish(outcome, decision.facts)
+    return not decision.repeat
+
+
+def _accepted_header(offsets: Sequence[int]) -> tuple[str, bytes]:
+    """The header of a snapshot that names the account's inputs of this batch that took effect, by offset, so that a
+    caller can distinguish an accepted input from a repeat. Empty when time alone has changed the account.
+    """
+    return ("accepted", ",".join(map(str, offsets)).encode())
+
+
+def _publish_work(outcome: BatchResult, work: Decision) -> None:
+    _publish(outcome, work.facts)
+    outcome.dropped_plans.extend(work.dropped_plans)
 
 
 def _publish(outcome: BatchResult, facts: Sequence[Fact]) -> None:
@@ -172,8 +193,8 @@ def _publish(outcome: BatchResult, facts: Sequence[Fact]) -> None:
         _publish_fact(outcome, fact)
 
 
-def _publish_fact(outcome: BatchResult, fact: Fact) -> None:
-    """Publish a fact on its topics: flat JSON, with the headers of CloudEvents' binary mode."""
+def _publish_fact(outcome: BatchResult, fact: Fact, *more_headers: tuple[str, bytes]) -> None:
+    """Publish a fact on its topics: flat JSON, with the headers of CloudEvents' binary mode and `more_headers`."""
     counted, type_header = _TYPES.get(type(fact)) or _describe(type(fact))
     outcome.tally[counted] += 1
     if isinstance(fact, Charge):
@@ -182,14 +203,15 @@ def _publish_fact(outcome: BatchResult, fact: Fact) -> None:
     elif isinstance(fact, _GATE):
         outcome.tally["gate", fact.reason] += 1
     key = fact.account_id.encode()
-    headers = (
+    headers: Headers = (
         _VERSION_HEADER,
         ("ce_id", fact.id.encode()),
         _SOURCE_HEADER,
         type_header,
         ("ce_subject", key),
-        ("ce_time", fact.occurred_at.encode()),
+        *((("ce_time", fact.occurred_at.encode()),) if fact.occurred_at else ()),
         _CONTENT_HEADER,
+        *more_headers,
     )
     value = encode_fact(fact)
     for topic in fact.topics:
@@ -207,8 +229,10 @@ def _describe(fact: type[Fact]) -> tuple[tuple[str, str], tuple[str, bytes]]:
     return _TYPES.setdefault(fact, (("facts", name), ("ce_type", name.encode())))
 
 
-def _publish_dead_letter(
-    outcome: BatchResult, record: Record, code: str, message: str, *, masked: bool = False
-) -> None:
-    """Publish a refused input as a dead letter. Rule G10; rule P16 where it is masked."""
-    add_letter(outcome, record, code, dead_letter(record, code, message, masked=masked))
+def _refuse(book: Book, outcome: BatchResult, record: Record, refusal: Unreadable | Refusal) -> None:
+    """Publish a refused input as a dead letter, a start's answer before it. Rules G10, P16 and X2."""
+    for decision in answer_refused_start(book, record.value, record.headers, refusal):
+        _publish(outcome, decision.facts)
+    masked = isinstance(refusal, Unreadable) and refusal.masked
+    letter = dead_letter(record, refusal.code, refusal.message, masked=masked)
+    add_letter(outcome, record, refusal.code, letter)

@@ -1,7 +1,7 @@
 """The book of one partition: its rows, what is derived from them, and the decisions applied to them.
 
-Derived are the input ids seen, the rows that are due at some time, and the ranking of a period's counted calls. They
-are the same whether they grew with the traffic or were computed from a restored table.
+Derived are the input ids seen, the rows that are due at some time, the payments without an answer, and the ranking of a
+period's counted calls. They are the same whether they grew with the traffic or were computed from a restored table.
 """
 
 from bisect import bisect_left, insort
@@ -11,24 +11,17 @@ from typing import cast
 from agents.wallet.clock import BROKER_TIME, TimedWork, Timing, Work
 from agents.wallet.decide import decide
 from agents.wallet.expire import expire_row, is_forgotten
+from agents.wallet.row_cache import RowCache
+from agents.wallet.terms import nearest_terms
 from agents.wallet.totals import AccountTotals, UnansweredPayments
 from agents.wallet.turn import Decision, Refusal
 from schemas.account import Account, Row
 from schemas.call import Call, is_ranked, rank_of
+from schemas.currencies import CatalogueError
 from schemas.inputs import AnyInput, ClockTicked
-from schemas.plan import AnyPlan, Catalogue, CreditsPlan, PlanError
-from schemas.rows import (
-    CLOCK_KEY,
-    Clock,
-    Payment,
-    SeenInput,
-    Terms,
-    decode_row,
-    due_of,
-    encode_row,
-    seen_key,
-    terms_key,
-)
+from schemas.payment_rows import Payment
+from schemas.plan import AnyPlan, Catalogue, CreditsPlan
+from schemas.rows import CLOCK_KEY, Clock, SeenInput, Terms, decode_row, due_of, encode_row, seen_key, terms_key
 
 Rank = tuple[int, str]
 _NOTHING: tuple[Rank, ...] = ()
@@ -56,13 +49,16 @@ class Book:
         self.totals = AccountTotals()
         self._rows = rows
         self._decoded: dict[str, Row | None] = {}
+        self._cache = RowCache()
         # Each changed row, with the clock that its last change saw.
         self._changed: dict[str, int | None] = {}
         self._seen: set[str] = set()
         self._timed = TimedWork(self.get)
         self._unanswered = UnansweredPayments()
         self._ranked: dict[tuple[str, int], list[Rank]] = {}
-        self._terms: dict[tuple[str, int], AnyPlan] = {}
+        # The plans as rows keep them, by name and version; and as accounts use them, by name, version and currency.
+        self._offers: dict[tuple[str, int], AnyPlan] = {}
+        self._terms: dict[tuple[str, int, str], AnyPlan] = {}
         self._allowances: tuple[int, ...] = ()
         self._restore(rows)
         self._keep_terms()
@@ -77,21 +73,26 @@ class Book:
         if key in self._decoded:
             return self._decoded[key]
         value = self._rows.get(key)
-        row = None if value is None else decode_row(key, value)
+        row = None if value is None else self._cache.decode(key, value)
         self._decoded[key] = row
         return row
 
-    def is_seen(self, account_id: str, input_id: str) -> bool:
-        return seen_key(account_id, input_id) in self._seen
+    def is_seen(self, key: str) -> bool:
+        return key in self._seen
 
     def ranked(self, account_id: str, period_start_ms: int) -> Sequence[Rank]:
         return self._ranked.get((account_id, period_start_ms), _NOTHING)
 
-    def terms(self, plan: str, version: int) -> AnyPlan:
-        """The plan in that version, or in its newest version when the catalogue no longer offers it."""
-        known = self._terms.get((plan, version))
+    def unanswered(self, account_id: str) -> Sequence[str]:
+        return self._unanswered.of_account(account_id)
+
+    def terms(self, plan: str, version: int, currency: str) -> AnyPlan:
+        """The plan in that version with its prices in the currency. What the catalogue no longer offers has the terms
+        of the newest version before that did (rule K3).
+        """
+        known = self._terms.get((plan, version, currency))
         if known is None:
-            known = self._terms[plan, max(v for name, v in self._terms if name == plan)]
+            known = self._terms[plan, version, currency] = nearest_terms(self._offers, plan, version, currency)
         return known
 
     def allowances(self) -> Sequence[int]:
@@ -134,7 +135,9 @@ class Book:
         timed.forget_ticks()
 
     def use(self, catalogue: Catalogue) -> None:
-        """Continue with another version of the catalogue, as a worker that starts with it would. Raises PlanError."""
+        """Continue with another version of the catalogue, as a worker that starts with it would. Raises
+        CatalogueError.
+        """
         self.catalogue = catalogue
         self._keep_terms()
 
@@ -232,8 +235,9 @@ class Book:
             self._unanswered.update(key, after)
         elif isinstance(after, Terms):
             _, plan, version = key.split("/")
-            self._terms[plan, int(version)] = after.plan
-            credits_terms = (terms for terms in self._terms.values() if isinstance(terms, CreditsPlan))
+            self._offers[plan, int(version)] = after.plan
+            self._terms.clear()
+            credits_terms = (terms for terms in self._offers.values() if isinstance(terms, CreditsPlan))
             self._allowances = tuple(sorted({terms.included_calls for terms in credits_terms}))
 
     def _derive_call(self, key: str, old: Call, new: Call) -> None:
@@ -266,15 +270,15 @@ class Book:
     def _keep_terms(self) -> None:
         """Keep the catalogue's plans as rows: a call is charged by the terms of its start, however late it ends.
 
-        Raises PlanError when this catalogue version has already charged with other terms (rule G9).
+        Raises CatalogueError when this catalogue version has already charged with other terms (rule G9).
         """
         version = self.catalogue.version
         for name, plan in self.catalogue.plans.items():
-            kept = self._terms.get((name, version))
+            kept = self._offers.get((name, version))
             if kept is None:
                 self._apply(Decision({terms_key(name, version): Terms(plan)}), self.clock_ms)
             elif kept != plan:
-                raise PlanError(
+                raise CatalogueError(
                     f"plans.{name} differs from what version {version} of the catalogue has charged with:"
                     " raise `version`"
                 )

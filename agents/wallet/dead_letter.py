@@ -41,8 +41,8 @@ def add_letter(outcome: BatchResult, record: Record, code: str, letter: Output) 
     outcome.outputs.append(letter)
 
 
-# Refusals of values that are not JSON objects. Such a value could be a payment method.
-_OF_NO_TYPE = frozenset({"not_utf8", "malformed_json", "not_an_object"})
+# Refusals of values that cannot be read as an input of any type. Such a value could be a payment method.
+_OF_NO_TYPE = frozenset({"not_utf8", "malformed_json", "not_an_object", "unsupported_version", "unknown_type"})
 
 
 def dead_letter(record: Record, code: str, message: str, *, masked: bool = False) -> Output:

@@ -5,36 +5,26 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agents.wallet.billing.bills import apply_bill_answer
-from agents.wallet.billing.overage import apply_overage_answer
 from agents.wallet.billing.subscription import cancel_subscription, change_plan, open_subscription, resume_subscription
+from agents.wallet.billing.usage import count_funds
 from agents.wallet.calls.charge import end_call, reclassify_call
 from agents.wallet.calls.gate import redirect_unknown_account, start_call
 from agents.wallet.calls.upgrade_hint import check_upgrade_hint
 from agents.wallet.funds.alerts import check_thresholds, end_redirect_episode, set_thresholds
-from agents.wallet.funds.payment import emit_receipt
-from agents.wallet.funds.purchase import (
-    apply_purchase_answer,
-    apply_refund_answer,
-    grant_credits,
-    request_purchase,
-    request_refund,
-)
-from agents.wallet.funds.refill import (
-    decline_refill,
-    evaluate_refill,
-    next_refill_check_ms,
-    set_auto_refill,
-    succeed_refill,
-)
+from agents.wallet.funds.answer import apply_payment_answer
+from agents.wallet.funds.purchase import grant_credits, request_purchase
+from agents.wallet.funds.refill import evaluate_refill, next_refill_check_ms, set_auto_refill
+from agents.wallet.funds.refund import request_refund
+from agents.wallet.funds.reversal import reverse_payment
 from agents.wallet.owner import account as accounts
 from agents.wallet.owner.cards import add_card, default_card, remove_card
 from agents.wallet.owner.phone_numbers import add_number, remove_number
 from agents.wallet.turn import Decision, Effect, Refusal, Turn, View
 from schemas import inputs
-from schemas.account import Account
+from schemas.account import Account, Row
 from schemas.call import Call
-from schemas.rows import Payment, SeenInput, call_key, payment_key, seen_key
+from schemas.period import first_instant, local_date
+from schemas.rows import SeenInput, call_key, seen_key
 
 
 def decide(view: View, event: inputs.AnyInput, now_ms: int | None, *, check_time: bool = True) -> Decision | Refusal:
@@ -53,14 +43,24 @@ def decide(view: View, event: inputs.AnyInput, now_ms: int | None, *, check_time
     refusal = _check_late(view, event) if check_time else None
     if refusal is not None:
         return refusal
-    if view.is_seen(event.account_id, event.id):
+    id_key = _id_key(event)
+    if view.is_seen(id_key):
         return Decision(repeat=True)
     assert isinstance(account, Account)
     turn = Turn(view, event.account_id, account, event.id, int(event.occurred_at_ms), view.clock_ms)
     effect = _RULES[type(event)](turn, event)
-    if effect is Effect.APPLIED:
-        return _accept(turn, event)
-    return effect if isinstance(effect, Refusal) else Decision(repeat=True)
+    if effect is Effect.REPEAT:
+        return _repeat(view, id_key, turn.now_ms, turn.rows)
+    # Checked after the rule, whose decision is then dropped: a repeat of a call comes first (rule X1).
+    refusal = _check_signup(account, event) if isinstance(event, _CALLS) else None
+    if refusal is not None:
+        return refusal
+    return effect if isinstance(effect, Refusal) else _accept(turn, id_key)
+
+
+def _id_key(event: inputs.AnyInput) -> str:
+    """The key of the row that remembers the input's id, by its class. Rule G4."""
+    return seen_key(event.account_id, event.id, signed=type(event) in inputs.SIGNED_INPUTS)
 
 
 def _check_future(view: View, event: inputs.AnyInput, now_ms: int | None) -> Refusal | None:
@@ -83,6 +83,17 @@ def _check_late(view: View, event: inputs.AnyInput) -> Refusal | None:
     return None
 
 
+def _check_signup(account: Account, event: inputs.CallStarted | inputs.CallEnded) -> Refusal | None:
+    """Refuse a call that started before the day of the signup: it belongs to no period that is billed. Rule G7."""
+    started_ms = event.started_at_ms if isinstance(event, inputs.CallEnded) else event.occurred_at_ms
+    if started_ms >= account.opened_at_ms:
+        return None
+    zone = account.time_zone
+    if started_ms >= first_instant(local_date(account.opened_at_ms, zone), zone):
+        return None
+    return Refusal("before_account", "the call started before the day on which the account was opened")
+
+
 # A tuple: a union would be built again for each input.
 _CALLS = (inputs.CallStarted, inputs.CallEnded)
 
@@ -103,45 +114,24 @@ def _call_time_ms(view: View, event: inputs.AnyInput) -> int | None:
 def _decide_without_account(view: View, event: inputs.AnyInput) -> Decision | Refusal:
     if not isinstance(event, inputs.CallStarted | inputs.AccountOpened):
         return Refusal("unknown_account", "`account_id` names no account: send `account-opened` first")
-    if view.is_seen(event.account_id, event.id):
+    id_key = _id_key(event)
+    if view.is_seen(id_key):
         return Decision(repeat=True)
     if isinstance(event, inputs.CallStarted):
-        return redirect_unknown_account(view, event)
+        decision = redirect_unknown_account(view, event)
+        if decision.repeat:
+            return _repeat(view, id_key, max(event.occurred_at_ms, view.clock_ms or 0), decision.rows)
+        return decision
     account = accounts.open_account(view, event)
     if isinstance(account, Refusal):
         return account
     turn = Turn(view, event.account_id, account, event.id, int(event.occurred_at_ms), view.clock_ms)
     open_subscription(turn)
-    return _accept(turn, event)
+    return _accept(turn, id_key)
 
 
 def _refuse_second_opening(_turn: Turn, _event: inputs.AnyInput) -> Refusal:
     return Refusal("account_exists", "`account_id` names an account that is open")
-
-
-def _apply_payment_answer(turn: Turn, event: inputs.PaymentSucceeded | inputs.PaymentDeclined) -> Effect | Refusal:
-    """Apply the provider's answer to a payment. A second answer is a repeat. Rule P7."""
-    payment = turn.get(payment_key(turn.account_id, event.payment_id), Payment)
-    if payment is None:
-        return Refusal("unknown_payment", "`payment_id` names no payment that was requested for the account")
-    if payment.status != "requested":
-        return Effect.REPEAT
-    declined = event.reason if isinstance(event, inputs.PaymentDeclined) else None
-    if payment.purpose == "purchase":
-        apply_purchase_answer(turn, event.payment_id, payment, declined)
-    elif payment.purpose == "refund":
-        apply_refund_answer(turn, event.payment_id, payment, declined)
-    elif payment.purpose == "overage":
-        apply_overage_answer(turn, event.payment_id, payment, declined)
-    elif payment.purpose != "refill":
-        apply_bill_answer(turn, event.payment_id, payment, event)
-    elif isinstance(event, inputs.PaymentDeclined):
-        decline_refill(turn, payment, event)
-    else:
-        succeed_refill(turn, event.payment_id, payment)
-    if isinstance(event, inputs.PaymentSucceeded) and payment.purpose != "refund":
-        emit_receipt(turn, event.payment_id, payment, event.provider_reference)
-    return Effect.APPLIED
 
 
 # The rule of each input, for an account that exists. A rule that refuses its input, or recognises a repeat, changes
@@ -154,6 +144,7 @@ _RULES: dict[type[inputs.Input], Callable[[Turn, Any], Effect | Refusal]] = {
     inputs.FeatureSet: accounts.set_feature,
     inputs.RedirectSet: accounts.set_redirect,
     inputs.BillingEmailSet: accounts.set_billing_email,
+    inputs.BillingDetailsSet: accounts.set_billing_details,
     inputs.AutoRefillSet: set_auto_refill,
     inputs.AlertThresholdsSet: set_thresholds,
     inputs.CreditsPurchaseRequested: request_purchase,
@@ -162,8 +153,9 @@ _RULES: dict[type[inputs.Input], Callable[[Turn, Any], Effect | Refusal]] = {
     inputs.PaymentMethodAdded: add_card,
     inputs.PaymentMethodRemoved: remove_card,
     inputs.PaymentMethodDefaulted: default_card,
-    inputs.PaymentSucceeded: _apply_payment_answer,
-    inputs.PaymentDeclined: _apply_payment_answer,
+    inputs.PaymentSucceeded: apply_payment_answer,
+    inputs.PaymentDeclined: apply_payment_answer,
+    inputs.PaymentReversed: reverse_payment,
     inputs.PlanChangeRequested: change_plan,
     inputs.SubscriptionCancelRequested: cancel_subscription,
     inputs.SubscriptionResumeRequested: resume_subscription,
@@ -173,19 +165,30 @@ _RULES: dict[type[inputs.Input], Callable[[Turn, Any], Effect | Refusal]] = {
 }
 
 
-def _accept(turn: Turn, event: inputs.AnyInput) -> Decision:
+def _accept(turn: Turn, id_key: str) -> Decision:
     """Remember the input's id and finish the turn. Rule G4: the id and its effect are committed together."""
     if not turn.keeps_id:
-        horizon_ms = turn.view.catalogue.rules.correction_horizon_ms
-        seen = SeenInput(turn.now_ms + horizon_ms + 1)
-        turn.rows[seen_key(turn.account_id, event.id)] = seen
+        turn.rows[id_key] = _seen(turn.view, turn.now_ms) if turn.id_due_ms is None else SeenInput(turn.id_due_ms)
     return finish(turn)
+
+
+def _repeat(view: View, id_key: str, now_ms: int, rows: dict[str, Row | None]) -> Decision:
+    """Remember the id of a recognised repeat: its own redelivery must change nothing after a later input either. Rule
+    P7. `rows` hold the one trace that a repeat may leave: that another leg of its call has started (rule L5).
+    """
+    return Decision({**rows, id_key: _seen(view, now_ms)}, repeat=True)
+
+
+def _seen(view: View, now_ms: int) -> SeenInput:
+    return SeenInput(now_ms + view.catalogue.rules.correction_horizon_ms + 1)
 
 
 def finish(turn: Turn) -> Decision:
     """Evaluate redirects, balance thresholds and refill once, after everything that the input did (rule P21); then
     write the account.
     """
+    if turn.funds_moved:
+        count_funds(turn)
     if turn.extra_call_periods:
         check_upgrade_hint(turn)
     if turn.account.redirected_calls:
@@ -203,7 +206,8 @@ def finish(turn: Turn) -> Decision:
         due_ms=_next_due_ms(turn),
         ticks_from_ms=0 if turn.clock_ms is None else turn.clock_ms + (turn.due_ms is None),
     )
-    return Decision(turn.rows, turn.facts)
+    dropped_plans = ((turn.account_id, turn.dropped_plan),) if turn.dropped_plan else ()
+    return Decision(turn.rows, turn.facts, dropped_plans=dropped_plans)
 
 
 def _next_due_ms(turn: Turn) -> int:

@@ -4,7 +4,7 @@ from collections import Counter
 from heapq import heappop, heappush
 
 from schemas.account import Account, Row
-from schemas.rows import Payment
+from schemas.payment_rows import Payment
 
 
 class AccountTotals:
@@ -37,21 +37,38 @@ class AccountTotals:
 
 
 class UnansweredPayments:
-    """When each payment without an answer was requested. Answered ones leave the heap once they are the oldest in
-    it.
+    """When each payment without an answer was requested, and which of them an account has. Answered ones leave the heap
+    once they are the oldest in it.
     """
 
     def __init__(self) -> None:
         self._requested_ms: dict[str, int] = {}
+        # Most accounts have none, and almost all others one. Those without are not in it.
+        self._of_account: dict[str, tuple[str, ...]] = {}
         self._oldest: list[tuple[int, str]] = []
 
     def update(self, key: str, payment: Row | None) -> None:
         """Apply a payment's row as it now stands, None when it is removed."""
         if not isinstance(payment, Payment) or payment.status != "requested":
-            self._requested_ms.pop(key, None)
+            if self._requested_ms.pop(key, None) is not None:
+                self._forget(key)
         elif key not in self._requested_ms:
             self._requested_ms[key] = payment.requested_at_ms
             heappush(self._oldest, (payment.requested_at_ms, key))
+            account_id, _, payment_id = key.split("/", 2)
+            self._of_account[account_id] = (*self._of_account.get(account_id, ()), payment_id)
+
+    def _forget(self, key: str) -> None:
+        account_id, _, payment_id = key.split("/", 2)
+        left = tuple([other for other in self._of_account[account_id] if other != payment_id])
+        if left:
+            self._of_account[account_id] = left
+        else:
+            del self._of_account[account_id]
+
+    def of_account(self, account_id: str) -> tuple[str, ...]:
+        """The ids of the account's payments without an answer, in no particular order."""
+        return self._of_account.get(account_id, ())
 
     def finish_restore(self, clock_ms: int) -> None:
         """Give rows of earlier versions, which have no time of request, the clock at the restore."""

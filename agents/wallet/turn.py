@@ -11,28 +11,30 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from agents.wallet.rating.credits import exposed_micros
+from agents.wallet.billing.upgrade import BILLING_VERSION, upgrade
+from agents.wallet.funds.lots import use_returned
+from agents.wallet.periods import with_period
+from agents.wallet.rating.credits import reserved_micros
 from schemas.account import Account, Period, Row
+from schemas.billing import Billing
 from schemas.call import Call
+from schemas.currencies import Currency
 from schemas.facts import Fact, LedgerEntryPosted
 from schemas.instant import DAY_MS, format_instant
 from schemas.period import period_at
-from schemas.plan import AnyPlan, Catalogue, CreditsPlan
-from schemas.rows import Billing, billing_key, call_key
+from schemas.plan import AnyPlan, Catalogue
+from schemas.rows import billing_key, call_key
 
 # A reclassification does not say when its call was. A call is therefore kept for this long past the correction horizon:
 # until then a reclassification that is too late is refused as such, and not kept for a call still to come (rule P17).
 TOO_LATE_REPORTED_MS = 7 * DAY_MS
 
-# A late end reaches back two periods and the upgrade hint looks at three; eight leave room for both. Periods that no
-# tick has ended wait for their invoice: two at most while the clock runs, some years' worth in a log without ticks.
-PERIODS_KEPT_MAX = 8
-PERIODS_WAITING_MAX = 64
-
 R = TypeVar("R", bound=Row)
 
 _NO_PERIOD = Period(0, 0)
-_NO_BILLING = Billing()
+_UNKNOWN_BILLING = Billing()
+_NO_BILLING = Billing(version=BILLING_VERSION)
+_FROM_LOTS = frozenset({"refund", "reversal"})  # Ledger entries that take credits of a certain lot first.
 
 
 def forgotten_at_ms(view: "View", at_ms: int) -> int:
@@ -52,14 +54,17 @@ class View(Protocol):
     def get(self, key: str) -> Row | None:
         """The row under `key`."""
 
-    def is_seen(self, account_id: str, input_id: str) -> bool:
-        """Whether an input of this id took effect on the account (rule P7)."""
+    def is_seen(self, key: str) -> bool:
+        """Whether the id under this key of a SeenInput is remembered (rule P7)."""
 
     def ranked(self, account_id: str, period_start_ms: int) -> Sequence[tuple[int, str]]:
         """The counted calls of a period that are within the correction horizon, in order (rule P2)."""
 
-    def terms(self, plan: str, version: int) -> AnyPlan:
-        """A plan as it stood in a version of the catalogue (rule G9)."""
+    def unanswered(self, account_id: str) -> Sequence[str]:
+        """The ids of the account's payments without an answer, in no particular order."""
+
+    def terms(self, plan: str, version: int, currency: str) -> AnyPlan:
+        """A plan as it stood in a version of the catalogue, with its prices in a currency (rules G9 and K1)."""
 
     def allowances(self) -> Sequence[int]:
         """The distinct numbers of included calls among the terms in force."""
@@ -76,15 +81,20 @@ class Effect(Enum):
     """What a rule did with an input that it did not refuse."""
 
     APPLIED = "applied"
-    REPEAT = "repeat"  # Recognised as a repeat; nothing was changed (rule G4).
+    REPEAT = "repeat"  # Recognised as a repeat; the rule has changed nothing (rules G4 and P7).
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """The rows that one input changes and the facts that it emits. A recognised repeat has neither."""
+    """The rows that one input changes and the facts that it emits. A recognised repeat has no facts, and no row but its
+    id's.
+
+    `dropped_plans` are accounts whose scheduled plan change could not be made, each with the plan (rule K3).
+    """
 
     rows: dict[str, Row | None] = {}
     facts: list[Fact] = []
     repeat: bool = False
+    dropped_plans: tuple[tuple[str, str], ...] = ()
 
 
 class Turn:
@@ -99,8 +109,11 @@ class Turn:
     - `newest_ms` is the newest accepted `occurred_at`, this input included. `now_ms` is the later of that and the
       clock: the snapshot shows the period that holds it (rule P18), and remembered rows are kept from it on.
     - `periods` are the account's billing periods as they now stand; the end of the turn puts them into the account.
-    - `keeps_id` becomes true once a row of the call remembers the input's id.
+    - `keeps_id` becomes true once a row of the call remembers the input's id. `id_due_ms` is when it is forgotten, 0
+      for never, None for one horizon from now.
+    - `dropped_plan` is the plan of a change that was due and could not be made (rule K3).
     - `extra_call_periods` are the starts of the periods in which this turn has charged an extra call.
+    - `funds_moved` are the movements of the balance, kind and amount, that no call caused.
     """
 
     __slots__ = (
@@ -113,9 +126,12 @@ class Turn:
         "cause",
         "clock_ms",
         "common",
+        "dropped_plan",
         "due_ms",
         "extra_call_periods",
         "facts",
+        "funds_moved",
+        "id_due_ms",
         "instant_ms",
         "keeps_id",
         "newest_ms",
@@ -149,7 +165,10 @@ class Turn:
         self.periods = account.periods
         self.balance_before_micros = account.balance_micros
         self.keeps_id = False
+        self.dropped_plan = ""
+        self.id_due_ms: int | None = None
         self.extra_call_periods: list[int] = []
+        self.funds_moved: list[tuple[str, int]] = []
         self._period = account.periods[-1] if account.periods else _NO_PERIOD
         newest_ms = account.newest_ms
         self.newest_ms = newest_ms if due_ms is not None or newest_ms > at_ms else at_ms
@@ -159,16 +178,32 @@ class Turn:
 
     @property
     def plan(self) -> AnyPlan:
-        """The account's plan in the catalogue's current version."""
-        return self.view.terms(self.account.plan, self.view.catalogue.version)
+        """The account's plan in the catalogue's current version, with its prices in the account's currency."""
+        account = self.account
+        return self.view.terms(account.plan, self.view.catalogue.version, account.currency)
+
+    def terms(self, plan: str, version: int) -> AnyPlan:
+        """A plan in a version of the catalogue, with its prices in the account's currency."""
+        return self.view.terms(plan, version, self.account.currency)
+
+    def offered(self, plan: str) -> AnyPlan | None:
+        """A plan as the catalogue offers it now, with its prices in the account's currency; None if it does not."""
+        offer = self.view.catalogue.plans.get(plan)
+        return None if offer is None else offer.priced_in(self.account.currency)
+
+    @property
+    def currency(self) -> Currency:
+        """What an amount of the account can be."""
+        return self.view.catalogue.currency(self.account.currency)
 
     @property
     def held_micros(self) -> int:
-        """What the account's calls may still cost (rule C9). Calls of a minutes plan hold nothing."""
-        plan = self.plan
-        if isinstance(plan, CreditsPlan):
-            return exposed_micros(self.account, self.periods, plan)
-        return self.account.held_micros
+        """What the account's calls may still cost, by the terms that each call started under (rules C9 and P0).
+        Calls of a minutes plan hold nothing.
+        """
+        account = self.account
+        version = self.view.catalogue.version
+        return account.held_micros + reserved_micros(self.periods, self.terms, account.plan, version)
 
     @property
     def available_micros(self) -> int:
@@ -188,7 +223,13 @@ class Turn:
 
     @property
     def billing(self) -> Billing:
-        return self.get(billing_key(self.account_id), Billing) or _NO_BILLING
+        billing = self.get(billing_key(self.account_id), Billing)
+        if billing is None:
+            billing = _NO_BILLING if self.account.billed_from_ms else _UNKNOWN_BILLING
+        if billing.version == BILLING_VERSION:
+            return billing
+        upgrade(self, billing)
+        return self.billing
 
     @billing.setter
     def billing(self, billing: Billing) -> None:
@@ -210,17 +251,13 @@ class Turn:
         return period
 
     def put_period(self, period: Period) -> None:
-        """Replace the period with the same start, or add it. The oldest one beyond PERIODS_KEPT_MAX is dropped."""
+        """Replace the period with the same start, or add it. The oldest one beyond those kept is dropped."""
         self._period = period
         periods = self.periods
         if periods and periods[-1].start_ms == period.start_ms:
             self.periods = (*periods[:-1], period)
-            return
-        kept = tuple(sorted((*(p for p in periods if p.start_ms != period.start_ms), period), key=_start))
-        clock_ms = self.clock_ms
-        invoiced = clock_ms is not None and kept[0].end_ms <= clock_ms
-        full = len(kept) > (PERIODS_KEPT_MAX if invoiced else PERIODS_WAITING_MAX)
-        self.periods = _drop_oldest(kept) if full else kept
+        else:
+            self.periods = with_period(periods, period, self.clock_ms)
 
     def emit(self, fact: Fact) -> None:
         self.facts.append(fact)
@@ -231,11 +268,15 @@ class Turn:
         self.account = replace(self.account, alerts=number)
         return f"{self.account_id}/alert/{number}"
 
-    def move(self, amount_micros: int, kind: str, reference: str) -> None:
+    def move(self, amount_micros: int, kind: str, reference: str, *, by_call: bool = False) -> None:
         """Move the balance by a signed amount and emit the ledger entry; an amount of 0 does neither (rule P18)."""
         if amount_micros == 0:
             return
+        if not by_call:
+            self.funds_moved.append((kind, amount_micros))
         account = self.account
+        if account.holes and amount_micros < 0 and kind not in _FROM_LOTS:
+            account = use_returned(account, -amount_micros)
         number, balance = account.ledger_entries + 1, account.balance_micros + amount_micros
         self.account = replace(account, balance_micros=balance, ledger_entries=number)
         entry_id = f"{self.account_id}/ledger/{number}"
@@ -251,15 +292,3 @@ class Turn:
                 reference=reference,
             )
         )
-
-
-def _start(period: Period) -> int:
-    return period.start_ms
-
-
-def _drop_oldest(periods: tuple[Period, ...]) -> tuple[Period, ...]:
-    """The periods without the oldest. The second inherits an upgrade hint: a streak is hinted at once (rule P18)."""
-    oldest, second, *others = periods
-    if oldest.upgrade_hinted and oldest.end_ms == second.start_ms and second.extra_calls_charged:
-        second = replace(second, upgrade_hinted=True)
-    return (second, *others)

@@ -10,9 +10,10 @@ from urllib.parse import quote
 import typer
 
 from backoffice.documents.compose import open_now_micros, page_of
-from backoffice.documents.issued import Document, DocumentError, Issued, document_id, find_document, read_issued
+from backoffice.documents.facts import Document
+from backoffice.documents.issued import DocumentError, Issued, document_id, find_document, read_issued
 from backoffice.documents.issuer import Issuer, IssuerError, Logo, load_issuer
-from backoffice.documents.wording import AmountFormat, day, days, local, purpose_of
+from backoffice.documents.wording import AmountFormat, day, days, local, plain, purpose_of
 
 app = typer.Typer(
     name="invoice",
@@ -162,7 +163,7 @@ def _invoice_rows(issued: Issued, account: str | None) -> Iterator[tuple[str, ..
         open_micros = open_now_micros(invoice, issued.payment_of(invoice))
         period = days(invoice.period_start, invoice.period_end, invoice.time_zone)
         amounts = (money.text(invoice.total_micros), money.text(open_micros))
-        yield invoice.invoice_id, str(invoice.number), period, *amounts, "open" if open_micros > 0 else "paid"
+        yield invoice.invoice_id, plain(invoice.shown_number), period, *amounts, "open" if open_micros > 0 else "paid"
 
 
 def _receipt_rows(issued: Issued, account: str | None) -> Iterator[tuple[str, ...]]:

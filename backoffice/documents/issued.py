@@ -5,14 +5,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from schemas.facts import fact_type
+from backoffice.documents.facts import FACT_TYPES, Document, Fact, Invoice, Paid, Receipt, Reversed
 from schemas.instant import parse_instant
-from schemas.invoices import InvoiceIssued, InvoicePaid, ReceiptIssued
 from schemas.zones import is_zone
-
-Document = InvoiceIssued | ReceiptIssued
-_DocumentFact = InvoiceIssued | InvoicePaid | ReceiptIssued
-_DOCUMENT_FACT_TYPES = frozenset(fact_type(kind) for kind in (InvoiceIssued, InvoicePaid, ReceiptIssued))
 
 
 class DocumentError(Exception):
@@ -21,22 +16,28 @@ class DocumentError(Exception):
 
 @dataclass(slots=True)
 class Issued:
-    """Every document, and the `invoice-paid` of each paid invoice, by (account id, document id)."""
+    """Every document, and the payment and the newest reversal of each invoice, by (account id, document id)."""
 
     documents: dict[tuple[str, str], Document] = field(default_factory=dict)
-    payments: dict[tuple[str, str], InvoicePaid] = field(default_factory=dict)
+    payments: dict[tuple[str, str], Paid] = field(default_factory=dict)
+    reversals: dict[tuple[str, str], Reversed] = field(default_factory=dict)
 
-    def payment_of(self, invoice: InvoiceIssued) -> InvoicePaid | None:
+    def payment_of(self, invoice: Invoice) -> Paid | None:
         return self.payments.get((invoice.account_id, invoice.invoice_id))
 
-    def invoices(self) -> list[InvoiceIssued]:
+    def reversed_micros(self, invoice: Invoice) -> int:
+        """What has come back of the invoice's payments so far."""
+        newest = self.reversals.get((invoice.account_id, invoice.invoice_id))
+        return (invoice.reversed_micros or 0) if newest is None else newest.reversed_micros
+
+    def invoices(self) -> list[Invoice]:
         """By account, then number."""
-        found = [document for document in self.documents.values() if isinstance(document, InvoiceIssued)]
+        found = [document for document in self.documents.values() if isinstance(document, Invoice)]
         return sorted(found, key=lambda invoice: (invoice.account_id, invoice.number))
 
-    def receipts(self) -> list[ReceiptIssued]:
+    def receipts(self) -> list[Receipt]:
         """By account, in the order of the facts."""
-        found = [document for document in self.documents.values() if isinstance(document, ReceiptIssued)]
+        found = [document for document in self.documents.values() if isinstance(document, Receipt)]
         return sorted(found, key=lambda receipt: receipt.account_id)
 
 
@@ -45,11 +46,11 @@ class _Kind(msgspec.Struct):
 
 
 _kind_decoder = msgspec.json.Decoder(_Kind)
-_fact_decoder = msgspec.json.Decoder(_DocumentFact)
+_fact_decoder = msgspec.json.Decoder(Fact)
 
 
 def document_id(document: Document) -> str:
-    return document.invoice_id if isinstance(document, InvoiceIssued) else document.receipt_id
+    return document.invoice_id if isinstance(document, Invoice) else document.receipt_id
 
 
 def read_issued(lines: Iterable[bytes], warn: Callable[[str], None]) -> Issued:
@@ -67,8 +68,10 @@ def read_issued(lines: Iterable[bytes], warn: Callable[[str], None]) -> Issued:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
             warn(f"line {number} was passed over: {error}")
             continue
-        if isinstance(fact, InvoicePaid):
+        if isinstance(fact, Paid):
             issued.payments[fact.account_id, fact.invoice_id] = fact
+        elif isinstance(fact, Reversed):
+            issued.reversals[fact.account_id, fact.invoice_id] = fact
         elif fact is not None:
             key = fact.account_id, document_id(fact)
             if issued.documents.setdefault(key, fact) != fact:
@@ -76,28 +79,28 @@ def read_issued(lines: Iterable[bytes], warn: Callable[[str], None]) -> Issued:
     return issued
 
 
-def _decode(line: bytes) -> _DocumentFact | None:
+def _decode(line: bytes) -> Fact | None:
     """The fact of a line, None for a fact that is not about a document."""
     kind = _kind_decoder.decode(line).type
-    if kind not in _DOCUMENT_FACT_TYPES:
+    if kind not in FACT_TYPES:
         return None
     try:
-        fact: _DocumentFact = _fact_decoder.decode(line)
+        fact: Fact = _fact_decoder.decode(line)
     except msgspec.ValidationError as error:
         raise ValueError(f"no {kind} of the contract: {error}") from None
     _check(fact)
     return fact
 
 
-def _check(fact: _DocumentFact) -> None:
+def _check(fact: Fact) -> None:
     """Raises ValueError naming the field when a time or time zone cannot be shown."""
-    names = ("occurred_at", "period_start", "period_end") if isinstance(fact, InvoiceIssued) else ("occurred_at",)
+    names = ("occurred_at", "period_start", "period_end") if isinstance(fact, Invoice) else ("occurred_at",)
     for name in names:
         try:
             parse_instant(getattr(fact, name))
         except ValueError as error:
             raise ValueError(f"`{name}`: {error}") from None
-    if not isinstance(fact, InvoicePaid) and not is_zone(fact.time_zone):
+    if isinstance(fact, Document) and not is_zone(fact.time_zone):
         raise ValueError(f"`time_zone`: {fact.time_zone!r} is not in the IANA time zone database")
 
 

@@ -21,9 +21,13 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True):
+    """`quantity` and `unit` (the price of one) are empty where a line has none."""
+
     description: str
     kind: str
     amount: Amount
+    quantity: str = ""
+    unit: str = ""
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -55,9 +59,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InvoicePage(Page, frozen=True, kw_only=True):
+    """`wallet` is the wallet's statement, empty for an invoice without one. `remarks` stand below the totals."""
+
     customer: tuple[str, ...]
     lines: tuple[Item, ...]
     totals: tuple[Total, ...]
+    wallet: tuple[Total, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class ReceiptPage(Page, frozen=True, kw_only=True):

@@ -4,9 +4,9 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
+from backoffice.documents.facts import Line
 from backoffice.documents.page import Amount
 from schemas.instant import from_millis, parse_instant
-from schemas.invoices import InvoiceLine
 from schemas.money import format_money
 from schemas.zones import zone
 
@@ -61,7 +61,7 @@ class AmountFormat:
 
 
 def _decimals(figure: str) -> int:
-    return len(figure.rpartition(".")[2])
+    return len(figure.partition(".")[2])
 
 
 def plain(text: str) -> str:
@@ -76,12 +76,20 @@ def humanized(name: str) -> str:
     return spaced[:1].upper() + spaced[1:]
 
 
-def kind_of(line: InvoiceLine) -> str:
+def kind_of(line: Line) -> str:
     """The kind of a line; for usage with the direction of its calls."""
     kind = _KINDS.get(line.kind) or humanized(line.kind)
-    if isinstance(line.direction, str):
+    if line.direction is not None:
         return f"{kind}, {_DIRECTIONS.get(line.direction) or plain(line.direction)}"
     return kind
+
+
+def quantity_of(line: Line) -> str:
+    """How many: at most three decimals, none that are 0."""
+    if line.quantity is None:
+        return ""
+    figure = f"{line.quantity:,.3f}".rstrip("0").rstrip(".")
+    return figure.replace("-", _MINUS)
 
 
 def purpose_of(payment: str) -> str:

@@ -6,16 +6,17 @@ from typing import Any, cast
 
 import msgspec
 
+from schemas.alerts import CallStuck
 from schemas.facts import (
     CallAdmitted,
     CallCharged,
     CallRedirected,
-    CallStuck,
     Charge,
     ChargeAdjusted,
     LedgerEntryPosted,
     MinutesReceipt,
     Receipt,
+    call_in_id,
 )
 
 CallFact = CallAdmitted | CallRedirected | CallCharged | ChargeAdjusted | CallStuck | LedgerEntryPosted
@@ -30,7 +31,8 @@ class ExplainError(Exception):
 
 @dataclass(slots=True)
 class CallHistory:
-    """Every fact about one call, in the order of the file. `entries` are its ledger entries.
+    """Every fact about one call, in the order of the file. `entries` are its ledger entries. `refused` answers a start
+    that was refused (rule X2): it is no decision about the call, and a later start may have one.
 
     `has_ledger` is whether the file holds any ledger entry of the account: only then is a missing entry a fault.
     """
@@ -39,6 +41,7 @@ class CallHistory:
     call_id: str
     admitted: CallAdmitted | None = None
     redirected: CallRedirected | None = None
+    refused: CallRedirected | None = None
     stuck: CallStuck | None = None
     charges: list[CallCharged] = field(default_factory=list)
     adjustments: list[ChargeAdjusted] = field(default_factory=list)
@@ -67,6 +70,8 @@ class CallHistory:
         match fact:
             case CallAdmitted():
                 self.admitted = fact
+            case CallRedirected(reason="refused"):
+                self.refused = fact
             case CallRedirected():
                 self.redirected = fact
             case CallStuck():
@@ -111,7 +116,7 @@ def _is_about(fact: dict[str, Any], call_id: str, account_id: str | None) -> boo
     if account_id is not None and fact.get("account_id") != account_id:
         return False
     if fact["type"] == "ledger-entry-posted":
-        return fact.get("reference") == call_id and fact.get("kind") in _CALL_ENTRIES
+        return fact.get("reference") == call_in_id(call_id) and fact.get("kind") in _CALL_ENTRIES
     return bool(fact.get("call_id") == call_id)
 
 

@@ -76,13 +76,15 @@ def millis_of(quantity: float) -> int:
 
 
 def _talked_ms(receipt: Receipt) -> int | None:
-    """Time from answer to end; None when one of them is not a time. Rule G7."""
-    if receipt.answered_at is None:
+    """Time from answer to end, at most the plan's longest call; None when one of them is not a time. Rule G7."""
+    if receipt.answered_at is None or receipt.outcome == "redirected":
         return 0
     try:
-        return parse_instant(receipt.ended_at) - parse_instant(receipt.answered_at)
+        talked = parse_instant(receipt.ended_at) - parse_instant(receipt.answered_at)
     except ValueError:
         return None
+    longest = receipt.longest_call_ms
+    return talked if isinstance(longest, UnsetType) else min(talked, longest)
 
 
 class _Part(NamedTuple):

@@ -4,11 +4,13 @@ adjustments, ledger, inputs and checks. `minutes_sections` has the rows of minut
 
 from collections.abc import Iterator
 
+from msgspec import UnsetType
+
 from backoffice.explain import minutes_sections
 from backoffice.explain.call_history import CallHistory
 from backoffice.explain.check import cap_micros, faults, not_enabled, recompute
 from backoffice.explain.wording import duration, flow, line_row, moment, names, signed
-from schemas.facts import Charge, ChargeAdjusted, MinutesReceipt
+from schemas.facts import Charge, ChargeAdjusted, LegReceipt, MinutesReceipt
 from schemas.money import format_money
 
 _GATE_REASONS = {
@@ -22,6 +24,7 @@ _GATE_REASONS = {
 }
 _CORRECTIONS = {
     "contradicting_end": "a later end of the call said something else",
+    "leg": "another leg of the call ended",
     "reclassified": "the call was marked as {real}",
     "reranked": "another call of the period came, went or moved, so this one is now call {ordinal}",
 }
@@ -52,10 +55,23 @@ def _call(charge: Charge) -> list[str]:
     real = "" if receipt.real else ", marked as not real"
     how = f"{charge.direction}, {receipt.outcome.replace('_', ' ')}{real}"
     when = f"started {moment(receipt.started_at)}, {answered}, ended {moment(receipt.ended_at)}"
+    longest = (
+        "" if isinstance(charge.reported_ms, UnsetType) else f" of {duration(charge.reported_ms)}, the longest call"
+    )
+    legs = () if isinstance(receipt.legs, UnsetType) else receipt.legs
     return [
         f"{how}, plan {charge.plan} (version {charge.plan_version} of the catalogue)",
-        f"{when}: {duration(charge.billable_ms)} billable",
+        f"{when}: {duration(charge.billable_ms)}{longest} billable",
+        *map(_leg, legs),
     ]
+
+
+def _leg(leg: LegReceipt) -> str:
+    """One leg of a call that was reported by legs. Rule L1."""
+    answered = "not answered" if leg.answered_at is None else f"answered {moment(leg.answered_at)}"
+    name = "without an id" if isinstance(leg.leg_id, UnsetType) else leg.leg_id
+    how = f"{leg.direction}, {leg.outcome.replace('_', ' ')}{'' if leg.real else ', not real'}"
+    return f"leg {name}: {how}, started {moment(leg.started_at)}, {answered}, ended {moment(leg.ended_at)}"
 
 
 def _gate(history: CallHistory) -> list[str]:
@@ -64,7 +80,7 @@ def _gate(history: CallHistory) -> list[str]:
     if redirected is not None:
         where = f" to {redirected.redirect_to}" if isinstance(redirected.redirect_to, str) else ""
         why = _GATE_REASONS.get(redirected.reason, redirected.reason)
-        rows = [f"redirected{where} at {moment(redirected.occurred_at)}: {why} ({redirected.reason})"]
+        rows = [f"redirected{where} at {moment(redirected.occurred_at or '')}: {why} ({redirected.reason})"]
     elif admitted is not None:
         why = _GATE_REASONS.get(admitted.reason, admitted.reason)
         active = names(admitted.features_enabled) or "none (switched off, or no credits when it started)"
@@ -75,6 +91,10 @@ def _gate(history: CallHistory) -> list[str]:
             if admitted.reason == "subscription"
             else f"paid features active on it: {active}; {held} held",
         ]
+    elif history.refused is not None:
+        rows = ["a start of it was refused and is among the dead letters: the gate was told to redirect the call"]
+        if history.latest is not None:
+            rows.append("its end was charged as if the call had been admitted when the end came")
     elif history.latest is not None and history.latest.receipt.gate == "none":
         rows = ["its end was reported before its start, if that ever was: charged as if admitted at that moment"]
     else:
@@ -153,7 +173,8 @@ def _ledger(history: CallHistory) -> list[str]:
 
 def _inputs(history: CallHistory) -> str:
     """The ids of the inputs that caused the call's facts, in order, each once."""
-    ids = [fact.caused_by for fact in (history.admitted, history.redirected) if fact is not None]
+    decisions = (history.admitted, history.redirected, history.refused)
+    ids = [fact.caused_by for fact in decisions if fact is not None and fact.caused_by is not None]
     for move in history.moves():
         ids += [*move.receipt.input_ids, move.caused_by]
     return ", ".join(dict.fromkeys(ids)) or "none"

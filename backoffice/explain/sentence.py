@@ -63,6 +63,8 @@ def _uncharged(history: CallHistory) -> str:
         return "has cost nothing so far: it was admitted, and no end was ever reported for it"
     if history.admitted is not None:
         return "has cost nothing so far: it was admitted and has not ended"
+    if history.refused is not None:
+        return "cost nothing: its start was refused, and no end was ever reported for it"
     return "has no charge in these facts, only ledger entries"
 
 

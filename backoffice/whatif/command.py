@@ -22,8 +22,9 @@ from backoffice.whatif.comparison import (
 from backoffice.whatif.counted_calls import collect_calls
 from backoffice.whatif.report import console_for, print_account, print_assumptions, print_total
 from schemas.codec import Unreadable
+from schemas.currencies import CatalogueError
 from schemas.instant import format_instant
-from schemas.plan import CreditsPlan, PlanError, load_catalogue
+from schemas.plan import CreditsPlan, load_catalogue
 
 Compared = AccountCompared | Comparison
 
@@ -37,22 +38,26 @@ def command(
     ] = None,
     account: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this account; may be repeated.")] = None,
     catalogue: Annotated[Path | None, typer.Option(help="Use this plan catalogue instead of the shipped one.")] = None,
+    currencies: Annotated[
+        Path | None, typer.Option(help="Replace entries of the shipped currencies by those of this file.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object a line instead of tables.")] = False,
 ) -> None:
     """Compare what the same calls would cost on other plans.
 
     Rates the calls on each plan and prints the subscription, the calls, the total and the cheapest plan. Runs the
     inputs through the rules as `replay` does, and takes each account's calls in their final state, by billing period.
+    An account is compared on the plans that have prices in its currency.
     On credits plans every feature that a call used, and extra calls, count as switched on and paid for. Reports
     rejected lines on standard error and skips them. `upgrade-suggested` carries the same costs.
     """
     try:
-        offered = load_catalogue(catalogue)
+        offered = load_catalogue(catalogue, currencies)
         chosen = choose_plans(offered, plans)
         only = frozenset(account or ())
         with open_inputs(events) as lines:
             calls = collect_calls(lines, offered, only, _report_rejected)
-    except (PlanError, UnknownPlanError, OSError) as error:
+    except (CatalogueError, UnknownPlanError, OSError) as error:
         _stop(str(error), 2)
     unknown = sorted(only - calls.keys())
     if unknown:
@@ -99,7 +104,7 @@ def _print(compared: Iterator[Compared], plans: Plans) -> None:
 
 def _write_json(compared: Iterator[Compared], plans: Plans) -> None:
     for one in compared:
-        for name in plans:
+        for name in (one.whole if isinstance(one, AccountCompared) else one).costs:
             sys.stdout.buffer.write(orjson.dumps(_row(one, name, plans)) + b"\n")
 
 

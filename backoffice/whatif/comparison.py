@@ -90,22 +90,27 @@ def choose_plans(catalogue: Catalogue, names: str | None) -> Plans:
 
 
 def compare_account(account_id: str, calls: AccountCalls, plans: Plans, catalogue: Catalogue) -> AccountCompared:
-    """The account's calls on each of `plans`, as if it had been on that plan in every period. Rules G3 and M1."""
+    """The account's calls on each of `plans` that has prices in its currency, as if it had been on that plan in every
+    period. Rules G3, G12 and M1.
+    """
     account, ends = calls.account, calls.ends()
-    priced = {account.plan: catalogue.plans[account.plan], **plans}
+    offered = {account.plan: catalogue.plans[account.plan], **plans}
+    in_currency = {name: plan.priced_in(account.currency) for name, plan in offered.items()}
+    priced = {name: plan for name, plan in in_currency.items() if plan is not None}
+    shown = [name for name in plans if name in priced]
     now_micros = 0
     periods = []
     for (start_ms, end_ms), its_ends in _by_period(account, ends):
         rated = [with_switches_on(end) for end in its_ends]
         costs = {name: cost_period(plan, rated) for name, plan in priced.items()}
         now_micros += costs[account.plan].total_micros
-        periods.append(PeriodCompared(start_ms, end_ms, len(rated), {name: costs[name] for name in plans}))
+        periods.append(PeriodCompared(start_ms, end_ms, len(rated), {name: costs[name] for name in shown}))
     whole = Comparison(
         currency=account.currency,
-        costs={name: sum((period.costs[name] for period in periods), CostOnPlan()) for name in plans},
+        costs={name: sum((period.costs[name] for period in periods), CostOnPlan()) for name in shown},
         now_micros=now_micros,
         calls=len(ends),
-        billable_ms=sum(map(billable_ms, ends)),
+        billable_ms=sum(billable_ms(end, priced[account.plan].longest_call_ms) for end in ends),
         charged_micros=calls.charged_micros,
         redirected_calls=calls.redirected_calls,
     )
@@ -113,7 +118,7 @@ def compare_account(account_id: str, calls: AccountCalls, plans: Plans, catalogu
 
 
 def cheapest(costs: Mapping[str, CostOnPlan]) -> frozenset[str]:
-    least_micros = min(cost.total_micros for cost in costs.values())
+    least_micros = min((cost.total_micros for cost in costs.values()), default=0)
     return frozenset(name for name, cost in costs.items() if cost.total_micros == least_micros)
 
 

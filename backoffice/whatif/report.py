@@ -38,7 +38,7 @@ def print_account(console: Console, compared: AccountCompared, plans: Plans) -> 
     console.print(_plans_table(whole, plans, compared.plan))
     if len(periods) > 1:
         console.print()
-        console.print(_periods_table(compared, plans))
+        console.print(_periods_table(compared))
 
 
 def print_total(console: Console, total: Comparison, plans: Plans) -> None:
@@ -82,11 +82,11 @@ def _plans_table(compared: Comparison, plans: Plans, now: str | None) -> Table:
     return table
 
 
-def _periods_table(compared: AccountCompared, plans: Plans) -> Table:
+def _periods_table(compared: AccountCompared) -> Table:
     """One row for each period: the total on each plan."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("period from")
-    for title in ("calls", *plans):
+    for title in ("calls", *compared.whole.costs):
         table.add_column(title, justify="right")
     table.add_column("cheapest")
     for period in compared.periods:
@@ -94,7 +94,7 @@ def _periods_table(compared: AccountCompared, plans: Plans) -> Table:
             str(local_date(period.start_ms, compared.time_zone)),
             f"{period.calls:,}",
             *_totals(period.costs, compared.whole.currency),
-            _names(name for name in plans if name in cheapest(period.costs)),
+            _names(name for name in period.costs if name in cheapest(period.costs)),
         )
     return table
 

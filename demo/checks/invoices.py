@@ -22,6 +22,7 @@ def check_invoices(evidence: Evidence, accepted: Sequence[InputRow]) -> Iterator
     rows = issued(evidence)
     yield from finding("accounts whose invoices are not numbered from 1 without gaps", _gaps(rows))
     yield from finding("invoices that differ from the sum of their lines", _wrong_sums(rows))
+    yield from finding("invoices whose wallet statement does not add up", _wrong_statements(rows))
     yield from finding("invoice-paid events for invoices that were not open", _paid_without_open(evidence))
     attempts = PaymentAttempts(evidence, accepted)
     paid = paid_ids(evidence)
@@ -57,6 +58,16 @@ def _wrong_sums(rows: list[InvoiceRow]) -> Iterator[str]:
                 f"{row.account_id} {row.invoice_id}: total {row.total_micros}, tax {row.tax_micros}; "
                 f"lines {total_micros}, tax {tax_micros}"
             )
+
+
+def _wrong_statements(rows: list[InvoiceRow]) -> Iterator[str]:
+    """Opening plus credited less used is closing, and what was used is the wallet's part of the lines."""
+    for row in rows:
+        wallet = row.wallet
+        used_micros = -sum(line.amount_micros for line in row.lines if line.kind == "wallet_credit")
+        closing_micros = wallet.opening_micros + wallet.credited_micros - wallet.used_micros
+        if (used_micros, closing_micros) != (wallet.used_micros, wallet.closing_micros):
+            yield f"{row.account_id} {row.invoice_id}: used {used_micros}, closing {closing_micros}; {wallet}"
 
 
 def _paid_without_open(evidence: Evidence) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Each payment was requested once and has one answer and its receipt; overage was requested or is due."""
+"""Each payment was requested once and has one answer and its receipt."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,6 @@ def check_payments(evidence: Evidence, accepted: Sequence[InputRow]) -> Iterator
     yield from finding("payments without an answer", (_named(key) for key in requested.keys() - answered.keys()))
     yield from finding("answers without a request", (_named(key) for key in answered.keys() - requested.keys()))
     yield from finding("payments whose receipt is missing or wrong", _wrong_receipts(evidence, accepted))
-    yield from finding("accounts whose card overage does not add up", _wrong_overage(evidence, answered))
 
 
 def _named(key: PaymentKey) -> str:
@@ -62,17 +61,3 @@ def _wrong_receipts(evidence: Evidence, accepted: Sequence[InputRow]) -> Iterato
         key = account, payment, micros
         if paid[key] != issued[key]:
             yield f"{account} {payment} of {micros}: {paid[key]} paid, {issued[key]} receipts"
-
-
-def _wrong_overage(evidence: Evidence, answered: dict[PaymentKey, InputRow]) -> Iterator[str]:
-    """The card part of all charges is requested or due. A declined request does not count: its overage is due again."""
-    charged, requested = Counter[str](), Counter[str]()
-    for charge in evidence.charges:
-        charged[charge.account_id] += charge.card_micros
-    for payment in evidence.payments:
-        if payment.purpose == "overage" and _result(answered, payment) != "payment-declined":
-            requested[payment.account_id] += payment.amount_micros
-    for account, snapshot in evidence.snapshots.items():
-        due_micros = snapshot.card_due_micros
-        if charged[account] != requested[account] + due_micros:
-            yield f"{account}: charges {charged[account]}, requested {requested[account]}, due {due_micros}"

@@ -78,6 +78,15 @@ class EntryRow(Row):
     amount_micros: int = 0
 
 
+class WalletRow(msgspec.Struct):
+    """The wallet statement of an invoice."""
+
+    opening_micros: int = 0
+    credited_micros: int = 0
+    used_micros: int = 0
+    closing_micros: int = 0
+
+
 class InvoiceRow(Row):
     """A fact of the topic `invoices`: `invoice-issued`, `invoice-paid` or `receipt-issued`."""
 
@@ -85,8 +94,8 @@ class InvoiceRow(Row):
     number: int = 0
     period_start: str = ""
     period_end: str = ""
-    plan: str = ""
     lines: tuple[LineRow, ...] = ()
+    wallet: WalletRow = msgspec.field(default_factory=WalletRow)
     total_micros: int = 0
     tax_micros: int = 0
     open_micros: int = 0

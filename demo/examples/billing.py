@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 
 from backoffice.explain.wording import minutes_of
-from demo.accounts import CREDITS_PLAN
 from demo.checks.rows import ChargeRow, InvoiceRow, PaymentRow
 from demo.examples.account_history import AccountHistory, caused_by_tick, on
 from demo.examples.example import Example
-from demo.subscription_changes import display_name
 from schemas.money import format_money
 from schemas.plan import MinutesPlan, load_catalogue
 
 
 def invoice(history: AccountHistory) -> Example | None:
     """The invoice with the most kinds of lines."""
-    rows = [row for row in history.invoices if row.plan != CREDITS_PLAN]
+    rows = [row for row in history.invoices if any(line.kind == "subscription" for line in row.lines)]
     if not rows:
         return None
     row = max(rows, key=_kinds)
@@ -24,7 +22,7 @@ def invoice(history: AccountHistory) -> Example | None:
         score=(_kinds(row), len(row.lines), row.invoice_id in history.paid),
         title="an invoice",
         text=(
-            f"number {row.number} of {history.account_id}, {display_name(row.plan)}, for "
+            f"number {row.number} of {history.account_id}, for "
             f"{on(row.period_start)} to {on(row.period_end)}, issued {on(row.occurred_at)}: {_status(history, row)}."
         ),
         lines=tuple(f"{what:<{width}} {format_money(micros):>12}" for what, micros in table),

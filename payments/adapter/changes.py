@@ -1,15 +1,19 @@
-"""The changes that one transaction of a partition commits: rows, and the answers to payments. No Kafka."""
+"""The changes that one transaction of a partition commits: rows, answers to payments, and reversals. No Kafka."""
 
 from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
 
-from payments.outcome import Declined, Outcome, Pending, Succeeded
+from payments.adapter.listing import ListedTo
+from payments.outcome import Declined, Outcome, Pending, Succeeded, Unknown
 from payments.payment_state import (
     PaymentState,
     make_due,
     mark_declined,
+    mark_look_due,
+    mark_look_failed,
+    mark_looked,
     mark_pending,
     mark_succeeded,
     mark_unknown,
@@ -17,8 +21,12 @@ from payments.payment_state import (
     open_payment,
 )
 from payments.request import UnreadableRequestError, read_request
+from payments.reversal import Listed, Looked, Reversal
 from schemas.batch import Record
 from schemas.instant import parse_instant
+
+# Events about money that has moved again: `charge.dispute.…`, `charge.refunded`, `charge.refund.updated`, `refund.…`.
+REVERSAL_EVENTS = ("charge.dispute.", "charge.refund", "refund.")
 
 
 class WebhookNote(msgspec.Struct, frozen=True):
@@ -28,6 +36,10 @@ class WebhookNote(msgspec.Struct, frozen=True):
     account_id: str
     event: str
 
+    @property
+    def is_about_reversal(self) -> bool:
+        return self.event.startswith(REVERSAL_EVENTS)
+
 
 _notes = msgspec.json.Decoder(WebhookNote)
 
@@ -35,11 +47,16 @@ _notes = msgspec.json.Decoder(WebhookNote)
 class Changes:
     """Uncommitted changes over the committed rows. `changed` holds the new rows by payment id, None for a row to drop.
 
-    `tally` counts by metric and label.
+    `answered` are the payments that these changes answer, each once, and `reversed` the reversals to send, each once.
+    `listed` is the time up to which the provider's disputes and refunds are now known. `tally` counts by metric and
+    label.
     """
 
     def __init__(self, rows: Mapping[str, PaymentState], now_ms: int) -> None:
         self.changed: dict[str, PaymentState | None] = {}
+        self.answered: list[PaymentState] = []
+        self.reversed: list[tuple[PaymentState, Reversal]] = []
+        self.listed: ListedTo | None = None
         self.tally: Counter[tuple[str, str]] = Counter()
         self._rows, self._now_ms = rows, now_ms
 
@@ -48,11 +65,6 @@ class Changes:
         if payment_id in self.changed:
             return self.changed[payment_id]
         return self._rows.get(payment_id)
-
-    @property
-    def answered(self) -> list[PaymentState]:
-        """The payments that these changes answer. An answered row never changes again, so each is answered once."""
-        return [payment for payment in self.changed.values() if payment is not None and not payment.is_open]
 
     def add_request(self, record: Record, partition: int, partitions: int) -> str | None:
         """Open the requested payment, unless it is a repeat. Returns the problem to log, None if there is none."""
@@ -73,14 +85,51 @@ class Changes:
         return "a request with this payment id and other content came before: this one is not paid"
 
     def add_note(self, value: bytes | None) -> None:
-        """Make the payment due if it is known and open. Anything else, also an unreadable note, is ignored."""
+        """Make the payment due if it is known: execution of an open one, and a look after a reversal's event. Anything
+        else, also an unreadable note, is ignored.
+        """
         try:
             note = _notes.decode(value or b"")
         except msgspec.MsgspecError:
             return
         payment = self.get(note.payment_id)
-        if payment is not None and payment.is_open:
-            self.changed[payment.payment_id] = make_due(payment, self._now_ms)
+        if payment is None:
+            return
+        if payment.is_open:
+            payment = self.changed[payment.payment_id] = make_due(payment, self._now_ms)
+        if note.is_about_reversal:
+            self._look_soon(payment)
+
+    def add_listed(self, began_ms: int, listed: Listed) -> None:
+        """Look at the listed payments of this partition. The provider's list is known up to when the listing began."""
+        self.listed = ListedTo(began_ms)
+        for payment_id in sorted(listed.payment_ids):
+            payment = self.get(payment_id)
+            if payment is not None:
+                self._look_soon(payment)
+
+    def add_look(self, sent: PaymentState, looked: Looked | Unknown) -> None:
+        """Record the reversals that a look found and that were not sent before. `sent` is the row before the look."""
+        payment = self.get(sent.payment_id)
+        if payment is None:
+            return  # Forgotten meanwhile.
+        if isinstance(looked, Unknown):
+            self.tally["looks", "unknown"] += 1
+            after = mark_look_failed(payment, self._now_ms)
+        else:
+            self.tally["looks", "done"] += 1
+            after, new = mark_looked(payment, looked, self._now_ms)
+            self.reversed += [(after, reversal) for reversal in new]
+            for reversal in new:
+                self.tally["reversals", reversal.kind] += 1
+        if payment.sequence != sent.sequence:
+            # A note came during the look, which may be older than the event.
+            after = mark_look_due(after, self._now_ms)
+        self.changed[payment.payment_id] = after
+
+    def _look_soon(self, payment: PaymentState) -> None:
+        if payment.is_open or payment.can_be_reversed:
+            self.changed[payment.payment_id] = mark_look_due(payment, self._now_ms)
 
     def add_outcome(self, sent: PaymentState, outcome: Outcome) -> None:
         """Apply a provider's outcome. `sent` is the row as it was when the provider was called."""
@@ -89,6 +138,7 @@ class Changes:
         after = apply_outcome(payment, outcome, self._now_ms)
         if not after.is_open:
             self.tally["answers", _answer_label(after)] += 1
+            self.answered.append(after)
         else:
             self.tally["retries", "pending" if isinstance(outcome, Pending) else "unknown"] += 1
             if payment.sequence != sent.sequence:
@@ -97,7 +147,7 @@ class Changes:
         self.changed[sent.payment_id] = after
 
     def forget(self, payment_id: str) -> None:
-        """Drop the row of a payment answered REMEMBERED_MS ago."""
+        """Drop the row of a payment that no input can be about any more."""
         self.changed[payment_id] = None
 
 

@@ -2,7 +2,8 @@
 
 The row of a payment is committed, with the request's offset, before the provider is called, so no call is ever
 forgotten. After a crash the partition's next owner finds the payment open and executes it again under the same id. The
-answer is committed in one transaction with the row that records it, so each payment is answered once.
+answer is committed in one transaction with the row that records it, so each payment is answered once. So is a reversal,
+which is only looked for after the answer.
 """
 
 import asyncio
@@ -13,22 +14,26 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from payments.adapter import topics
-from payments.adapter.answer import answer_id, encode_answer, signature_headers
+from payments.adapter.answer import answer_id
+from payments.adapter.calls import Calls
 from payments.adapter.changes import Changes
+from payments.adapter.entries import Destination, entries
+from payments.adapter.listing import Listing
 from payments.adapter.metrics import Metrics
 from payments.adapter.restore import Restored, halt_on_lost_state, restore
 from payments.adapter.schedule import Schedule
-from payments.outcome import Outcome, Provider, Unknown
-from payments.payment_state import PaymentState, encode_row
+from payments.outcome import Provider, Unknown
+from payments.payment_state import PaymentState
+from payments.reversal import Looked
 from payments.settings import Settings
+from schemas.instant import SECOND_MS
 from schemas.rows import CHECKPOINT_KEY, Checkpoint
 from schemas.rows import encode_row as encode_checkpoint
 from stream import log
 from stream.evidence import committed_record
 from stream.fail_stop import Exit, halt
-from stream.lane.changelog import CHECKPOINT_BYTES
 from stream.lane.takeover import Found, How, Refusal, Start
-from stream.lane.transaction import Entry, PartitionWriter
+from stream.lane.transaction import PartitionWriter
 
 logger = log.get("payments")
 
@@ -63,19 +68,24 @@ class Partition:
         self.ready = False
         self.requests = TopicPartition(settings.topic(topics.REQUESTS), number)
         self.notes = TopicPartition(topics.webhooks(settings), number)
-        self._settings, self._provider, self._metrics, self._slots = settings, provider, metrics, slots
+        self._settings, self._metrics = settings, metrics
         self._commit_notes = commit_notes
         self._rows_place = TopicPartition(topics.rows(settings), number)
-        self._answers_topic = settings.topic(topics.ANSWERS)
-        self._key = next(iter(settings.keys()), None)
+        self._destination = Destination(
+            rows_topic=self._rows_place.topic,
+            answers_topic=settings.topic(topics.ANSWERS),
+            key=next(iter(settings.keys()), None),
+            by_ticks=settings.time == "ticks",
+        )
         self._rows: dict[str, PaymentState] = {}
         self._checkpoint_bytes: bytes | None = None
         self._schedule = Schedule(self._rows)
-        self._in_flight: dict[str, asyncio.Task[tuple[PaymentState, Outcome]]] = {}
+        self._listing = Listing(0, None, (), 0)  # The true one needs the restored rows.
         self._fetched: list[ConsumerRecord] = []
         self._read_to: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, int] = {}
         self._wake_up = asyncio.Event()
+        self._calls = Calls(provider, slots, metrics.provider_seconds, self._wake_up.set)
         self._stopping = False
 
     async def run(self, writer: PartitionWriter, consumer: AIOKafkaConsumer, notes_from: int | None) -> None:
@@ -87,12 +97,11 @@ class Partition:
                 expired = self._execute_due()
                 await self._commit(writer, expired)
                 await self._wait_for_work(reading)
-            if self._in_flight:
-                await asyncio.wait(self._in_flight.values(), timeout=GRACE_S)
+            await self._calls.wait(GRACE_S)
             await self._commit(writer, [])
         finally:
-            for task in (reading, *self._in_flight.values()):
-                task.cancel()
+            reading.cancel()
+            self._calls.cancel()
 
     def stop(self) -> None:
         """Start no provider call, commit the outcomes received within GRACE_S, and end."""
@@ -105,6 +114,8 @@ class Partition:
         restored = await restore(consumer, self._rows_place)
         self._apply(restored.rows)
         self._checkpoint_bytes = restored.checkpoint_bytes
+        every_ms = self._settings.payments_look_every_s * SECOND_MS
+        self._listing = Listing(every_ms, restored.listed, self._rows.values(), _now_ms())
         first = await consumer.beginning_offsets([self.requests, self.notes])
         start = await self._find_start(writer, restored, first[self.requests])
         begin = start.offset
@@ -168,9 +179,11 @@ class Partition:
                 self._wake_up.set()
 
     async def _wait_for_work(self, reading: asyncio.Task[None]) -> None:
-        """Until a record or an outcome arrives, the next row is due, or `stop` is called."""
-        due_ms = self._schedule.next_due_ms() if self._has_capacity() else None
-        timeout_s = None if due_ms is None else max(0.0, (due_ms - _now_ms()) / 1_000)
+        """Until a record or an outcome arrives, the next row or listing is due, or `stop` is called."""
+        due_ms = [self._schedule.next_due_ms() if self._has_capacity() else None]
+        due_ms.append(None if self._calls.listing else self._listing.due_ms)
+        next_ms = min((one for one in due_ms if one is not None), default=None)
+        timeout_s = None if next_ms is None else max(0.0, (next_ms - _now_ms()) / 1_000)
         woken = asyncio.create_task(self._wake_up.wait())
         await asyncio.wait((reading, woken), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         woken.cancel()
@@ -178,39 +191,40 @@ class Partition:
             reading.result()
 
     def _has_capacity(self) -> bool:
-        return len(self._in_flight) < self._settings.payments_in_flight_max
+        return len(self._calls) < self._settings.payments_in_flight_max
 
     def _execute_due(self) -> list[str]:
-        """Start the provider calls of due payments, as many as may be in flight. Returns the answered payments that are
+        """Start the provider calls that are due, as many as may be in flight. Returns the answered payments that are
         due for removal.
         """
         now_ms = _now_ms()
         expired = []
         while self._has_capacity() and (payment := self._schedule.pop_due(now_ms)) is not None:
-            if not payment.is_open:
+            if not payment.is_open and payment.kept_until_ms <= now_ms:
                 expired.append(payment.payment_id)
-            elif payment.payment_id not in self._in_flight:
-                call = asyncio.create_task(self._execute(payment))
-                call.add_done_callback(lambda _: self._wake_up.set())
-                self._in_flight[payment.payment_id] = call
+            elif payment.payment_id in self._calls:
+                continue  # Its outcome makes it due again.
+            elif payment.is_open:
+                original = self._rows.get(payment.refund_of or "")
+                refunded = original.reference if original is not None and original.status == "succeeded" else None
+                self._calls.execute(payment, refunded, now_ms)
+            else:
+                self._calls.look(payment, now_ms)
+        if not self._calls.listing and self._listing.due_ms <= now_ms:
+            self._calls.list_reversed(self._listing.since_ms, now_ms)
         return expired
-
-    async def _execute(self, payment: PaymentState) -> tuple[PaymentState, Outcome]:
-        original = self._rows.get(payment.refund_of or "")
-        refunded = original.reference if original is not None and original.status == "succeeded" else None
-        async with self._slots:
-            with self._metrics.provider_seconds.time():
-                return payment, await self._provider.execute(payment, refunded, _now_ms())
 
     async def _commit(self, writer: PartitionWriter, expired: list[str]) -> None:
         """Commit everything since the last commit in one transaction."""
         self._wake_up.clear()
         read_to = dict(self._read_to)
         changes = self._collect_changes(expired)
-        if changes.changed or read_to[self.requests] != self._committed[self.requests]:
+        if changes.changed or changes.listed or read_to[self.requests] != self._committed[self.requests]:
             checkpoint = self._checkpoint(changes, read_to[self.requests])
-            await writer.commit(self._entries(changes, checkpoint), read_to[self.requests])
+            await writer.commit(entries(changes, checkpoint, self._destination), read_to[self.requests])
             self._apply(changes.changed)
+            if changes.listed is not None:
+                self._listing.succeeded(changes.listed, _now_ms())
             self._checkpoint_bytes = checkpoint
             self._count(changes)
         if read_to[self.notes] != self._committed[self.notes]:
@@ -228,33 +242,34 @@ class Partition:
             if problem is not None:
                 where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
                 logger.error("payment request not taken", reason=problem, **where)
-        for payment_id in [name for name, call in self._in_flight.items() if call.done()]:
-            payment, outcome = self._in_flight.pop(payment_id).result()
-            changes.add_outcome(payment, outcome)
-            if isinstance(outcome, Unknown):
-                # The payment id contains the account id, so the line names the payment by the id of its answer.
-                name, attempts = answer_id(payment_id), payment.attempts + 1
-                logger.warning("outcome unknown", payment=name, what=outcome.detail, attempts=attempts)
+        self._collect_calls(changes)
         for payment_id in expired:
             changes.forget(payment_id)
         return changes
+
+    def _collect_calls(self, changes: Changes) -> None:
+        for payment, outcome in self._calls.take_ended():
+            if isinstance(outcome, Unknown):
+                # The payment id contains the account id, so the line names the payment by the id of its answer.
+                name, attempts = answer_id(payment.payment_id), payment.attempts + 1
+                logger.warning("outcome unknown", payment=name, what=outcome.detail, attempts=attempts)
+            if isinstance(outcome, Looked) or (isinstance(outcome, Unknown) and not payment.is_open):
+                changes.add_look(payment, outcome)
+            else:
+                changes.add_outcome(payment, outcome)
+        began_ms, listed = self._calls.take_listed() or (0, None)
+        if isinstance(listed, Unknown):
+            self._metrics.looks.labels("unknown").inc()
+            self._listing.failed(_now_ms())
+            logger.warning("disputes and refunds not listed", what=listed.detail)
+        elif listed is not None:
+            changes.tally["looks", "listed"] += 1
+            changes.add_listed(began_ms, listed)
 
     def _checkpoint(self, changes: Changes, end: int) -> bytes:
         """The partition's own row after the changes are committed up to request offset `end`."""
         grown = sum((row is not None) - (name in self._rows) for name, row in changes.changed.items())
         return encode_checkpoint(CHECKPOINT_KEY, Checkpoint(end, len(self._rows) + grown), self._checkpoint_bytes)
-
-    def _entries(self, changes: Changes, checkpoint: bytes) -> dict[str, list[Entry]]:
-        rows: list[Entry] = [
-            (payment_id.encode(), None if row is None else encode_row(row), [])
-            for payment_id, row in changes.changed.items()
-        ]
-        answers: list[Entry] = [
-            (payment.account_id.encode(), value, signature_headers(value, self._key))
-            for payment, value in ((payment, encode_answer(payment)) for payment in changes.answered)
-        ]
-        rows.append((CHECKPOINT_BYTES, checkpoint, []))
-        return {self._rows_place.topic: rows, self._answers_topic: answers}
 
     def _apply(self, rows: Mapping[str, PaymentState | None]) -> None:
         """Replace rows in memory with committed ones. Nothing else changes a row."""
@@ -269,15 +284,13 @@ class Partition:
                 self.open[payment_id] = row
 
     def _count(self, changes: Changes) -> None:
-        counters = self._metrics.requests, self._metrics.answers, self._metrics.retries
-        by_family = dict(zip(("requests", "answers", "retries"), counters, strict=True))
-        for (family, label), count in changes.tally.items():
-            by_family[family].labels(label).inc(count)
+        self._metrics.count(changes.tally)
         logger.debug(
             "batch",
             partition=self.requests.partition,
             rows=len(changes.changed),
             answers=len(changes.answered),
+            reversals=len(changes.reversed),
             open=len(self.open),
         )
 

@@ -58,8 +58,8 @@ async def _run(settings: Settings, stop: StopSignals) -> None:
                 lambda: adapter.ready,
             )
         }
-        if settings.payments_provider == "stripe" and settings.webhook_secrets():
-            ports["webhook_port"] = await _open_endpoint(settings, adapter, ending)
+        if isinstance(provider, StripeProvider) and settings.webhook_secrets():
+            ports["webhook_port"] = await _open_endpoint(settings, adapter, provider, ending)
         logger.info(
             "adapter starts",
             app_id=settings.app_id,
@@ -78,7 +78,8 @@ async def _run(settings: Settings, stop: StopSignals) -> None:
 def build_provider(settings: Settings) -> Provider:
     """The configured provider. Raises PersonNeededError if none is set, or Stripe's key is missing."""
     if settings.payments_provider == "fake":
-        return FakeProvider(FakeSettings(seed=settings.payments_fake_seed), settings.payments_fake_speed_up)
+        fares = FakeSettings(seed=settings.payments_fake_seed)
+        return FakeProvider(fares, settings.payments_fake_speed_up, settings.payments_fake_book)
     if settings.payments_provider != "stripe":
         raise PersonNeededError("TOLLGATE_PAYMENTS_PROVIDER: choose `stripe`, or `fake`, which moves no money")
     api_key = settings.payments_stripe_api_key.get_secret_value()
@@ -87,9 +88,10 @@ def build_provider(settings: Settings) -> Provider:
     return StripeProvider(api_key, settings.payments_stripe_api_base, settings.payments_stripe_timeout_s)
 
 
-async def _open_endpoint(settings: Settings, adapter: Adapter, ending: AsyncExitStack) -> int:
+async def _open_endpoint(settings: Settings, adapter: Adapter, provider: StripeProvider, ending: AsyncExitStack) -> int:
     """Start the webhook endpoint and return its port. Raises PortError if the port is in use."""
-    endpoint = build_endpoint(settings.webhook_secrets(), adapter.publish_note, adapter.metrics)
+    secrets = settings.webhook_secrets()
+    endpoint = build_endpoint(secrets, adapter.publish_note, provider.find_payment, adapter.metrics)
     runner = web.AppRunner(endpoint, access_log=None)
     await runner.setup()
     ending.push_async_callback(runner.cleanup)

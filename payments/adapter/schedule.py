@@ -1,4 +1,4 @@
-"""When each row is due: an open payment for execution, an answered one for removal."""
+"""When each row is due: an open payment for execution, an answered one for a look or for removal."""
 
 import heapq
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ class Schedule:
         self._heap: list[tuple[int, str]] = []
 
     def add(self, row: PaymentState) -> None:
-        heapq.heappush(self._heap, (row.due_ms, row.payment_id))
+        heapq.heappush(self._heap, (row.next_ms, row.payment_id))
 
     def next_due_ms(self) -> int | None:
         """When the next row is due, None without rows."""
@@ -31,4 +31,4 @@ class Schedule:
 
     def _is_valid(self, due_ms: int, payment_id: str) -> bool:
         row = self._rows.get(payment_id)
-        return row is not None and row.due_ms == due_ms
+        return row is not None and row.next_ms == due_ms

@@ -2,20 +2,22 @@
 
 An event may come twice, late or out of order, so none of its content is used except the payment that it is about. The
 owner of that payment's partition reads the note and queries Stripe. Stripe resends an event without a 200 for days.
+A dispute, or a refund made by hand, names only a PaymentIntent: Stripe is asked which payment that was made for.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 import stripe
 from aiohttp import web
 from msgspec import convert
 
-from payments.adapter.changes import WebhookNote
+from payments.adapter.changes import REVERSAL_EVENTS, WebhookNote
 from payments.adapter.metrics import Metrics
-from payments.request import PaymentId
-from schemas.inputs import Id
+from payments.outcome import Unknown
+from payments.request import PaymentName
 from stream import log
 
 logger = log.get("webhooks")
@@ -26,19 +28,19 @@ BODY_BYTES_MAX = 256 * 1024
 TOLERANCE_S = 300  # An event signed longer ago may be a replayed recording.
 
 PublishNote = Callable[[WebhookNote], Awaitable[None]]
+FindPayment = Callable[[str], Awaitable[PaymentName | Unknown | None]]
 
 
 class UnverifiedError(Exception):
     """The body is not signed with any configured secret, or is not an event; the message gives the reason."""
 
 
-class _Metadata(msgspec.Struct):
-    payment_id: PaymentId
-    account_id: Id
-
-
 class _Subject(msgspec.Struct):
-    metadata: _Metadata
+    metadata: PaymentName
+
+
+class _Reversal(msgspec.Struct):
+    payment_intent: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_]{1,255}$")]
 
 
 def verify_event(body: bytes, signature: str | None, secrets: Sequence[str]) -> stripe.Event:
@@ -66,9 +68,32 @@ def note_from_event(event: stripe.Event) -> WebhookNote | None:
     return WebhookNote(metadata.payment_id, metadata.account_id, event.type)
 
 
-def build_endpoint(secrets: Sequence[str], publish_note: PublishNote, metrics: Metrics) -> web.Application:
+def reversed_intent(event: stripe.Event) -> str | None:
+    """The PaymentIntent of an event about a dispute or refund; None for any other event, and for a charge without."""
+    if not event.type.startswith(REVERSAL_EVENTS):
+        return None
+    try:
+        return convert(event.data.object.to_dict(), _Reversal).payment_intent
+    except (msgspec.ValidationError, AttributeError):
+        return None
+
+
+async def find_note(event: stripe.Event, find_payment: FindPayment) -> WebhookNote | Unknown | None:
+    """None for an event about anything but a payment of ours; Unknown if Stripe cannot tell which it is about."""
+    note, intent = note_from_event(event), reversed_intent(event)
+    if note is not None or intent is None:
+        return note
+    payment = await find_payment(intent)
+    if isinstance(payment, PaymentName):
+        return WebhookNote(payment.payment_id, payment.account_id, event.type)
+    return payment
+
+
+def build_endpoint(
+    secrets: Sequence[str], publish_note: PublishNote, find_payment: FindPayment, metrics: Metrics
+) -> web.Application:
     """`publish_note` returns when the note is committed, and otherwise raises OSError or KafkaError: Stripe then gets
-    a 500.
+    a 500. So it does if `find_payment` cannot tell which payment a PaymentIntent was made for.
     """
 
     async def receive(request: web.Request) -> web.Response:
@@ -80,10 +105,14 @@ def build_endpoint(secrets: Sequence[str], publish_note: PublishNote, metrics: M
             metrics.webhooks.labels("refused").inc()
             logger.warning("webhook refused", reason=str(error))
             return web.Response(status=HTTPStatus.BAD_REQUEST, text=f"{error}\n")
-        note = note_from_event(event)
+        note = await find_note(event, find_payment)
         if note is None:
             metrics.webhooks.labels("not_ours").inc()
             return web.Response(text="not about a payment of ours\n")
+        if isinstance(note, Unknown):
+            metrics.webhooks.labels("unknown").inc()
+            logger.warning("webhook not taken", reason=note.detail)
+            return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="the payment could not be looked up\n")
         await publish_note(note)
         metrics.webhooks.labels("taken").inc()
         return web.Response(text="taken\n")

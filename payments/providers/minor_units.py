@@ -1,4 +1,4 @@
-"""Converts micros to Stripe's minor units of a currency: cents, whole yen, or thousandths of a dinar."""
+"""Converts between micros and Stripe's minor units of a currency: cents, whole yen, or thousandths of a dinar."""
 
 from schemas.money import MICROS_PER_UNIT
 
@@ -23,3 +23,10 @@ def minor_units(amount_micros: int, currency: str) -> int | None:
     places, step = _PLACES.get(currency.upper(), _USUAL)
     units, rest = divmod(amount_micros, MICROS_PER_UNIT // 10**places)
     return None if rest or units % step else units
+
+
+def micros(units: int, currency: str) -> int:
+    """The exact opposite: `units` of Stripe's smallest unit of `currency`, in any case, as micros."""
+    places, _ = _PLACES.get(currency.upper(), _USUAL)
+    unit_micros: int = MICROS_PER_UNIT // 10**places
+    return units * unit_micros

@@ -8,7 +8,7 @@ none.
 import hashlib
 import re
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -18,6 +18,7 @@ from msgspec import convert
 from payments.outcome import Declined, Outcome, ProviderAccessError, Succeeded, Unknown
 from payments.payment_state import PaymentState
 from payments.providers.minor_units import minor_units
+from payments.providers.stripe_looks import StripeLooks
 from payments.providers.stripe_objects import (
     CardError,
     Intent,
@@ -28,6 +29,8 @@ from payments.providers.stripe_objects import (
     decline_abandoned,
     is_abandoned,
 )
+from payments.request import PaymentName
+from payments.reversal import Listed, Looked
 from schemas.instant import HOUR_MS
 
 # Stripe keeps a key for at least 24 h. One hour less, for clock differences and a request in flight.
@@ -37,6 +40,7 @@ REFUND_SEARCHES_MAX = 8
 REFUNDS_OF_A_PAYMENT_MAX = 100
 # The object changed concurrently and may have been paid meanwhile, so these are no declines.
 CONFLICTS = frozenset({"payment_intent_unexpected_state", "lock_timeout", "idempotency_key_in_use"})
+Answer = TypeVar("Answer")
 _PLAIN_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -50,21 +54,25 @@ class StripeProvider:
             api_key, base_addresses={"api": api_base} if api_base else {}, max_network_retries=0, http_client=self._http
         )
         self._intents, self._refunds = client.v1.payment_intents, client.v1.refunds
+        self._looks = StripeLooks(client)
 
     async def execute(self, payment: PaymentState, refunded: str | None, now_ms: int) -> Outcome:
         units = minor_units(payment.amount_micros, payment.currency)
         if units is None:
             return Declined(f"the amount is not a whole number of the minor units of {payment.currency}", False)
-        try:
-            if payment.purpose == "refund":
-                return await self._refund(payment, refunded, units, now_ms)
-            return await self._charge(payment, units, now_ms)
-        except (stripe.AuthenticationError, stripe.PermissionError) as error:
-            raise ProviderAccessError(f"{type(error).__name__}, status {error.http_status}") from error
-        except stripe.StripeError as error:
-            return Unknown(f"{type(error).__name__}, status {error.http_status}, code {error.code}")
-        except (aiohttp.ClientError, TimeoutError, msgspec.ValidationError) as error:
-            return Unknown(type(error).__name__)
+        if payment.purpose == "refund":
+            return await _response(self._refund(payment, refunded, units, now_ms))
+        return await _response(self._charge(payment, units, now_ms))
+
+    async def look(self, payment: PaymentState, now_ms: int) -> Looked | Unknown:
+        return await _response(self._looks.look(payment, now_ms))
+
+    async def list_reversed(self, since_ms: int) -> Listed | Unknown:
+        return await _response(self._looks.list_reversed(since_ms))
+
+    async def find_payment(self, intent_id: str) -> PaymentName | Unknown | None:
+        """The payment that a PaymentIntent was made for; None if it is not one of ours. Raises ProviderAccessError."""
+        return await _response(self._looks.find_payment(intent_id))
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
@@ -168,6 +176,18 @@ class StripeProvider:
         found = await self._refunds.list_async({"payment_intent": refunded, "limit": REFUNDS_OF_A_PAYMENT_MAX})
         refunds = (convert(one.to_dict(), Refund) for one in found.data)
         return next((one for one in refunds if (one.metadata or {}).get("payment_id") == payment_id), None)
+
+
+async def _response(request: Awaitable[Answer]) -> Answer | Unknown:
+    """What Stripe responds; Unknown if it does not, or not clearly. Raises ProviderAccessError."""
+    try:
+        return await request
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        raise ProviderAccessError(f"{type(error).__name__}, status {error.http_status}") from error
+    except stripe.StripeError as error:
+        return Unknown(f"{type(error).__name__}, status {error.http_status}, code {error.code}")
+    except (aiohttp.ClientError, TimeoutError, msgspec.ValidationError) as error:
+        return Unknown(type(error).__name__)
 
 
 def idempotency_key(payment_id: str) -> str:

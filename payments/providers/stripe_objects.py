@@ -47,11 +47,25 @@ class CardError(CardFault, frozen=True):
 
 
 class Refund(msgspec.Struct, frozen=True):
+    """`created` in seconds since 1970; `amount` in minor units of `currency`. `balance_transaction` is an id."""
+
     id: str
     status: str | None
     created: int
+    amount: int
+    currency: str
     failure_reason: str | None = None
     metadata: dict[str, str] | None = None
+    balance_transaction: str | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the adapter made it, for a refund that the wallet requested."""
+        return "payment_id" in (self.metadata or {})
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status in {"failed", "canceled"}
 
 
 def classify_card_error(error: CardError) -> Declined:

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import msgspec
 
-from schemas import invoices, snapshots
+from schemas import alerts, invoices, snapshots
 from schemas.facts import Fact
-from schemas.inputs import AnyInput, Id
+from schemas.inputs import AnyInput, CallId, Id
 from schemas.instant import Instant
 
 HERE = Path(__file__).parent
@@ -23,12 +23,20 @@ _ID_BASE = "urn:tollgate:wire:1:"
 
 Schema = dict[str, Any]
 
-# The times that parse_instant reads. `format` covers the days of the calendar.
+_DATE = r"^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_OFFSET = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+
+# The times that parse_instant reads, and those that we write. `format` covers the days of the calendar. Validators
+# differ about which seconds 60 are a date and time, so those are accepted by the pattern alone.
 INSTANT: Schema = {
     "type": "string",
+    "pattern": _DATE + r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]{1,9})?" + _OFFSET,
+    "anyOf": [{"format": "date-time"}, {"pattern": r":[0-5][0-9]:60"}],
+}
+WRITTEN: Schema = {
+    "type": "string",
     "format": "date-time",
-    "pattern": r"^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z$",
+    "pattern": _DATE + r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z$",
 }
 
 
@@ -37,13 +45,16 @@ def input_types() -> dict[str, type[msgspec.Struct]]:
     return {_tag(kind): kind for kind in AnyInput.__args__}
 
 
+# A fact with the `type` of an input: its schema needs a name of its own.
+_DOCUMENTS: dict[type[Fact], str] = {alerts.PaymentReversedAlert: "payment-reversed-alert"}
+
 # The modules that declare further types of facts. Importing them makes their types subclasses of Fact.
-DECLARED = (invoices, snapshots)
+DECLARED = (alerts, invoices, snapshots)
 
 
 def fact_types() -> dict[str, type[Fact]]:
     """The types of facts by their name on the wire, without the base classes that only hold common fields."""
-    return {_tag(kind): kind for kind in _leaves(Fact)}
+    return {_DOCUMENTS.get(kind, _tag(kind)): kind for kind in _leaves(Fact)}
 
 
 def documents() -> dict[str, str]:
@@ -63,6 +74,12 @@ def _tag(kind: type[msgspec.Struct]) -> str:
     return str(kind.__struct_config__.tag)
 
 
+def document_of(event: dict[str, Any]) -> str:
+    """The name of the schema of an input or a fact. Only a fact has `caused_by`."""
+    names = {_tag(kind): name for kind, name in _DOCUMENTS.items()} if "caused_by" in event else {}
+    return names.get(event["type"], str(event["type"]))
+
+
 def _leaves(kind: type[Fact]) -> Iterator[type[Fact]]:
     children = kind.__subclasses__()
     if not children:
@@ -77,7 +94,7 @@ def _examples() -> dict[str, list[Any]]:
     for path in sorted((HERE / "examples").glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             example = json.loads(line)
-            found.setdefault(example["type"], []).append(example)
+            found.setdefault(document_of(example), []).append(example)
     found["dead-letter"] = [
         {"type": "dead-letter", "code": "unknown_account", "message": "`account_id` names no account", "line": 7}
     ]
@@ -92,7 +109,7 @@ def _schema(name: str, kind: type[msgspec.Struct], words: dict[str, Any]) -> Sch
     keywords = words["keywords"] if issubclass(kind, Fact) else {}
     fields = words["fields"] | (words["fields_of_facts"] if issubclass(kind, Fact) else {})
     properties = _properties(name, root, fields, keywords)
-    properties["type"] = {"const": name}
+    properties["type"] = {"const": _tag(kind)}
     schema = _head(name, words["types"][name]) | {"properties": properties, "required": root["required"]}
     parts = {
         title: {
@@ -135,9 +152,11 @@ def _with_keywords(property_: Schema, keyword: Schema | str) -> Schema:
         value, *others = property_["anyOf"]
         return property_ | {"anyOf": [_with_keywords(value, keyword), *others]}
     if keyword == "instant":
-        return INSTANT
+        return WRITTEN
     if keyword == "id":
         return cast("Schema", _portable(msgspec.json.schema(Id)))
+    if keyword == "call":
+        return cast("Schema", _portable(msgspec.json.schema(CallId)))
     assert isinstance(keyword, dict), f"{keyword!r} is no set of keywords"
     return property_ | keyword
 

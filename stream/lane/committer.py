@@ -105,6 +105,13 @@ class BatchCommitter:
         app.record_time(batch.partition, result)
         commit_s = time.perf_counter() - began
         app.metrics.committed(batch, result, decide_s, commit_s, time.time_ns() // 1_000_000)
+        for account_id, plan in result.dropped_plans:
+            logger.warning(
+                "a scheduled plan change was dropped: the catalogue no longer has the plan in the account's currency",
+                partition=batch.partition,
+                account_id=account_id,
+                plan=plan,
+            )
         logger.debug(
             "batch",
             partition=batch.partition,

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from schemas.plan import PlanError
+from schemas.currencies import CatalogueError
 from schemas.rows import CorruptRowError
 from stream import log, topics
 from stream.evidence import EvidenceError, committed_record
@@ -180,7 +180,7 @@ class LedgerTable(faust.Table):  # type: ignore[misc]  # Faust has no types
         ledger = self.owned[partition]
         try:
             self.app.wallets.open(partition, ledger.rows)
-        except (PlanError, CorruptRowError) as error:
+        except (CatalogueError, CorruptRowError) as error:
             halt("the wallets cannot be opened", status=Exit.PERSON, partition=partition, error=str(error))
         ledger.open = True
         if ledger.checkpoint is not None:

@@ -27,6 +27,9 @@ DEAD_LETTER_CODES = (
     "no_subscription",
     "unauthenticated",
     "unsupported_version",
+    "unsupported_currency",
+    "amount_not_payable",
+    "before_account",
     "unreadable_record",
     "skipped",
 )
@@ -49,11 +52,16 @@ FACT_TYPES = (
     "subscription-payment-declined",
     "upgrade-suggested",
     "call-stuck",
+    "payment-reversed",
+    "payment-contradicted",
+    "billing-email-changed",
+    "call-overlong",
     "payment-requested",
     "ledger-entry-posted",
     "account-snapshot",
     "invoice-issued",
     "invoice-paid",
+    "invoice-reversed",
     "receipt-issued",
 )
 GATE_REASONS = (
@@ -64,6 +72,7 @@ GATE_REASONS = (
     "extra_calls_off",
     "subscription_ended",
     "unknown_account",
+    "refused",
 )
 CURRENCIES = ("USD",)
 
@@ -89,6 +98,13 @@ METRICS = (
         ("code",),
         "Ends of calls that became dead letters, by code: these calls were not charged. Inputs whose type cannot be "
         "read are not counted.",
+    ),
+    Meaning(
+        "tollgate_dropped_plan_changes_total",
+        "counter",
+        (),
+        "Scheduled plan changes that were dropped at the renewal, because the catalogue no longer has the plan or its "
+        "prices in the account's currency. The log names the accounts.",
     ),
     Meaning(
         "tollgate_charged_micros_total",

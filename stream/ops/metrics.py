@@ -61,6 +61,7 @@ class Metrics:
         self.facts = self._counter("tollgate_facts_total", FACT_TYPES)
         self.unbilled = self._counter("tollgate_unbilled_calls_total", UNBILLED_CODES)
         self.gate = self._counter("tollgate_gate_decisions_total", GATE_REASONS)
+        self.dropped_plan_changes = self._counter("tollgate_dropped_plan_changes_total")
         self.batch_records = self._histogram("tollgate_batch_records", BATCH_SIZES)
         self.decide_seconds = self._histogram("tollgate_batch_decide_seconds", SECONDS)
         self.commit_seconds = self._histogram("tollgate_batch_commit_seconds", SECONDS)
@@ -88,6 +89,7 @@ class Metrics:
         """Count a committed batch. `now_ms` is the wall clock."""
         for (family, label), count in outcome.tally.items():
             self._tallies[family].labels(label).inc(count)
+        self.dropped_plan_changes.inc(len(outcome.dropped_plans))
         partition = str(batch.partition)
         if outcome.clock_ms is not None:
             self.clock_seconds.labels(partition).set(outcome.clock_ms / 1_000)

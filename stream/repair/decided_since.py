@@ -6,19 +6,19 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from schemas.codec import decode_input
+from schemas.facts import REFUSED
 from schemas.inputs import CallStarted
 from stream import topics
 from stream.repair.cluster import Cluster
 from stream.repair.dead_letters import read_letter
-from stream.repair.published import SNAPSHOTS, Snapshot
+from stream.repair.published import DECISIONS, SNAPSHOTS, Snapshot
 from stream.repair.state import PartitionState, accounts_of
-
-DECISIONS = "call-decisions"
 
 
 class _Caused(msgspec.Struct):
     account_id: str
     caused_by: str | None = None
+    reason: str | None = None
 
 
 _decode_snapshot = msgspec.json.Decoder(Snapshot).decode
@@ -77,7 +77,8 @@ async def _find_call_decision(cluster: Cluster, partition: int, begin: int, end:
         return ""
     async for record in _records(cluster, DECISIONS, partition):
         fact = _decode_caused(record.value)
-        if (fact.account_id, fact.caused_by) in starts:
+        # A start that was refused before the backup may have come again. Refusals are found by their dead letters.
+        if fact.reason != REFUSED and (fact.account_id, fact.caused_by) in starts:
             return f"a call after the backup was decided: offset {record.offset} of {record.topic}/{partition}"
     return ""
 

@@ -12,6 +12,7 @@ from hashlib import blake2b
 import msgspec
 from aiokafka import ConsumerRecord
 
+from schemas.facts import REFUSED
 from stream import topics
 from stream.repair.cluster import Cluster
 from stream.repair.dead_letters import read_letter
@@ -22,6 +23,7 @@ FACTS = tuple(
     if topic.name not in {topics.INPUTS, topics.DEAD_LETTERS, "account-snapshots"}
 )
 SNAPSHOTS = "account-snapshots"
+DECISIONS = "call-decisions"
 _DIGEST = 16
 _SLOT = _DIGEST + 8 + 8 + 8
 
@@ -33,6 +35,7 @@ class _Fact(msgspec.Struct):
     account_id: str
     caused_by: str | None = None
     call_id: str | None = None
+    reason: str | None = None
     plan_version: int | None = None
     entry_id: str | None = None
     balance_after_micros: int = 0
@@ -188,6 +191,10 @@ def _add_fact(found: Published, topic: str, record: ConsumerRecord) -> None:
     if record.value is None:
         return
     fact = _decode_fact(record.value)
+    if topic == DECISIONS and fact.reason == REFUSED:
+        # The answer to a refused start (rule X2) is no part of the state. Its dead letter says that it was refused, and
+        # a start in the wrong partition is answered from there.
+        return
     key = digest(topic, fact.id)
     cause = fact.caused_by or ""
     slot = (

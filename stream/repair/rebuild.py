@@ -28,7 +28,7 @@ async def rebuild(
     """Rebuild all partitions into a file in `directory`. Write it to the changelog only if every partition matches what
     was published. Raises RepairError.
     """
-    catalogues = _catalogues(plans or [settings.plans])
+    catalogues = _catalogues(plans or [settings.plans], settings.currencies)
     before = None if backup is None else Archive(backup)
     if before is not None:
         check_header(before, settings)
@@ -106,11 +106,11 @@ def _first_states(before: Archive | None, partitions: int) -> Iterator[Partition
         yield from (state for _, state in before.states())
 
 
-def _catalogues(paths: Sequence[Path | None]) -> dict[int, Catalogue]:
-    """The catalogues by version. Raises PlanError, and RepairError if two have the same version."""
+def _catalogues(paths: Sequence[Path | None], currencies: Path | None) -> dict[int, Catalogue]:
+    """The catalogues by version. Raises CatalogueError, and RepairError if two have the same version."""
     found: dict[int, Catalogue] = {}
     for path in paths:
-        catalogue = load_catalogue(path)
+        catalogue = load_catalogue(path, currencies)
         if catalogue.version in found:
             raise RepairError(f"{path}: another of the given catalogues has version {catalogue.version} too")
         found[catalogue.version] = catalogue

@@ -213,11 +213,12 @@ class _OtherCatalogue:
         self._book = book
         self.catalogue = catalogue
         self.clock_ms = book.clock_ms
-        self.get, self.is_seen, self.ranked = book.get, book.is_seen, book.ranked
+        self.get, self.is_seen, self.ranked, self.unanswered = book.get, book.is_seen, book.ranked, book.unanswered
 
-    def terms(self, plan: str, version: int) -> AnyPlan:
-        own = self.catalogue.plans.get(plan)
-        return own if own is not None and version == self.catalogue.version else self._book.terms(plan, version)
+    def terms(self, plan: str, version: int, currency: str) -> AnyPlan:
+        offer = self.catalogue.plans.get(plan) if version == self.catalogue.version else None
+        priced = None if offer is None else offer.priced_in(currency)
+        return self._book.terms(plan, version, currency) if priced is None else priced
 
     def allowances(self) -> Sequence[int]:
         own = {plan.included_calls for plan in self.catalogue.plans.values() if isinstance(plan, CreditsPlan)}

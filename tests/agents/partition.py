@@ -80,6 +80,7 @@ class Partition:
             outcome.outputs += more.outputs
             outcome.tally += more.tally
             outcome.charged_micros += more.charged_micros
+            outcome.dropped_plans += more.dropped_plans
             outcome.rows = list((dict(outcome.rows) | dict(more.rows)).items())
         return outcome
 

@@ -206,10 +206,12 @@ LEAKS: dict[str, tuple[bytes, Headers, str]] = {
     "a number alone": (CARD.encode(), (), "not_an_object"),
     "not UTF-8, without a type": (f"{CARD}\xff".encode("latin-1"), (), "not_utf8"),
     "quoted by the message": (json.dumps(with_card(token="t", brand=CARD)).encode(), (), "card_number_refused"),
+    "of a type that names nothing": (json.dumps({"type": "x", "number": CARD}).encode(), (), "unknown_type"),
+    "of another version": (json.dumps({"specversion": "0.3", "n": CARD}).encode(), (), "unsupported_version"),
     "behind an unknown type": (
         json.dumps(with_card(type="payment-method-swapped")).encode(),
         (),
-        "card_number_refused",
+        "unknown_type",
     ),
 }
 

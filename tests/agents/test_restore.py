@@ -8,7 +8,7 @@ import pytest
 
 from agents.wallet.book import Book
 from schemas.account import Account
-from schemas.plan import PlanError
+from schemas.currencies import CatalogueError
 from schemas.rows import CorruptRowError, decode_row
 from tests.agents.partition import SHIPPED, Partition, facts_of
 from tests.agents.traffic import Traffic
@@ -80,7 +80,7 @@ def test_g04_rows_are_deleted_after_the_horizon(seed: int) -> None:
     partition.take(*[traffic.event("auto-refill-set", f"a{n}", enabled=False) for n in range(ACCOUNTS)])
     for _ in range(3):
         partition.take(traffic.tick(days=36))
-    assert set(partition.kinds()) <= {"account", "a", "b", "n", "clock", "terms", "g", "p", "r", "y"}
+    assert set(partition.kinds()) <= {"account", "a", "b", "n", "clock", "terms", "g", "l", "p", "r", "y"}
     assert partition.wallets.gauges()["held_micros"] == partition.wallets.gauges()["open_calls"] == 0
     assert partition.restarted().wallets.gauges() == partition.wallets.gauges()
 
@@ -165,7 +165,7 @@ def test_no_row_grows_without_bound(what: Callable[[Story, int], object]) -> Non
 def test_g09_a_version_that_has_charged_with_other_terms_is_refused() -> None:
     partition = Partition(catalogue=plans(version=3))
     partition.take(*opened().inputs)
-    with pytest.raises(PlanError, match=r"plans\.free .*version"):
+    with pytest.raises(CatalogueError, match=r"plans\.free .*version"):
         partition.restarted(plans(version=3, extra_call_micros=usd(4)))
     assert partition.restarted(plans(version=4, extra_call_micros=usd(4))).rows.keys() == partition.rows.keys()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from agents.wallet.funds.purchase import REFUNDS_MAX
+from agents.wallet.funds.refund import REFUNDS_MAX
 from agents.wallet.owner.cards import CARDS_MAX
 from agents.wallet.owner.phone_numbers import NUMBERS_MAX
 from schemas.batch import BatchResult
@@ -31,6 +31,7 @@ RECORD_BYTES_MAX = 1 << 17  # An eighth of what a topic takes.
 WIDE = "\u0001"  # Six bytes in JSON.
 ID = "%s" + "i" * 120
 NAME, TEXT, REFERENCE = (WIDE * length for length in (120, 1_024, 512))
+SUFFIX = "x" * 120  # Makes an id of eight digits as long as an id can be.
 EMAIL = f"{WIDE * 64}@{WIDE * 255}"
 LARGEST = 9 * 10**15 - 1
 
@@ -39,14 +40,14 @@ def everything_at_its_largest() -> Subscriber:
     """A month of an account on a minutes plan, and one of a credits plan before it."""
     story = Subscriber("a" * 128).opens(billing_email=EMAIL).switches(*ALL).ticks()
     story.says("redirect-set", redirect_to=REFERENCE)
-    story.says("alert-thresholds-set", thresholds_micros=[LARGEST - n for n in range(16)])
+    story.says("alert-thresholds-set", thresholds_micros=[LARGEST // 10_000 * 10_000 - n * 10_000 for n in range(16)])
     for n in range(CARDS_MAX):
-        story.adds_card(f"{n:08}{NAME}", token=REFERENCE, brand="american_express", exp_month=12, exp_year=9999)
+        story.adds_card(f"{n:08}{SUFFIX}", token=REFERENCE, brand="american_express", exp_month=12, exp_year=9999)
     for n in range(NUMBERS_MAX):
         story.adds_number(f"{n:08}{NAME}", 1)
     story.says("tax-rate-set", rate_ppm=999_999)
     story.starts("c" * 127 + "r", **{"from": TEXT, "to": TEXT})
-    story.is_granted(10, f"g{NAME}", reason=TEXT, actor=TEXT)
+    story.is_granted(10, f"g{SUFFIX}", reason=TEXT, actor=TEXT)
     story.calls(27, "c" * 126, used=BOTH * 1_500)
     story.reclassifies("c" * 126 + "27", real=False, reason=TEXT, actor=TEXT)
     return story
@@ -73,10 +74,10 @@ def decided(partition: Partition, story: Subscriber) -> Iterable[tuple[Event, Ba
 
 def test_the_largest_of_every_kind_is_far_below_what_a_topic_takes() -> None:
     story = everything_at_its_largest()
-    story.refills(15, threshold_micros=usd(100), payment_method_id=f"00000000{NAME}", monthly_limit_micros=usd(500))
+    story.refills(15, threshold_micros=usd(100), payment_method_id=f"00000000{SUFFIX}", monthly_limit_micros=usd(500))
     for n in range(4):
-        story.buys(f"{n:08}{NAME}", 20, payment_method_id=f"00000001{NAME}").ticks(hours=1)
-        story.says("credits-refund-requested", purchase_id=f"{n:08}{NAME}")
+        story.buys(f"{n:08}{SUFFIX}", 20, payment_method_id=f"00000001{SUFFIX}").ticks(hours=1)
+        story.says("credits-refund-requested", purchase_id=f"{n:08}{SUFFIX}")
     story.changes_plan("dental").changes_plan("real_estate").changes_plan("dental").ticks(hours=5)
     for n in range(6):
         story.talks("m" * 120 + f"{n:08}", 7_200_000).ticks(days=8)

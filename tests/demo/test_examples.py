@@ -100,8 +100,7 @@ def test_an_invoice_has_its_lines_and_their_total() -> None:
     log.invoice_paid(1)
     example = examples(log, "dental")[3]
     assert text(example) == (
-        "number 1 of a, Dental, for 1 Jan 2026 to 1 Feb 2026, issued 5 Jan 2026: $8.17 of it was open and paid on "
-        "5 Jan 2026."
+        "number 1 of a, for 1 Jan 2026 to 1 Feb 2026, issued 5 Jan 2026: $8.17 of it was open and paid on 5 Jan 2026."
     )
     assert example is not None
     assert [line.split("  ")[0] for line in example.lines] == ["Dental, monthly fee", "Tax 8.25 %", "total"]

@@ -36,7 +36,7 @@ def test_a_month_adds_up_and_has_everything_that_happens_to_a_customer(batch_max
     assert {row.reason for row in evidence.decisions} >= {"subscription", "subscription_ended", "credits", "included"}
     assert {line.kind for row in evidence.invoices for line in row.lines} == {
         *("subscription", "proration", "overage"),
-        *("top_up", "phone_number", "tax"),
+        *("top_up", "phone_number", "tax", "wallet_credit"),
     }
     # Every account was renewed: each one that subscribed from the beginning has an invoice for it.
     subscribed = {row.account_id for row in evidence.accepted() if row.type == "account-opened" and row.plan != "free"}

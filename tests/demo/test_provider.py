@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from aiokafka import TopicPartition
 
-from demo.provider import Answer, Provider, ProviderSettings
+from demo.provider import Answer, Provider, ProviderSettings, reversals
 from demo.provider_loop import Waiting
 from demo.wire import sign
 from payments.providers.fake import FakeSettings
@@ -93,6 +93,40 @@ def test_a_refund_is_never_declined() -> None:
     strict = replace(SETTINGS, fares=FakeSettings(declined_ppm=1_000_000))
     assert {answer.record.kind for answer in answered(strict, 20, "refund")} == {"payment-succeeded"}
     assert {answer.record.kind for answer in answered(strict, 20)} == {"payment-declined"}
+
+
+ALL_PAID = FakeSettings(declined_ppm=0, declined_for_now_ppm=0)
+
+
+@pytest.mark.parametrize(
+    ("shares", "purpose", "expected"),
+    [
+        ({}, "purchase", []),
+        ({"disputed_ppm": 1_000_000}, "purchase", [("dispute", 20_000_000)]),
+        (
+            {"disputed_ppm": 1_000_000, "won_ppm": 1_000_000},
+            "overage",
+            [("dispute", 20_000_000), ("dispute_won", 20_000_000)],
+        ),
+        ({"refunded_ppm": 1_000_000}, "purchase", [("refund", 10_000_000)]),
+        ({"refund_failed_ppm": 1_000_000}, "refund", [("refund_failed", 20_000_000)]),
+        ({"refund_failed_ppm": 1_000_000}, "purchase", []),
+        ({"disputed_ppm": 1_000_000, "declined_ppm": 1_000_000}, "purchase", []),
+    ],
+)
+def test_g14_a_payment_is_reversed_after_its_answer_if_the_settings_say_so(
+    shares: dict[str, int], purpose: str, expected: list[tuple[str, int]]
+) -> None:
+    settings = ProviderSettings(replace(ALL_PAID, **shares), KEY)
+    found = reversals(request(1, purpose), settings)
+    values = [json.loads(one.record.value) for one in found]
+    assert [(value["kind"], value["amount_micros"]) for value in values] == expected
+    answer = Provider(settings).answer(request(1, purpose))
+    assert answer is not None
+    assert all(one.delay_ms > answer.delay_ms for one in found)
+    assert [one.record.headers for one in found] == [sign(one.record.value, KEY) for one in found]
+    assert len({value["id"] for value in values}) == len(found)
+    assert found == reversals(request(1, purpose), settings)
 
 
 def test_a_malformed_request_raises() -> None:

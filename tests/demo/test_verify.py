@@ -99,16 +99,6 @@ FAULTS: list[tuple[str, Callable[[RunLog], RunLog], list[str]]] = [
         ["1 payments whose receipt is missing or wrong: a a/subscription/2/1 of 7: 1 paid, 0 receipts"],
     ),
     (
-        "overage that is neither requested nor due",
-        lambda log: log.snapshot(3, 16_800_000, minutes_used=6),
-        ["1 accounts whose card overage does not add up: a: charges 300000, requested 200000, due 0"],
-    ),
-    (
-        "overage requested twice",
-        lambda log: log.paid("a/overage/3", "overage", 100_000),
-        ["1 accounts whose card overage does not add up: a: charges 300000, requested 300000, due 100000"],
-    ),
-    (
         "a gap in the numbers of invoices",
         lambda log: log.invoiced(3, 1),
         ["1 accounts whose invoices are not numbered from 1 without gaps: a has [1, 3]"],

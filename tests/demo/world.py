@@ -8,7 +8,7 @@ from itertools import count
 
 from agents.wallet.agent import Wallets
 from agents.wallet.clock import Timing
-from demo.provider import Provider, ProviderSettings
+from demo.provider import Provider, ProviderSettings, reversals
 from demo.traffic import TrafficSettings
 from demo.verify import Audit
 from demo.wire import INPUT_TOPIC, Timed
@@ -90,4 +90,5 @@ class World:
                 assert output.value is not None
                 answer = self.provider.answer(output.value)
                 assert answer is not None
-                heapq.heappush(self.answers, (answer.record.at_ms, answer.record))
+                for one in (answer, *reversals(output.value, self.provider.settings)):
+                    heapq.heappush(self.answers, (one.record.at_ms, one.record))

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from backoffice.replay import Time, replay_lines
@@ -15,6 +16,7 @@ from tests.model.naive_time import MINUTE_MS, instant
 from tests.model.naive_wire import Wire
 from tests.model.naive_world import Fact, payment_name, refill_name
 
+NAMED = ("payment_id", "refill_id", "purchase_id", "refund_of", "reference")
 # Within one input the order of facts is promised on each topic alone; alerts of different kinds have no order.
 TOPIC_OF = {
     "call-charged": "charges",
@@ -81,10 +83,10 @@ class Names:
     def learn(self, fact: Fact) -> None:
         account_id, cause = str(fact.get("account_id")), str(fact.get("caused_by"))
         if fact["type"] == "payment-requested":
-            kind = "refill" if fact["purpose"] == "refill" else "payment"
-            self.payments[account_id, cause, kind] += 1
-            number = self.payments[account_id, cause, kind]
-            self._name(payment_name(account_id, cause, number, kind), fact["payment_id"])
+            purpose = fact["purpose"]
+            self.payments[account_id, cause, purpose] += 1
+            number = self.payments[account_id, cause, purpose]
+            self._name(payment_name(account_id, cause, purpose, number), fact["payment_id"])
         elif fact["type"] == "refill-requested" and fact["refill_id"] not in self.refills:
             self.refills.add(fact["refill_id"])
             self._name(refill_name(account_id, cause), fact["refill_id"])
@@ -120,7 +122,7 @@ def _by_cause(facts: list[Fact]) -> dict[Key, list[Fact]]:
     for fact in facts:
         if fact["type"] not in ("dead-letter", "account-snapshot"):
             topic = TOPIC_OF.get(fact["type"], str(fact["type"]))
-            topic += " refill" if fact.get("purpose") == "refill" else ""
+            topic += f" {fact['purpose']}" if fact["type"] == "payment-requested" else ""
             groups[fact["account_id"], fact["caused_by"], topic].append(fact)
     return groups
 
@@ -154,15 +156,22 @@ def read(fact: Fact, name: str, names: dict[str, str]) -> Any:
     if name in ("included_ms", "beyond_ms"):
         kind = "included" if name == "included_ms" else "minutes"
         return milliseconds(sum(line["quantity"] for line in fact["lines"] if line["kind"] == kind))
+    if name == "line_units":
+        return [(quantity_of(line), line.get("unit_amount_micros")) for line in fact["lines"]]
     if name == "costing_lines":
-        lines = [(line["kind"], line["amount_micros"], line.get("direction")) for line in fact["lines"]]
-        return [line for line in lines if line[1]]
+        return [(line["kind"], line["amount_micros"], line.get("direction")) for line in fact["lines"]]
     value = fact.get(name)
     if name in ("minutes_before", "minutes_after"):
         return milliseconds(value)
     if name in ("period_start", "period_end", "retry_at"):
         return None if value is None else instant(str(value))
-    return names.get(str(value), value) if name in ("payment_id", "refill_id", "purchase_id") else value
+    return names.get(str(value), value) if name in NAMED else value
+
+
+def quantity_of(line: Fact) -> Fraction | None:
+    """Minutes or pieces, to a millisecond, of which a fraction of a minute may lack a part."""
+    quantity = line.get("quantity")
+    return None if quantity is None else Fraction(round(quantity * MINUTE_MS), MINUTE_MS)
 
 
 def milliseconds(minutes: Any) -> int | None:

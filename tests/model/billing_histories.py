@@ -4,25 +4,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.model.draws import ACCOUNTS, GAPS, PICKS, pick
-from tests.model.naive_account import NaiveAccount, NaivePayment
+from tests.model.funds_histories import FundsHistories
+from tests.model.naive_account import NaiveAccount
+from tests.model.naive_billing import NaivePayment
 from tests.model.naive_charge import start_of_period
 from tests.model.naive_time import DAY_MS, MINUTE_MS, SECOND_MS
-from tests.model.plan_histories import SECONDS, PlanHistories
+from tests.model.plan_histories import SECONDS
 
 FIRST = st.sampled_from(["overage", "overage", "subscription", "invoice"])
-BILLS = st.sampled_from(["subscription", "invoice"])
+BILLS = ("overage", "subscription", "invoice")
 ANSWERS = st.sampled_from([["try later"] * 4, ["stolen"] * 2 + ["succeeded"], ["succeeded"] * 6]) | st.lists(
     st.sampled_from(["succeeded", "succeeded", "succeeded", "try later", "stolen"]), min_size=1, max_size=6
 )
 
 
-class BillingHistories(PlanHistories):
+class BillingHistories(FundsHistories):
     """Adds what the card answers, and time that passes from one boundary to the next."""
 
     def bills_to_answer(self, account: NaiveAccount, first: str) -> list[NaivePayment]:
         """What is asked of the card for bills and overage, what is to be answered first at the end."""
-        purposes = ("overage", "subscription", "invoice")
-        waiting = [payment for payment in account.payments if payment.answer is None and payment.purpose in purposes]
+        waiting = [payment for payment in account.payments if payment.answer is None and payment.purpose in BILLS]
         return sorted(waiting, key=lambda payment: payment.purpose == first)
 
     @rule(account_id=ACCOUNTS, answers=ANSWERS, which=PICKS, gap=GAPS, first=FIRST)
@@ -39,28 +40,62 @@ class BillingHistories(PlanHistories):
                 self.pass_time(gap)
                 self.answer(account_id, payment.name, answer)
 
-    @rule(account_id=ACCOUNTS, first=BILLS, then=st.sampled_from(["stolen", "succeeded", None]))
-    def give_up_and_take_another_card(self, account_id: str, first: str, then: str | None) -> None:
-        """A bill is declined until nobody asks any more; then another card is, which may decline as well."""
+    @rule(account_id=ACCOUNTS, first=FIRST, then=st.sampled_from(["stolen", "succeeded", None]), late=st.booleans())
+    def give_up_and_take_another_card(self, account_id: str, first: str, then: str | None, late: bool) -> None:
+        """A bill is declined until nobody asks any more; then another card is, which may decline as well.
+
+        `late`: what was declined first succeeds in the end after all.
+        """
         account = self.account(account_id)
         payment = pick(self.bills_to_answer(account, first), 0) if account is not None else None
-        bill = payment.bill if payment is not None else None
-        if account is None or bill is None:
+        if account is None or payment is None:
             return
-        for answer in ["try later", "stolen", "try later", "stolen", then]:
-            if bill.state == "retrying":
-                self.send(self.history.tick(max(bill.retry_due_ms, self.history.now_ms)))
-            elif bill.state == "exhausted":
-                self.another_default_card(account_id, "pm2" if account.default_card == "pm1" else "pm1")
-            for asked in [payment for payment in account.payments if payment.bill is bill and not payment.answer]:
-                if answer is not None:
-                    self.pass_time(MINUTE_MS)
-                    self.answer(account_id, asked.name, answer)
+        asked: NaivePayment | None = payment
+        for answer in ["try later", "stolen", "try later", "stolen"]:
+            if asked is None:
+                self.wait_for_a_retry(account)
+                asked = pick(self.bills_to_answer(account, payment.purpose), 0)
+            if asked is not None:
+                self.pass_time(MINUTE_MS)
+                self.answer(account_id, asked.name, answer)
+            asked = None
+        self.another_default_card(account_id, "pm2" if account.default_card == "pm1" else "pm1")
+        if late:
+            self.answer(account_id, payment.name, "succeeded")
+        for asked in self.bills_to_answer(account, first):
+            if then is not None:
+                self.answer(account_id, asked.name, then)
 
     def wait_for_a_retry(self, account: NaiveAccount) -> None:
-        retries = [bill.retry_due_ms for bill in account.billing.bills if bill.state == "retrying"]
-        if retries:
-            self.send(self.history.tick(max(min(retries), self.history.now_ms)))
+        billing = account.billing
+        all_retries = [billing.overage, *(fee.retries for fee in billing.fees)]
+        all_retries += [invoice.retries for invoice in billing.invoices]
+        waits = [retries.due_ms for retries in all_retries if retries.due_ms is not None]
+        if waits:
+            self.send(self.history.tick(max(min(waits), self.history.now_ms)))
+
+    @rule(
+        account_id=ACCOUNTS,
+        first=FIRST,
+        when=st.sampled_from(["at once", "asked again", "next period", "next period"]),
+        again=st.sampled_from([None, "succeeded", "try later"]),
+    )
+    def succeed_late(self, account_id: str, first: str, when: str, again: str | None) -> None:
+        """A bill is declined and succeeds after all: before it is asked for again, after that, or on an invoice."""
+        account = self.account(account_id)
+        payment = pick(self.bills_to_answer(account, first), 0) if account is not None else None
+        if account is None or payment is None:
+            return
+        self.answer(account_id, payment.name, "try later")
+        if when == "asked again":
+            self.wait_for_a_retry(account)
+        elif when == "next period":
+            self.tick_to_the_boundary(account_id, 0, 0)
+        others = self.bills_to_answer(account, first)
+        self.answer(account_id, payment.name, "succeeded")
+        for other in others:
+            if again is not None:
+                self.answer(account_id, other.name, again)
 
     @rule(account_id=ACCOUNTS, card=st.sampled_from(["pm1", "pm2", "pm3"]))
     def another_default_card(self, account_id: str, card: str) -> None:
@@ -78,7 +113,7 @@ class BillingHistories(PlanHistories):
             boundary = start_of_period(account, account.billing.next_period + 1 + more)
             self.send(self.history.tick(max(boundary + off, self.history.now_ms)))
 
-    @rule(account_id=ACCOUNTS, cancels=st.booleans(), plan=st.sampled_from(["free", "small", None]))
+    @rule(account_id=ACCOUNTS, cancels=st.booleans(), plan=st.sampled_from(["free", "small", "tiny", None]))
     def pay_all_and_end_the_term(self, account_id: str, cancels: bool, plan: str | None) -> None:
         """Nothing is open when the term ends; a subscription that was cancelled may begin anew, on any plan."""
         account = self.account(account_id)

@@ -12,12 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.model.draws import (
     ACCOUNTS,
     ENDS,
+    FAULTS,
     GAPS,
+    LEGS,
+    MAYBE,
     PICKS,
     SHIFTS,
     SIGNUPS,
     TIMES,
     USED,
+    leg_of,
     pick,
     plain_end,
 )
@@ -26,7 +30,7 @@ from tests.model.naive_account import NaiveAccount, NaiveCall
 from tests.model.naive_model import NaiveModel
 from tests.model.naive_money import FEATURES
 from tests.model.naive_plans import AnyPlan, NaivePlan
-from tests.model.naive_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, instant
+from tests.model.naive_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, instant, period_start
 from tests.model.naive_wire import Wire
 
 
@@ -105,7 +109,8 @@ class CallHistories(RuleBasedStateMachine):
 
     def new_call(self) -> str:
         self.calls += 1
-        return f"c{self.calls * 7 % 100:02d}-{self.calls}"  # Not in order of time, so that ties are ranked by the id.
+        # Not in order of time, so that ties are ranked by the id; with characters that ids of facts write otherwise.
+        return f"c{self.calls * 7 % 100:02d}{'-/%'[self.calls % 3]}{self.calls}"
 
     # Calls.
 
@@ -184,6 +189,31 @@ class CallHistories(RuleBasedStateMachine):
         for call_id in call_ids:
             self.end(call_id, "a", started, plain_end(used))
 
+    @rule(account_id=ACCOUNTS, leg=LEGS, gap=GAPS, new=MAYBE, number=PICKS)
+    def start_a_leg(self, account_id: str, leg: str | None, gap: int, new: bool, number: int) -> None:
+        """A call that starts with a leg, or another leg of a known one."""
+        self.pass_time(gap)
+        known = pick(self.remembered_calls(account_id), number)
+        call_id = self.new_call() if new or known is None else known.call_id
+        self.send(self.history.start(call_id, account_id, **leg_of(leg)))
+
+    @rule(account_id=ACCOUNTS, number=PICKS, leg=LEGS, said=ENDS, shift=SHIFTS)
+    def end_a_leg(self, account_id: str, number: int, leg: str | None, said: dict[str, Any], shift: int) -> None:
+        call = pick([call for call in self.remembered_calls(account_id) if call.starts or call.ends], number)
+        if call is not None:
+            started = self.since_signup(account_id, call.started_ms + shift)
+            self.end(call.call_id, account_id, started, said | leg_of(leg))
+
+    @rule(legs=st.lists(st.tuples(LEGS, ENDS), min_size=2, max_size=4), first=LEGS, starts=st.sets(LEGS, max_size=3))
+    def call_by_legs(self, legs: list[tuple[str | None, dict[str, Any]]], first: str | None, starts: set[Any]) -> None:
+        """One call of several legs, some of which are seen to start, ended in any order."""
+        self.pass_time(MINUTE_MS)
+        call_id, started = self.new_call(), self.history.now_ms
+        for leg in [first, *sorted(starts, key=str)]:
+            self.send(self.history.start(call_id, **leg_of(leg)))
+        for number, (leg, said) in enumerate(legs):
+            self.end(call_id, "a", started + number * SECOND_MS, said | leg_of(leg))
+
     @rule(account_id=ACCOUNTS, number=PICKS, said=ENDS, shift=SHIFTS)
     def contradict(self, account_id: str, number: int, said: dict[str, Any], shift: int) -> None:
         call = pick([call for call in self.remembered_calls(account_id) if call.ends], number)
@@ -202,3 +232,33 @@ class CallHistories(RuleBasedStateMachine):
         call = pick(self.remembered_calls(account_id), number)
         if call is not None:
             self.send(self.history.start(call.call_id, account_id))
+
+    @rule(account_id=ACCOUNTS, off=st.sampled_from([0, -1, 1, -DAY_MS]), ended=st.booleans())
+    def around_the_signup(self, account_id: str, off: int, ended: bool) -> None:
+        """A call from the first midnight of the account on, or from before it (rule G7)."""
+        account = self.account(account_id)
+        if account is None:
+            return
+        started = period_start(account.signup_ms, account.time_zone, 0) + off
+        if ended:
+            self.end(self.new_call(), account_id, started, plain_end(["live_agent"]))
+        else:
+            self.send(self.history.start(self.new_call(), account_id, at_ms=started))
+
+    @rule(account_id=ACCOUNTS, number=PICKS, fault=st.sampled_from(FAULTS), known=MAYBE, again=MAYBE)
+    def refused_start(self, account_id: str, number: int, fault: dict[str, Any], known: bool, again: bool) -> None:
+        """A start that cannot be read, or from the wrong time, of a call with or without a decision (rule X2)."""
+        call = None if known else pick(self.remembered_calls(account_id), number)
+        call_id = self.new_call() if call is None else call.call_id
+        at_ms = self.history.now_ms + (HOUR_MS if fault.get("occurred_at") == "ahead" else 0)
+        fields = {name: value for name, value in fault.items() if value != "ahead"}
+        wire = self.history.start(call_id, account_id, at_ms=at_ms, to="+1555", **fields)
+        self.send(wire)
+        if (
+            again
+            and wire["id"] is not None
+            and self.expected[-1][-1:]
+            and self.expected[-1][-1]["type"] == "dead-letter"
+        ):
+            self.history.wires.append(wire)
+            self.send(wire)

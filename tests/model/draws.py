@@ -31,6 +31,16 @@ OUTCOMES = st.sampled_from(["completed"] * 6 + ["redirected", "failed", "no_answ
 DOLLARS = st.sampled_from([6, 3, 10, 20, 5, 9, 15, 1])
 ODD_AMOUNTS = st.sampled_from([10_000, 1, 10_010_000, 5_990_000, 40 * DOLLAR])
 MAYBE = st.sampled_from([True, True, True, False])
+# What is wrong with a start; `ahead` is an hour after everything else.
+FAULTS: list[dict[str, Any]] = [
+    {"direction": "sideways"},
+    {"from": 7},
+    {"id": None},
+    {"occurred_at": "soon"},
+    {"occurred_at": "ahead", "from": "+1556"},
+    {"id": "a b", "occurred_at": None},
+]
+LEGS = st.sampled_from(["a", "b", "c", None])
 # The fields of `History.end`. What an unanswered call reports may contradict itself; the rules say what counts.
 ENDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"lasted_ms": LENGTHS, "answered": MAYBE, "outcome": OUTCOMES, "features": USED},
@@ -45,3 +55,8 @@ def pick(items: Sequence[Item], number: int) -> Item | None:
 
 def plain_end(used: list[str]) -> dict[str, Any]:
     return {"lasted_ms": 2 * SECOND_MS, "outcome": "completed", "features": used}
+
+
+def leg_of(leg: str | None) -> dict[str, Any]:
+    """The field that names a leg, left out for none."""
+    return {} if leg is None else {"leg_id": leg}

@@ -9,30 +9,32 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from tests.model.call_histories import CallHistories
 from tests.model.draws import (
     ACCOUNTS,
     DOLLARS,
     GAPS,
-    JUMPS,
-    LONG_JUMPS,
     MAYBE,
     ODD_AMOUNTS,
     PICKS,
     pick,
-    plain_end,
 )
 from tests.model.history import DOLLAR
 from tests.model.naive_money import FEATURES
-from tests.model.naive_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, instant, wire_time
+from tests.model.naive_time import DAY_MS, HOUR_MS
 from tests.model.naive_wire import Wire
+from tests.model.odd_histories import OddHistories
 
 
-class Histories(CallHistories):
-    """Adds settings, cards, money, time and what does not belong. `check` is called at the end of each history."""
+class Histories(OddHistories):
+    """Adds settings, cards and money. `check` is called at the end of each history."""
 
     def check(self) -> None:
         raise NotImplementedError
+
+    def unit(self, account_id: str) -> int:
+        """What stands for a dollar in the account's currency: a tenth of its low balance."""
+        account = self.account(account_id)
+        return DOLLAR if account is None else account.money.low_balance // 10
 
     # Settings, cards, money.
 
@@ -40,15 +42,16 @@ class Histories(CallHistories):
     def switch(self, account_id: str, feature: str, enabled: bool) -> None:
         self.send(self.history.add("feature-set", account_id, feature=feature, enabled=enabled))
 
-    @rule(levels=st.lists(st.sampled_from([0, 5, 10, 20]), max_size=3), redirect=st.booleans())
+    @rule(levels=st.lists(st.sampled_from([0, 5, 10, 20, -2]), max_size=3), redirect=st.booleans())
     def set_thresholds(self, levels: list[int], redirect: bool) -> None:
-        self.send(self.history.add("alert-thresholds-set", thresholds_micros=[level * DOLLAR for level in levels]))
+        unit = self.unit("a")
+        self.send(self.history.add("alert-thresholds-set", thresholds_micros=[level * unit for level in levels]))
         if redirect:
             self.send(self.history.add("redirect-set", redirect_to="+15550100"))
 
     @rule(account_id=ACCOUNTS, dollars=DOLLARS, odd=st.none() | ODD_AMOUNTS, back=st.integers(0, 3))
     def grant(self, account_id: str, dollars: int, odd: int | None, back: int) -> None:
-        amount = odd or dollars * DOLLAR
+        amount = odd or dollars * self.unit(account_id)
         self.send(self.history.grant(-amount if back == 3 else amount, account_id))
 
     @rule(account_id=ACCOUNTS, card=st.sampled_from(["pm1", "pm2", "pm3"]))
@@ -56,6 +59,12 @@ class Histories(CallHistories):
         account = self.account(account_id)
         if account is not None and account.card(card) is None:
             self.send(self.history.card(card, account_id))
+
+    @rule(account_id=ACCOUNTS, card=st.sampled_from(["pm1", "pm2"]), other=st.booleans())
+    def add_card_again(self, account_id: str, card: str, other: bool) -> None:
+        """The same card once more, or another card under its id."""
+        fields: Wire = {"token": f"tok_other_{card}", "last4": "0005"} if other else {}
+        self.send(self.history.card(card, account_id, **fields))
 
     @rule(account_id=ACCOUNTS, card=st.sampled_from(["pm1", "pm2", "pm3"]), removed=st.booleans())
     def change_card(self, account_id: str, card: str, removed: bool) -> None:
@@ -68,10 +77,13 @@ class Histories(CallHistories):
         card=st.sampled_from([None, None, None, "pm2"]),
         again=st.integers(0, 5),
         answer=st.sampled_from(["succeeded", "succeeded", "succeeded", "stolen", None]),
+        part=st.sampled_from([1, 1, 1, 2, 100, 1_000]),
     )
-    def purchase(self, account_id: str, dollars: int, card: str | None, again: int, answer: str | None) -> None:
+    def purchase(
+        self, account_id: str, dollars: int, card: str | None, again: int, answer: str | None, part: int = 1
+    ) -> None:
         number = len(self.history.wires) if again else 0
-        fields: dict[str, Any] = {"purchase_id": f"p{number}", "amount_micros": dollars * DOLLAR}
+        fields: dict[str, Any] = {"purchase_id": f"p{number}", "amount_micros": dollars * self.unit(account_id) // part}
         fields |= {} if card is None else {"payment_method_id": card}
         self.send(self.history.add("credits-purchase-requested", account_id, **fields))
         account = self.account(account_id)
@@ -83,16 +95,18 @@ class Histories(CallHistories):
         dollars=st.none() | DOLLARS,
         threshold=st.sampled_from([None, None, 10, 5, 20]),
         card=st.sampled_from([None, None, "pm1", "pm2"]),
-        limit=st.sampled_from([None, None, 20, 40]),
+        limit=st.sampled_from([None, None, 20, 40, 0]),
+        cents=st.sampled_from([0, 0, 0, 0, 1, 999]),
     )
     def set_refill(
-        self, enabled: bool, dollars: int | None, threshold: int | None, card: str | None, limit: int | None
+        self, enabled: bool, dollars: int | None, threshold: int | None, card: str | None, limit: int | None, cents: int
     ) -> None:
+        unit = self.unit("a")
         fields: dict[str, Any] = {
-            "amount_micros": dollars and dollars * DOLLAR,
-            "threshold_micros": threshold and threshold * DOLLAR,
+            "amount_micros": dollars and dollars * unit + cents * (unit // 1_000),
+            "threshold_micros": threshold and threshold * unit,
             "payment_method_id": card,
-            "monthly_limit_micros": limit and limit * DOLLAR,
+            "monthly_limit_micros": None if limit is None else limit * unit,
         }
         self.send(self.history.add("auto-refill-set", enabled=enabled, **fields))
 
@@ -138,11 +152,13 @@ class Histories(CallHistories):
         assert account is not None
         if account.card("pm1") is None:
             self.send(self.history.card("pm1"))
-        fields: dict[str, Any] = {} if limit is None else {"monthly_limit_micros": limit * DOLLAR}
-        self.send(self.history.add("auto-refill-set", enabled=True, amount_micros=dollars * DOLLAR, **fields))
+        unit = self.unit("a")
+        fields: dict[str, Any] = {} if limit is None else {"monthly_limit_micros": limit * unit}
+        self.send(self.history.add("auto-refill-set", enabled=True, amount_micros=dollars * unit, **fields))
         for answer in answers:
-            if account.in_flight is None and account.balance >= account.refill_threshold and account.balance:
-                self.send(self.history.grant(-account.balance))
+            enough = account.balance >= account.refill_threshold and account.money.whole(account.balance)
+            if account.in_flight is None and enough:
+                self.send(self.history.grant(-account.money.whole(account.balance)))
             if account.in_flight is not None and account.in_flight.retry_due_ms is not None:
                 self.send(self.history.tick(max(account.in_flight.retry_due_ms, self.history.now_ms)))
             self.pass_time(gap)
@@ -178,92 +194,12 @@ class Histories(CallHistories):
             self.send(self.history.card("pm1"))
         for dollars in bought:
             self.purchase("a", dollars, None, 1, "succeeded")
-        self.send(self.history.grant(-used * DOLLAR))
+        self.send(self.history.grant(-used * self.unit("a")))
         names = [payment.about for payment in account.payments if payment.purpose == "purchase"]
         self.ask_refund("a", names[-1 - which % min(len(names), len(bought))], answer)
         charged = [call for call in self.remembered_calls("a") if call.charged]
         if back and charged:
             self.send(self.history.add("call-reclassified", call_id=charged[-1].call_id, real=False))
-
-    # Time, repeats, what does not belong.
-
-    @rule(jump=JUMPS)
-    def tick(self, jump: int) -> None:
-        self.send(self.history.tick(self.history.now_ms + jump))
-
-    @rule(jump=LONG_JUMPS)
-    def tick_far(self, jump: int) -> None:
-        self.send(self.history.tick(self.history.now_ms + jump))
-
-    @rule(number=st.integers(0, 40), changed=st.sampled_from([False, False, True]))
-    def repeat(self, number: int, changed: bool) -> None:
-        """The same again, or the same id with other content. Commands are promised to be remembered for 35 days."""
-        wire = pick(self.history.wires, number)
-        assert wire is not None
-        if wire["type"] == "clock-ticked" or not self.is_remembered(wire):
-            return
-        wire = dict(wire)
-        if changed:
-            wire |= {"amount_micros": DOLLAR, "enabled": False, "real": False, "features": ["live_agent"]}
-        self.history.wires.append(wire)
-        self.send(wire)
-
-    def is_remembered(self, wire: Wire) -> bool:
-        """Whether a repeat of the input is promised to be known as one, or to be too late by its own time."""
-        clock = self.model.world.clock
-        account = self.account(wire["account_id"])
-        call = account.calls.get(wire.get("call_id", "")) if account is not None else None
-        if clock is None:
-            return True
-        if call is not None and call.last_heard_ms < clock - 34 * DAY_MS:
-            return False
-        return instant(wire["occurred_at"]) >= clock - 34 * DAY_MS or wire["type"] in ("call-started", "call-ended")
-
-    @rule(account_id=ACCOUNTS, what=st.integers(0, 11))
-    def odd_input(self, account_id: str, what: int) -> None:
-        history, now = self.history, wire_time(self.history.now_ms)
-        odd: list[tuple[str, dict[str, Any]]] = [
-            ("call-telephoned", {}),
-            ("call-started", {"call_id": "a b", "direction": "inbound"}),
-            ("call-started", {"call_id": "x", "direction": "sideways"}),
-            ("call-ended", {"call_id": "x", "direction": "web", "started_at": now, "outcome": "completed"}),
-            ("feature-set", {"feature": "live_agent", "enabled": "yes"}),
-            ("credits-granted", {"grant_id": "g0", "amount_micros": 0, "reason": "r", "actor": "s"}),
-            ("credits-purchase-requested", {"purchase_id": "p0", "amount_micros": -1}),
-            ("payment-succeeded", {"payment_id": "nobody-asked"}),
-            ("subscription-cancel-requested", {}),
-            ("account-opened", {"plan": "free"}),
-            ("payment-method-defaulted", {"payment_method_id": "4242 4242 4242 4242"}),
-            ("account-opened", {"plan": "gold"}),
-        ]
-        kind, fields = odd[what]
-        is_opening_b = kind == "account-opened" and fields["plan"] == "free"
-        self.send(history.add(kind, "b" if is_opening_b else account_id, **fields))
-
-    @rule(account_id=ACCOUNTS, off=st.sampled_from([-HOUR_MS, -1, 5 * MINUTE_MS, 5 * MINUTE_MS + 1]))
-    def off_the_clock(self, account_id: str, off: int) -> None:
-        """A tick that is older than the clock, a command from as far ahead as is allowed, or a millisecond further."""
-        clock = self.model.world.clock
-        if clock is not None and off < 0:
-            self.send(self.history.add("clock-ticked", "*", at_ms=clock + off))
-        elif clock is not None:
-            self.send(self.history.add("redirect-set", account_id, redirect_to="+1555", at_ms=clock + off))
-
-    @rule(ahead=st.sampled_from([MINUTE_MS, MINUTE_MS + 1, 400 * DAY_MS]))
-    def tick_ahead(self, ahead: int) -> None:
-        """A tick as far ahead of its own arrival as is allowed, or further: one wrong clock moves nothing."""
-        if self.history.arrives:
-            self.send(self.history.add("clock-ticked", "*", at_ms=self.history.now_ms + ahead))
-
-    @rule(account_id=ACCOUNTS, late=st.sampled_from([0, 1]))
-    def at_the_horizon(self, account_id: str, late: int) -> None:
-        account = self.account(account_id)
-        clock = self.model.world.clock
-        if account is None or clock is None:
-            return
-        started = clock - 35 * DAY_MS - 7 * SECOND_MS - late
-        if started >= instant(account.opened["occurred_at"]):
-            self.end(self.new_call(), account_id, started, plain_end(["live_agent"]))
 
     def teardown(self) -> None:
         """Every purchase is asked to be refunded at the end: that shows what the real rules have left of each lot."""

@@ -22,7 +22,7 @@ class History:
         self.time: Time = time
         self.arrives = arrives
 
-    def add(self, kind: str, account_id: str = "a", *, at_ms: int | None = None, **fields: Any) -> Wire:
+    def add(self, kind: str, /, account_id: str = "a", *, at_ms: int | None = None, **fields: Any) -> Wire:
         """One input, whose id is its place in the log. A value of None is written as null."""
         at = self.now_ms if at_ms is None else at_ms
         wire = {
@@ -64,8 +64,10 @@ class History:
         }
         return self.add("payment-method-added", account_id, payment_method_id=payment_method_id, **(card | fields))
 
-    def start(self, call_id: str, account_id: str = "a", at_ms: int | None = None, direction: str = "inbound") -> Wire:
-        return self.add("call-started", account_id, at_ms=at_ms, call_id=call_id, direction=direction)
+    def start(
+        self, call_id: str, account_id: str = "a", at_ms: int | None = None, direction: str = "inbound", **fields: Any
+    ) -> Wire:
+        return self.add("call-started", account_id, at_ms=at_ms, call_id=call_id, direction=direction, **fields)
 
     def end(
         self,

@@ -2,11 +2,13 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Sequence
+from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
 
-import msgspec
-
-from schemas.plan import Catalogue, CreditsPlan, MinutesPlan, load_catalogue
+from schemas.plan import Catalogue, load_catalogue
 from tests.model.against import RealRun, differences, run_real
 from tests.model.history import History
 from tests.model.invariants import broken_invariants
@@ -16,39 +18,52 @@ from tests.model.naive_wire import Wire
 from tests.model.naive_world import Fact
 from tests.model.snapshots import snapshot_differences
 
-SHIPPED = load_catalogue()
 SHORTENING_RUNS_MAX = 1_000  # Some 20 seconds.
+# What a plan's fields are called in a catalogue, where that is not their name here.
+KEYS = {
+    "quantum_micros": "charge_quantum_micros",
+    "first_s": "increment_first_s",
+    "next_s": "increment_next_s",
+    "card_threshold_micros": "card_overage_threshold_micros",
+    "alert_thresholds": "alert_thresholds_micros",
+    "refill_threshold": "refill_threshold_micros",
+}
 
 
 def catalogue_of(*plans: AnyPlan) -> Catalogue:
-    return msgspec.structs.replace(SHIPPED, plans={**SHIPPED.plans, **{plan.name: real_plan(plan) for plan in plans}})
+    return _catalogue(plans)
 
 
-def real_plan(plan: AnyPlan) -> CreditsPlan | MinutesPlan:
-    if isinstance(plan, NaivePlan):
-        return CreditsPlan(
-            charge_quantum_micros=plan.quantum_micros,
-            longest_call_ms=plan.longest_call_ms,
-            included_calls=plan.included_calls,
-            extra_call_micros=plan.extra_call_micros,
-            live_agent_micros=plan.live_agent_micros,
-            appointment_booking_micros=plan.appointment_booking_micros,
-            cap_micros=plan.cap_micros,
-            admission=plan.admission,
-        )
-    return MinutesPlan(
-        monthly_price_micros=plan.monthly_price_micros,
-        interval=plan.interval,
-        charge_quantum_micros=plan.quantum_micros,
-        longest_call_ms=plan.longest_call_ms,
-        included_minutes=plan.included_minutes,
-        inbound_micros=plan.inbound_micros,
-        outbound_micros=plan.outbound_micros,
-        web_micros=plan.web_micros,
-        increment_first_s=plan.first_s,
-        increment_next_s=plan.next_s,
-        card_overage_threshold_micros=plan.card_threshold_micros,
-    )
+@lru_cache(maxsize=1_000)
+def _catalogue(plans: tuple[AnyPlan, ...]) -> Catalogue:
+    """Read from a file, as an operator gives it. Shipped plans that no plan replaces are on offer too."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plans.toml"
+        names = {"professional", "dental", "real_estate"} - {plan.name for plan in plans}
+        shipped = "".join(f"[plans.{name}]\n" for name in sorted(names))
+        path.write_text(shipped + "\n".join(map(plan_table, plans)), encoding="utf-8")
+        return load_catalogue(path)
+
+
+def plan_table(plan: AnyPlan) -> str:
+    """The tables of a catalogue file that describe a plan."""
+    said = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    name, others = said.pop("name"), said.pop("others")
+    said = {KEYS.get(key, key): value for key, value in said.items() if key != "version" and value is not None}
+    said["family"] = "credits" if isinstance(plan, NaivePlan) else "minutes"
+    if plan.currency == "USD":
+        del said["currency"]
+    lines = [f"[plans.{name}]", *(f"{key} = {_toml(value)}" for key, value in said.items())]
+    for code, prices in others.items():
+        lines.append(f"[plans.{name}.currencies.{code}]")
+        lines += [f"{KEYS.get(key, key)} = {value}" for key, value in prices.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return json.dumps(value)
 
 
 def shown(wires: Sequence[Wire], problems: list[str]) -> str:
@@ -59,7 +74,7 @@ def problems_of(wires: Sequence[Wire], model: NaiveModel, expected: list[list[Fa
     catalogue = catalogue_of(*model.world.plans.values())
     real = run_real(wires, catalogue, model.world.time)
     problems = differences(wires, expected, real)
-    problems += snapshot_differences(model, real.lines, catalogue)
+    problems += snapshot_differences(model, real.lines, catalogue, real.names)
     return real, problems + broken_invariants(wires, real)
 
 

@@ -25,15 +25,25 @@ def broken_invariants(wires: Sequence[Wire], real: RealRun) -> list[str]:
 def _broken_ids(wires: Sequence[Wire], facts: list[Fact]) -> list[str]:
     found: list[str] = []
     ids: set[str] = set()
-    happened = {(str(wire["account_id"]), str(wire["id"])): str(wire["occurred_at"]) for wire in reversed(wires)}
+    # Inputs of both classes may have one id (rule G4), and the same input may come again with another time.
+    happened: dict[tuple[str, str], set[int]] = {}
+    for wire in wires:
+        try:
+            at_ms = instant(str(wire["occurred_at"]))
+        except ValueError:
+            continue
+        happened.setdefault((str(wire["account_id"]), str(wire["id"])), set()).add(at_ms)
     for fact in facts:
-        # The start of a call without an account is answered again, as the same fact, once it is forgotten.
-        if fact["id"] in ids and fact.get("reason") != "unknown_account":
+        # The start of a call without an account is answered again, as the same fact, once it is forgotten; and so is a
+        # refused one whenever it comes.
+        if fact["id"] in ids and fact.get("reason") not in ("unknown_account", "refused"):
             found.append(f"two facts have the id {fact['id']}")
         ids.add(fact["id"])
-        cause = happened.get((fact["account_id"], fact["caused_by"])) or happened.get(("*", fact["caused_by"]))
-        if cause is None or instant(cause) != instant(fact["occurred_at"]):
-            found.append(f"{fact['id']}: occurred_at {fact['occurred_at']}, its input {cause}")
+        if fact.get("reason") == "refused" and None in (fact["caused_by"], fact["occurred_at"]):
+            continue
+        cause = happened.get((fact["account_id"], fact["caused_by"])) or happened.get(("*", fact["caused_by"]), set())
+        if instant(fact["occurred_at"]) not in cause:
+            found.append(f"{fact['id']}: occurred_at {fact['occurred_at']}, its inputs {cause}")
     return found
 
 
@@ -91,23 +101,24 @@ def _broken_payments(facts: list[Fact], lines: list[bytes]) -> list[str]:
 
 def _broken_invoices(facts: list[Fact]) -> list[str]:
     found: list[str] = []
-    issued: dict[str, list[bool]] = defaultdict(list)
+    numbers: dict[str, int] = defaultdict(int)
+    is_paid: dict[str, bool] = {}
     for fact in facts:
-        paid = issued[fact["account_id"]]
-        where = f"invoice {fact.get('number')} of {fact['account_id']}"
+        where = f"invoice {fact.get('invoice_id')}"
         if fact["type"] == "invoice-issued":
-            if fact["number"] != len(paid) + 1:
-                found.append(f"{where}: the one before is {len(paid)}")
+            numbers[fact["account_id"]] += 1
+            if fact["number"] != numbers[fact["account_id"]]:
+                found.append(f"{where}: the one before is {numbers[fact['account_id']] - 1}")
             if sum(line["amount_micros"] for line in fact["lines"]) != fact["total_micros"]:
                 found.append(f"{where}: lines do not sum to the total")
-            if (fact["status"] == "paid") != (fact["open_micros"] == 0) or fact["open_micros"] < 0:
-                found.append(f"{where}: {fact['status']} with {fact['open_micros']} open")
+            wallet = fact["wallet"]
+            if wallet["opening_micros"] + wallet["credited_micros"] - wallet["used_micros"] != wallet["closing_micros"]:
+                found.append(f"{where}: the wallet statement does not add up")
             if any(line["amount_micros"] == 0 and line["kind"] != "subscription" for line in fact["lines"]):
                 found.append(f"{where}: a line of 0")
-            paid.append(fact["status"] == "paid")
+            is_paid[fact["invoice_id"]] = fact["status"] == "paid"
         if fact["type"] == "invoice-paid":
-            if fact["number"] > len(paid) or paid[fact["number"] - 1]:
+            if is_paid.get(fact["invoice_id"], True):
                 found.append(f"{where}: paid twice, or before it was issued")
-            else:
-                paid[fact["number"] - 1] = True
+            is_paid[fact["invoice_id"]] = True
     return found

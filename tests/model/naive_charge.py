@@ -1,11 +1,15 @@
 """What a call has come to cost, told and written down, whichever plan it is on."""
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from tests.model.naive_account import NaiveAccount, NaiveCall
 from tests.model.naive_billing import Cost
-from tests.model.naive_money import Movement, Price
-from tests.model.naive_time import instant, period_start
+from tests.model.naive_lots import Movement
+from tests.model.naive_money import Price
+from tests.model.naive_plans import NaiveMinutes
+from tests.model.naive_time import MINUTE_MS, instant, period_start
 from tests.model.naive_wire import Wire
 from tests.model.naive_world import World, post
 
@@ -36,8 +40,10 @@ def post_charge(
         "plan": call.plan.name,
         "plan_version": call.plan.version,
         "period_start": start_of_period(account, account.period_of(call.started_ms)),
-        "direction": call.ends[-1]["direction"],
+        "direction": call.whole.direction,
         "ordinal": price.ordinal,
+        "billable_ms": call.billable_ms,
+        "reported_ms": call.whole.talked_ms if call.is_overlong else None,
     }
     if is_first:
         said |= {"money_lines": price.lines, "not_enabled": price.not_enabled > 0}
@@ -47,13 +53,22 @@ def post_charge(
 
 def write_cost_down(account: NaiveAccount, call: NaiveCall) -> None:
     """Where a call's cost lies now, and that it lies no longer where it was: by period and direction."""
-    now = (account.period_of(call.started_ms), str(call.ends[-1]["direction"]), call.charged)
-    if now == call.cost:
-        return
+    period, direction = account.period_of(call.started_ms), call.whole.direction
+    if isinstance(call.plan, NaiveMinutes):
+        beyond = Fraction(call.beyond_ms, MINUTE_MS)
+        now = Cost(period, direction, call.charged, call.on_card, beyond, call.plan.rate(direction))
+    else:
+        now = Cost(period, direction, call.charged, calls=1 if call.charged else 0)
     if call.cost is not None:
-        period, direction, amount = call.cost
-        account.billing.costs.append(Cost(period, direction, -amount))
-    account.billing.costs.append(Cost(*now))
+        was = replace(call.cost, is_invoiced=False)
+        if now == was:
+            return
+        beyond_before = None if was.beyond is None else -was.beyond
+        calls_before = None if was.calls is None else -was.calls
+        account.billing.costs.append(
+            Cost(was.period, was.direction, -was.amount, -was.card, beyond_before, was.rate, calls_before)
+        )
+    account.billing.costs.append(now)
     call.cost = now
 
 

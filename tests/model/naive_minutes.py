@@ -7,7 +7,7 @@ from tests.model.naive_charge import connects, post_charge, write_cost_down
 from tests.model.naive_money import Price, half_up
 from tests.model.naive_overage import give_back, pay_overage
 from tests.model.naive_plans import NaiveMinutes
-from tests.model.naive_time import MINUTE_MS, SECOND_MS, instant
+from tests.model.naive_time import MINUTE_MS, SECOND_MS
 from tests.model.naive_wire import Wire
 from tests.model.naive_world import World, redirect
 
@@ -49,11 +49,19 @@ def used_in(account: NaiveAccount, period: int, but: NaiveCall | None = None) ->
     return sum(call.used_ms for call in account.calls.values() if call is not but and call.rated_period == period)
 
 
+def is_over(account: NaiveAccount, started_ms: int) -> bool:
+    """Whether a call starts after the end of its subscription: then no minutes are included. Rule M8."""
+    subscription = account.billing.subscription
+    if subscription is None or subscription.status == "active":
+        return False
+    return account.period_of(started_ms) >= subscription.end_period
+
+
 def rate_call(world: World, account: NaiveAccount, wire: Wire, call: NaiveCall) -> None:
     """An end or a correction of a call. Only what this call costs moves. Rules P3, M4, M5, decision 0017."""
     plan = call.plan
     assert isinstance(plan, NaiveMinutes)
-    end = call.ends[-1]
+    whole = call.whole
     is_first = wire is call.ends[0] and len(call.ends) == 1
     period = account.period_of(call.started_ms)
     is_real_again = wire["type"] == "call-reclassified" and call.is_counted and not call.was_counted
@@ -62,18 +70,23 @@ def rate_call(world: World, account: NaiveAccount, wire: Wire, call: NaiveCall) 
         world.reached.add("rated" if is_first else "rated anew: real again" if is_real_again else "rated anew: moved")
     elif wire["type"] == "call-ended":
         world.reached.add("rated again at the same minutes")
-    call.rated_period = period
+    if is_first or call.rated_start_ms != whole.started_ms:
+        call.is_after_subscription = is_over(account, whole.started_ms)
+    if call.is_after_subscription:
+        world.reached.add("without included minutes")
+    has_moved = call.rated_period is not None and period != call.rated_period
+    call.rated_period, call.rated_start_ms = period, whole.started_ms
     call.was_counted = call.is_counted
-    billable_ms = instant(end["occurred_at"]) - instant(end["answered_at"]) if call.is_counted else 0
-    used_before_ms, call.used_ms = call.used_ms, increments(plan, billable_ms)
-    included_ms = min(call.used_ms, max(0, plan.included_minutes * MINUTE_MS - call.before_ms))
-    beyond_ms = call.used_ms - included_ms
+    used_before_ms, call.used_ms = call.used_ms, increments(plan, call.billable_ms) if call.is_counted else 0
+    pool_ms = 0 if call.is_after_subscription else plan.included_minutes * MINUTE_MS
+    included_ms = min(call.used_ms, max(0, pool_ms - call.before_ms))
+    call.beyond_ms = beyond_ms = call.used_ms - included_ms
     if included_ms and beyond_ms:
         world.reached.add("split over the end of the pool")
-    cost = half_up(Fraction(beyond_ms * plan.rate(end["direction"]), MINUTE_MS), plan.quantum_micros)
+    cost = half_up(Fraction(beyond_ms * plan.rate(whole.direction), MINUTE_MS), plan.quantum_micros)
     price = Price(None, {"minutes": cost} if cost else {}, 1 if call.redirected else 0)
     difference = cost - call.charged
-    if difference or is_first or call.used_ms != used_before_ms:
+    if difference or is_first or call.used_ms != used_before_ms or (has_moved and call.used_ms):
         card = pay(world, account, call, difference)
         call.on_card += card
         said = {"minutes_before": call.before_ms, "minutes_after": call.before_ms + call.used_ms}

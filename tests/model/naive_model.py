@@ -7,11 +7,22 @@ input that led to it (`payment_name`, `refill_name`), and the history uses those
 
 from typing import Literal
 
-from tests.model import naive_calls, naive_credits, naive_invoice, naive_settle, naive_subscription
+from tests.model import (
+    naive_alert,
+    naive_answers,
+    naive_calls,
+    naive_cards,
+    naive_credits,
+    naive_details,
+    naive_reversals,
+    naive_settle,
+    naive_subscription,
+    naive_wallet,
+)
 from tests.model.naive_account import NaiveAccount, NaiveCall
 from tests.model.naive_plans import AnyPlan, NaivePlan
 from tests.model.naive_time import DAY_MS, MINUTE_MS, instant
-from tests.model.naive_wire import Wire, arrived_ms, refusal_of
+from tests.model.naive_wire import Wire, answer_of, arrived_ms, refusal_of
 from tests.model.naive_world import Fact, Refused, Repeated, World, instant_of
 
 HORIZON_MS = 35 * DAY_MS
@@ -25,31 +36,42 @@ _HANDLERS = {
     "call-reclassified": naive_calls.reclassify_call,
     "feature-set": naive_credits.set_feature,
     "redirect-set": naive_credits.set_redirect,
-    "auto-refill-set": naive_credits.set_refill,
+    "auto-refill-set": naive_wallet.set_refill,
     "alert-thresholds-set": naive_credits.set_thresholds,
-    "credits-purchase-requested": naive_credits.purchase,
-    "credits-granted": naive_credits.grant,
-    "credits-refund-requested": naive_credits.refund,
-    "payment-method-added": naive_credits.add_card,
-    "payment-method-removed": naive_credits.remove_card,
-    "payment-method-defaulted": naive_credits.default_card,
-    "payment-succeeded": naive_credits.succeed_payment,
-    "payment-declined": naive_credits.decline_payment,
+    "credits-purchase-requested": naive_wallet.purchase,
+    "credits-granted": naive_wallet.grant,
+    "credits-refund-requested": naive_wallet.refund,
+    "payment-method-added": naive_cards.add_card,
+    "payment-method-removed": naive_cards.remove_card,
+    "payment-method-defaulted": naive_cards.default_card,
+    "payment-succeeded": naive_answers.succeed_payment,
+    "payment-declined": naive_answers.decline_payment,
     "plan-change-requested": naive_subscription.change_plan,
     "subscription-cancel-requested": naive_subscription.cancel,
     "subscription-resume-requested": naive_subscription.resume,
-    "phone-number-added": naive_invoice.add_number,
-    "phone-number-removed": naive_invoice.remove_number,
-    "tax-rate-set": naive_invoice.set_tax_rate,
-    "billing-email-set": naive_invoice.set_billing_email,
+    "phone-number-added": naive_details.add_number,
+    "phone-number-removed": naive_details.remove_number,
+    "tax-rate-set": naive_details.set_tax_rate,
+    "billing-email-set": naive_details.set_billing_email,
+    "billing-details-set": naive_details.set_billing_details,
+    "payment-reversed": naive_reversals.reverse_payment,
 }
+
+
+SIGNED = {"payment-succeeded", "payment-declined", "payment-reversed", "credits-granted", "clock-ticked"}
+
+
+def name_of(wire: Wire) -> tuple[str, bool, str]:
+    """An id is unique per account within the signed inputs, and within all others. Rule G4."""
+    return wire["account_id"], wire["type"] in SIGNED, wire["id"]
 
 
 class NaiveModel:
     def __init__(self, *plans: AnyPlan, time: Literal["broker", "ticks"] = "broker") -> None:
         self.world = World({plan.name: plan for plan in plans or [NaivePlan()]}, time=time)
         self.accounts: dict[str, NaiveAccount] = {}
-        self.seen: set[tuple[str, str]] = set()
+        self.seen: set[tuple[str, bool, str]] = set()
+        self.decided: set[tuple[str, str]] = set()
         self.redirected_unknown: dict[tuple[str, str], Wire] = {}
         self.unknown_until: dict[tuple[str, str], int] = {}
 
@@ -60,15 +82,34 @@ class NaiveModel:
             self._take(wire)
         except Refused as refused:
             self.world.reached.add(f"dead letter {refused.code}")
-            return [{"type": "dead-letter", "code": refused.code}]
+            return [*self._answer(wire, refused.code), {"type": "dead-letter", "code": refused.code}]
         except Repeated:
             self.world.reached.add("repeat")
             return []
+        for fact in self.world.facts:
+            if fact["account_id"] in self.accounts:
+                naive_alert.dress(self.accounts[fact["account_id"]], fact)
+        gate = ("call-admitted", "call-redirected")
+        self.decided |= {(fact["account_id"], fact["call_id"]) for fact in self.world.facts if fact["type"] in gate}
         return self.world.facts
+
+    def _answer(self, wire: Wire, code: str) -> list[Fact]:
+        """A gate always gets an answer, unless the call has its decision. It leaves no trace. Rule X2."""
+        answer = answer_of(wire)
+        if answer is None or code not in ("schema_invalid", "future_time", "too_late", "before_account"):
+            return []
+        account_id = wire["account_id"]
+        if (account_id, wire["call_id"]) in self.decided:
+            self.world.reached.add("refused start of a decided call")
+            return []
+        self.world.reached.add(f"refused start {code}")
+        account = self.accounts.get(account_id)
+        redirect_to = None if account is None else account.redirect_to
+        return [{"account_id": account_id, "redirect_to": redirect_to, **answer}]
 
     def _take(self, wire: Wire) -> None:
         """Order of checks, rule X1: readable, schema, ahead of now, account known, too late, repeat of the id, then the
-        account's state.
+        account's state, of which a repeat of the call comes first.
         """
         code = refusal_of(wire)
         if code is not None:
@@ -84,8 +125,16 @@ class NaiveModel:
             raise Refused("unknown_account")
         if account is not None:
             self._check_late(wire, account)
-        if (account_id, wire["id"]) in self.seen:
+        if name_of(wire) in self.seen:
             raise Repeated
+        try:
+            self._apply(wire, account)
+        except Repeated:
+            self.seen.add(name_of(wire))
+            raise
+        self.seen.add(name_of(wire))
+
+    def _apply(self, wire: Wire, account: NaiveAccount | None) -> None:
         if account is None:
             self._of_unknown_account(wire)
         elif wire["type"] == "account-opened":
@@ -94,7 +143,6 @@ class NaiveModel:
             _HANDLERS[wire["type"]](self.world, account, wire)
             account.accepted.append(wire)
             naive_settle.settle(self.world, account, wire)
-        self.seen.add((account_id, wire["id"]))
 
     def _check_future(self, wire: Wire) -> None:
         """Rules P17, G2. Nothing is too far ahead where nobody knows what now is."""
@@ -110,9 +158,11 @@ class NaiveModel:
             return
         if wire["type"] in ("call-started", "call-ended") and at_ms < clock - HORIZON_MS:
             raise Refused("too_late")
-        call = account.calls.get(wire["call_id"]) if wire["type"] == "call-reclassified" else None
-        if call is not None and call.ends and instant(call.ends[-1]["occurred_at"]) < clock - HORIZON_MS:
-            raise Refused("too_late")
+        if wire["type"] == "call-reclassified":
+            call = account.calls.get(wire["call_id"])
+            about_ms = call.whole.ended_ms if call is not None and call.ends else at_ms
+            if about_ms < clock - HORIZON_MS:
+                raise Refused("too_late")
 
     def _now(self, wire: Wire) -> list[int]:
         """What future_time is checked against, the greatest of it: the clock alone in simulation; otherwise that and
@@ -133,14 +183,25 @@ class NaiveModel:
             self.unknown_until[account_id, wire["call_id"]] = instant_of(self.world, wire) + REMEMBERED_MS
             self.world.reached.add("start of an unknown account")
             call_id = wire["call_id"]
-            self.world.fact(account_id, wire, type="call-redirected", call_id=call_id, reason="unknown_account")
+            given = {name: wire.get(name) for name in ("direction", "from", "to")}
+            self.world.fact(
+                account_id, wire, type="call-redirected", call_id=call_id, reason="unknown_account", **given
+            )
             return
         if wire["plan"] not in self.world.plans:
             raise Refused("unknown_plan")
-        account = NaiveAccount(account_id, wire, self.world.plans[wire["plan"]])
-        account.take_plan(account.plan, 0)
+        code = wire.get("currency") or self.world.plans[wire["plan"]].currency
+        plan = self.world.plans[wire["plan"]].priced_in(code)
+        if plan is None:
+            raise Refused("unsupported_currency")
+        account = NaiveAccount(account_id, wire, plan)
+        account.take_plan(plan, 0)
+        if account.currency != self.world.plans[wire["plan"]].currency:
+            self.world.reached.add("account in another currency")
+        levels = plan.alert_thresholds
+        account.thresholds = [account.money.low_balance, 0] if levels is None else list(levels)
         account.billing.billing_email = wire.get("billing_email")
-        naive_subscription.open_subscription(self.world, account, wire)
+        naive_subscription.open_billing(self.world, account, wire)
         account.accepted.append(wire)
         for (other_id, call_id), start in self.redirected_unknown.items():
             if other_id == account_id:
@@ -152,7 +213,18 @@ class NaiveModel:
         for (account_id, call_id), start in list(self.redirected_unknown.items()):
             if account_id not in self.accounts and self.unknown_until[account_id, call_id] <= clock:
                 del self.redirected_unknown[account_id, call_id]
-                self.seen.discard((account_id, start["id"]))
+                self.seen.discard(name_of(start))
+                self.decided.discard((account_id, call_id))
+
+    def _forget_reclassified(self, clock: int) -> None:
+        """A reclassification of a call never seen waits 35 x 24 h, from its own time, for the end. Rule P17."""
+        for account in self.accounts.values():
+            for call_id, call in list(account.calls.items()):
+                if call.start is None and not call.ends:
+                    newest_ms = max(instant(wire["occurred_at"]) for wire in call.reclassified)
+                    if newest_ms < clock - HORIZON_MS:
+                        self.world.reached.add("reclassification forgotten")
+                        del account.calls[call_id]
 
     def _tick(self, wire: Wire) -> None:
         """Only the greatest tick counts. Rule G2."""
@@ -166,5 +238,6 @@ class NaiveModel:
             return
         self.world.clock = at_ms
         self._forget_unknown(at_ms)
+        self._forget_reclassified(at_ms)
         for account in self.accounts.values():
             naive_settle.tick_account(self.world, account, wire)

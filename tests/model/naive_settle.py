@@ -1,12 +1,15 @@
 """Timed work of the naive model, and what is judged once after each input: alerts, refill, upgrade hint."""
 
-from tests.model.naive_account import NaiveAccount, NaiveCall, NaiveRefill
-from tests.model.naive_bills import retry_bill
+from tests.model.naive_account import NaiveAccount, NaiveCall
+from tests.model.naive_alert import tell
+from tests.model.naive_bills import retry_bill, retry_fee
 from tests.model.naive_charge import start_of_period
 from tests.model.naive_invoice import end_period, tell_paid
-from tests.model.naive_time import MINUTE_MS
+from tests.model.naive_overage import drop_overage_wait, retry_overage
+from tests.model.naive_refill import retry, settle_refill
+from tests.model.naive_time import MINUTE_MS, instant
 from tests.model.naive_wire import Wire
-from tests.model.naive_world import World, now_period, passes_limit, refill_name, request_payment
+from tests.model.naive_world import World
 
 UNRESOLVED_MS = 15 * MINUTE_MS
 HINT_PERIODS = 3
@@ -23,33 +26,19 @@ def due(world: World, account: NaiveAccount) -> list[tuple[int, str, str]]:
     ]
     refill = account.in_flight
     retries = [] if refill is None or refill.retry_due_ms is None else [(refill.retry_due_ms, "retry", refill.name)]
-    bills = [
-        (bill.retry_due_ms, "bill", f"{bill.purpose} {number:06d}")
-        for number, bill in enumerate(account.billing.bills)
-        if bill.state == "retrying"
-    ]
+    billing = account.billing
+    waits = [(fee.retries.due_ms, "fee", f"{number:06d}") for number, fee in enumerate(billing.fees)]
+    waits += [(one.retries.due_ms, "invoice", f"{number:06d}") for number, one in enumerate(billing.invoices)]
+    waits += [(billing.overage.due_ms, "overage", "")]
+    bills = [(at_ms, what, which) for at_ms, what, which in waits if at_ms is not None]
     boundary = (start_of_period(account, account.billing.next_period + 1), "a boundary", "")
     return [item for item in [*stuck, *unresolved, *retries, *bills, boundary] if item[0] <= world.clock]
 
 
 def stuck_ms(call: NaiveCall) -> int:
     assert call.plan is not None
-    return call.started_ms + call.plan.longest_call_ms
-
-
-def retry(world: World, account: NaiveAccount, wire: Wire) -> None:
-    """A retry that is due is asked for again, or dropped when nobody wants it any more. Rules C14, P8, P20."""
-    refill = account.in_flight
-    assert refill is not None
-    card = account.refill_card()
-    is_wanted = account.auto_refill["enabled"] and account.balance < account.refill_threshold
-    if not is_wanted or card is None or passes_limit(world, account, wire, refill.amount):
-        world.reached.add("refill retry dropped")
-        account.in_flight = None
-        return
-    world.reached.add("refill retried")
-    refill.retry_due_ms = None
-    request_payment(world, account, wire, "refill", amount=refill.amount, about=refill.name, card=card)
+    assert call.start is not None
+    return instant(call.start["occurred_at"]) + call.plan.longest_call_ms
 
 
 def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
@@ -57,7 +46,8 @@ def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
     balance = account.balance
     account.armed_thresholds |= {level for level in account.thresholds if balance > level}
     for level in sorted(set(account.thresholds), reverse=True):
-        if balance < level and level in account.armed_thresholds:
+        is_low = balance < level or balance == level == 0
+        if is_low and level in account.armed_thresholds:
             account.armed_thresholds.discard(level)
             world.reached.add("balance low")
             world.fact(
@@ -72,32 +62,10 @@ def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
             world.reached.add("episode told")
             world.fact(account.account_id, wire, type="funds-needed", redirected_calls=account.redirected_calls)
         account.redirected_calls = 0
+    drop_overage_wait(account)
     settle_refill(world, account, wire)
     settle_hint(world, account, wire)
     tell_paid(world, account, wire)
-
-
-def settle_refill(world: World, account: NaiveAccount, wire: Wire) -> None:
-    card = account.refill_card()
-    refill = account.in_flight
-    is_waiting = refill is not None and refill.retry_due_ms is not None
-    if is_waiting and (card is None or not account.auto_refill["enabled"]):
-        world.reached.add("refill retry dropped")  # Rule P20.
-        account.in_flight = None
-    is_due = account.auto_refill["enabled"] and account.balance < account.refill_threshold
-    if not is_due or not account.is_armed or account.in_flight is not None or card is None:
-        return
-    amount = int(account.auto_refill["amount_micros"])
-    if passes_limit(world, account, wire, amount):
-        period = now_period(world, account, wire)
-        if period not in account.limit_told:
-            account.limit_told.add(period)
-            world.reached.add("refill paused monthly_limit")
-            world.fact(account.account_id, wire, type="refill-paused", reason="monthly_limit")
-        return
-    account.in_flight = NaiveRefill(refill_name(account.account_id, wire["id"]), amount)
-    world.reached.add("refill requested")
-    request_payment(world, account, wire, "refill", amount=amount, about=account.in_flight.name, card=card)
 
 
 def settle_hint(world: World, account: NaiveAccount, wire: Wire) -> None:
@@ -132,9 +100,14 @@ def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:
             payment = next(payment for payment in account.payments if payment.name == which)
             payment.is_unresolved = True
             world.reached.add("refill unresolved")
-            world.fact(account.account_id, wire, type="refill-unresolved", refill_id=payment.about)
-        elif what == "bill":
-            retry_bill(world, account, wire, account.billing.bills[int(which.split()[1])])
+            said = {"refill_id": payment.about, "payment_id": payment.name}
+            tell(world, account, wire, "refill-unresolved", amount=payment.amount, card=payment.card, **said)
+        elif what == "fee":
+            retry_fee(world, account, wire, account.billing.fees[int(which)])
+        elif what == "invoice":
+            retry_bill(world, account, wire, account.billing.invoices[int(which)])
+        elif what == "overage":
+            retry_overage(world, account, wire)
         elif what == "retry":
             retry(world, account, wire)
         else:

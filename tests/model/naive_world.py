@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.model.naive_account import NaiveAccount, NaiveCall, NaivePayment
-from tests.model.naive_billing import NaiveBill
+from tests.model.naive_account import NaiveAccount, NaiveCall
+from tests.model.naive_billing import Entry, NaiveFee, NaiveInvoice, NaivePayment, Purpose
 from tests.model.naive_plans import AnyPlan
 from tests.model.naive_time import instant
 from tests.model.naive_wire import Wire
 
 Fact = dict[str, Any]
-Purpose = Literal["purchase", "refill", "refund", "overage", "subscription", "invoice"]
 
 
 class Refused(Exception):  # noqa: N818  # a refusal is an outcome of the product, not an error
@@ -23,6 +22,17 @@ class Repeated(Exception):  # noqa: N818  # likewise
     pass
 
 
+def check_whole(account: NaiveAccount, *amounts: int) -> None:
+    """No amount that an input gives is a fraction of the account's minor unit. Rule K4."""
+    if any(amount % account.money.minor for amount in amounts):
+        raise Refused("amount_not_payable")
+
+
+def check_payable(account: NaiveAccount, amount: int) -> None:
+    if not account.money.is_payable(amount):
+        raise Refused("amount_not_payable")
+
+
 @dataclass
 class World:
     """`facts` of the input at hand; `reached` names every situation that the history has come through."""
@@ -30,6 +40,7 @@ class World:
     plans: dict[str, AnyPlan]
     clock: int | None = None
     time: Literal["broker", "ticks"] = "broker"
+    invoice_number_format: str = "{account}-{number:04}"
     facts: list[Fact] = field(default_factory=list)
     reached: set[str] = field(default_factory=set)
 
@@ -37,26 +48,30 @@ class World:
         self.facts.append({"account_id": account_id, "caused_by": cause["id"], **fields})
 
 
-def payment_name(account_id: str, cause: str, number: int = 1, kind: str = "payment") -> str:
-    """The n-th payment that an input led to. Named by it, so that leaving other inputs out changes no name."""
-    return f"{kind}-{number}-by-{cause}-of-{account_id}"
+def payment_name(account_id: str, cause: str, purpose: str = "purchase", number: int = 1) -> str:
+    """The n-th payment of a purpose that an input led to. Named by it, so that leaving others out changes no name."""
+    return f"{purpose}-{number}-by-{cause}-of-{account_id}"
 
 
 def refill_name(account_id: str, cause: str) -> str:
-    return f"refill-by-{cause}-of-{account_id}"
+    return f"the-refill-by-{cause}-of-{account_id}"
 
 
-def post(world: World, account: NaiveAccount, wire: Wire, kind: str, amount: int) -> None:
-    """One entry for a movement that is already in the list. No entry for amount 0 (P18)."""
-    if amount:
-        world.fact(
-            account.account_id,
-            wire,
-            type="ledger-entry-posted",
-            kind=kind,
-            amount_micros=amount,
-            balance_after_micros=account.balance,
-        )
+def post(
+    world: World, account: NaiveAccount, wire: Wire, kind: str, amount: int, *, reference: str | None = None
+) -> None:
+    """One entry for a movement that is already in the list. No entry for amount 0 (P18).
+
+    `reference` is None for what a call cost: invoices know that from the calls.
+    """
+    if not amount:
+        return
+    said = {"kind": kind, "amount_micros": amount, "balance_after_micros": account.balance}
+    if reference is not None:
+        said["reference"] = reference
+        period = account.period_of(instant(wire["occurred_at"]))
+        account.billing.entries.append(Entry(kind, amount, period))
+    world.fact(account.account_id, wire, type="ledger-entry-posted", **said)
 
 
 def instant_of(world: World, wire: Wire) -> int:
@@ -69,9 +84,9 @@ def now_period(world: World, account: NaiveAccount, wire: Wire) -> int:
 
 
 def passes_limit(world: World, account: NaiveAccount, wire: Wire, amount: int) -> bool:
-    limit = account.auto_refill.get("monthly_limit_micros")
-    period = now_period(world, account, wire)
-    return limit is not None and account.refilled_in(period) + amount > limit
+    """A limit of 0 is none. Rule P8."""
+    limit = int(account.auto_refill.get("monthly_limit_micros", 0))
+    return limit > 0 and account.refilled_in(now_period(world, account, wire)) + amount > limit
 
 
 def request_payment(
@@ -81,37 +96,32 @@ def request_payment(
     purpose: Purpose,
     *,
     amount: int,
-    about: str,
     card: Wire,
-    bill: NaiveBill | None = None,
+    about: str = "",
+    fee: NaiveFee | None = None,
+    invoice: NaiveInvoice | None = None,
+    refund_of: NaivePayment | None = None,
 ) -> NaivePayment:
-    kind = "refill" if purpose == "refill" else "payment"
-    by_it = [p for p in account.payments if p.cause == wire["id"] and p.name.startswith(kind)]
-    name = payment_name(account.account_id, wire["id"], len(by_it) + 1, kind)
+    """A payment, in the lists of all that it is for, and its facts."""
+    number = sum(p.cause == wire["id"] and p.purpose == purpose for p in account.payments) + 1
+    name = payment_name(account.account_id, wire["id"], purpose, number)
     now_ms = instant_of(world, wire)
-    payment = NaivePayment(name, wire["id"], purpose, amount, about, now_ms, account.period_of(now_ms), card, bill=bill)
+    period = account.period_of(now_ms)
+    payment = NaivePayment(name, wire["id"], purpose, amount, about, now_ms, period, card, fee, invoice, refund_of)
     account.payments.append(payment)
+    if fee is not None:
+        fee.payments.append(payment)
+    if invoice is not None:
+        invoice.payments.append(payment)
+    if purpose == "overage":
+        account.billing.overage_payments.append(payment)
+    said = {"payment_id": name, "amount_micros": amount, "payment_method_id": card["payment_method_id"]}
+    said |= {"currency": account.currency}
     if purpose == "refill":
-        world.fact(
-            account.account_id,
-            wire,
-            type="refill-requested",
-            refill_id=about,
-            payment_id=name,
-            amount_micros=amount,
-            payment_method_id=card["payment_method_id"],
-        )
-    world.fact(
-        account.account_id,
-        wire,
-        type="payment-requested",
-        payment_id=name,
-        purpose=purpose,
-        amount_micros=amount,
-        currency=account.currency,
-        payment_method_id=card["payment_method_id"],
-        token=card["token"],
-    )
+        world.fact(account.account_id, wire, type="refill-requested", refill_id=about, **said)
+    if refund_of is not None:
+        said["refund_of"] = refund_of.name
+    world.fact(account.account_id, wire, type="payment-requested", purpose=purpose, token=card["token"], **said)
     return payment
 
 
@@ -125,4 +135,5 @@ def redirect(world: World, account: NaiveAccount, call: NaiveCall, wire: Wire, r
         call_id=call.call_id,
         reason=reason,
         redirect_to=account.redirect_to,
+        **{name: wire.get(name) for name in ("direction", "from", "to")},
     )

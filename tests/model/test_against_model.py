@@ -150,7 +150,7 @@ def gated_history(groups: list[tuple[int, list[int], list[str], int]], features:
 @given(
     groups=GATED,
     features=st.lists(st.sampled_from(FEATURES), unique=True),
-    funds=st.sampled_from([1, 10_000, 3 * DOLLAR, 5 * DOLLAR, 6 * DOLLAR, 10 * DOLLAR]),
+    funds=st.sampled_from([10_000, 20_000, 3 * DOLLAR, 5 * DOLLAR, 6 * DOLLAR, 10 * DOLLAR]),
     included=st.sampled_from([2, 0, 5]),
 )
 def test_admitted_calls_never_take_the_balance_to_the_cap_below_zero(
@@ -230,13 +230,18 @@ def test_a_second_answer_to_a_payment_is_a_repeat_a_month_later() -> None:
     bought = history.add("credits-purchase-requested", purchase_id="p1", amount_micros=20 * DOLLAR)
     history.add("payment-succeeded", payment_id=payment_name("a", bought["id"]))
     refunded = history.add("credits-refund-requested", purchase_id="p1")
-    history.add("payment-declined", payment_id=payment_name("a", refunded["id"]), reason="card closed", retryable=False)
+    history.add(
+        "payment-declined",
+        payment_id=payment_name("a", refunded["id"], "refund"),
+        reason="card closed",
+        retryable=False,
+    )
     history.grant(-15 * DOLLAR)
     refilled = history.add("auto-refill-set", enabled=True, amount_micros=20 * DOLLAR)
-    history.add("payment-succeeded", payment_id=payment_name("a", refilled["id"], kind="refill"))
+    history.add("payment-succeeded", payment_id=payment_name("a", refilled["id"], "refill"))
     history.tick(history.now_ms + 34 * DAY_MS)
-    for asked, kind in ((bought, "payment"), (refunded, "payment"), (refilled, "refill")):
-        payment_id = payment_name("a", asked["id"], kind=kind)
+    for asked, purpose in ((bought, "purchase"), (refunded, "refund"), (refilled, "refill")):
+        payment_id = payment_name("a", asked["id"], purpose)
         history.add("payment-declined", payment_id=payment_id, reason="again", retryable=True)
         history.add("payment-succeeded", payment_id=payment_id)
     hold_against_model(history, NaivePlan())

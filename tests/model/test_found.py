@@ -35,7 +35,7 @@ def test_extra_calls_that_end_before_the_included_ones_do_not_take_the_balance_t
 @given(
     steps=st.lists(st.integers(0, 6), min_size=10, max_size=60),
     features=st.lists(st.sampled_from(["live_agent", "appointment_booking"]), unique=True),
-    funds=st.sampled_from([1, 10_000, 3 * DOLLAR, 10 * DOLLAR]),
+    funds=st.sampled_from([10_000, 20_000, 3 * DOLLAR, 10 * DOLLAR]),
     included=st.sampled_from([2, 4]),
 )
 def test_no_order_of_starts_and_ends_takes_the_balance_to_the_cap_below_zero(
@@ -76,7 +76,7 @@ def test_a_retry_over_the_limit_is_dropped_without_a_pause_when_a_smaller_refill
     history.card()
     asked = history.add("auto-refill-set", enabled=True, amount_micros=15 * DOLLAR)
     history.add(
-        "payment-declined", payment_id=payment_name("a", asked["id"], kind="refill"), reason="try later", retryable=True
+        "payment-declined", payment_id=payment_name("a", asked["id"], "refill"), reason="try later", retryable=True
     )
     history.add("auto-refill-set", enabled=True, amount_micros=6 * DOLLAR, monthly_limit_micros=10 * DOLLAR)
     history.tick(history.now_ms + HOUR_MS)
@@ -93,7 +93,7 @@ def opened(plan: str, *, card: bool = True, paid: bool = False) -> History:
     if card:
         asked = history.card()
         if paid:
-            history.add("payment-succeeded", payment_id=payment_name("a", asked["id"]))
+            history.add("payment-succeeded", payment_id=payment_name("a", asked["id"], "subscription"))
     return history
 
 
@@ -117,7 +117,9 @@ def test_what_is_given_back_to_the_card_does_not_pay_what_the_card_was_asked_for
     boundary = history.tick(instant("2026-02-28T00:00:00.000Z"))
     overage(history, "two", "2026-02-28T00:00:00.000Z")
     history.add("call-reclassified", call_id="two", real=False)
-    history.add("payment-declined", payment_id=payment_name("a", boundary["id"]), reason="stolen", retryable=False)
+    history.add(
+        "payment-declined", payment_id=payment_name("a", boundary["id"], "invoice"), reason="stolen", retryable=False
+    )
     hold_against_model(history, FREE, *MINUTES_PLANS)
 
 
@@ -169,6 +171,46 @@ def test_overage_declined_after_the_subscription_is_asked_for_at_the_next_period
     overage(history, "one", "2026-02-01T00:00:00.000Z")
     history.add("plan-change-requested", plan="free")
     boundary = history.tick(instant("2026-02-28T00:00:00.000Z"))
-    history.add("payment-declined", payment_id=payment_name("a", boundary["id"]), reason="busy", retryable=True)
+    history.add(
+        "payment-declined", payment_id=payment_name("a", boundary["id"], "invoice"), reason="busy", retryable=True
+    )
     history.tick(instant("2026-03-31T00:00:00.000Z"))
     hold_against_model(history, FREE, *MINUTES_PLANS)
+
+
+# Rule C9 for calls by legs: start a call, start another leg of an open one, or end a leg, in any order.
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["start", "leg", "end", "end"])), max_size=50),
+    features=st.lists(st.sampled_from(["live_agent", "appointment_booking"]), unique=True),
+    funds=st.sampled_from([10_000, 3 * DOLLAR, 10 * DOLLAR]),
+    included=st.sampled_from([2, 4]),
+)
+def test_no_order_of_legs_takes_the_balance_to_the_cap_below_zero(
+    steps: list[tuple[int, str]], features: list[str], funds: int, included: int
+) -> None:
+    history = History()
+    history.open()
+    history.switch("extra_calls", *features)
+    history.grant(funds)
+    running: dict[str, tuple[int, list[str]]] = {}
+    calls = 0
+    for which, step in [*steps, *[(1, "end")] * 100]:
+        call_id = sorted(running)[which % len(running)] if running else ""
+        if step == "start":
+            calls += 1
+            running[f"c{calls}"] = (history.now_ms, ["l0"])
+            history.start(f"c{calls}", leg_id="l0")
+        elif running and step == "leg":
+            legs = running[call_id][1]
+            legs.append(f"l{len(legs) + 10 * which}")
+            history.start(call_id, leg_id=legs[-1])
+        elif running:
+            started_ms, legs = running[call_id]
+            leg_id = legs.pop(which % len(legs))
+            history.end(call_id, started_ms=started_ms, leg_id=leg_id, features=features if which % 2 else features[:1])
+            if not legs:
+                del running[call_id]
+    real = hold_against_model(history, NaivePlan(included_calls=included))
+    balances = [fact["balance_after_micros"] for fact in real.facts if fact["type"] == "ledger-entry-posted"]
+    event(f"lowest balance {min(balances) // DOLLAR}")
+    assert min(balances) > -NaivePlan().cap_micros

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.model.history import DOLLAR, SIGNUP_MS, History
+from tests.model.naive_lots import Movement, Wallet
 from tests.model.naive_model import NaiveModel
-from tests.model.naive_money import Movement, lots_after
 from tests.model.naive_plans import NaivePlan
 from tests.model.naive_time import DAY_MS, HOUR_MS, instant, period_start, wire_time
 from tests.model.naive_world import payment_name
@@ -131,6 +131,10 @@ def test_a_call_that_was_not_real_makes_the_first_extra_call_an_included_one() -
     assert model.accounts["a"].balance == 14 * DOLLAR
 
 
+def lots_after(movements: list[Movement]) -> dict[str, int]:
+    return {lot.lot: lot.left for lot in Wallet(movements).lots}
+
+
 def test_lots_are_used_oldest_first_and_refilled_newest_used_first() -> None:
     movements = [
         Movement("credit", 5, "old"),
@@ -141,16 +145,21 @@ def test_lots_are_used_oldest_first_and_refilled_newest_used_first() -> None:
         Movement("credit", 4, "newest"),
         Movement("unrefund", 1, "new"),
     ]
-    assert [(lot.lot, lot.left) for lot in lots_after(movements[:3])[0]] == [("old", 0), ("new", 0)]
-    assert lots_after(movements[:3])[1] == 2
-    assert [(lot.lot, lot.left) for lot in lots_after(movements[:4])[0]] == [("old", 0), ("new", 1)]
-    assert [lot.left for lot in lots_after(movements)[0]] == [0, 1, 4]
+    assert lots_after(movements[:3]) == {"old": 0, "new": 0}
+    assert Wallet(movements[:3]).debt == 2
+    assert lots_after(movements[:4]) == {"old": 0, "new": 1}
+    assert lots_after(movements) == {"old": 0, "new": 1, "newest": 4}
 
 
-def test_a_declined_refund_leaves_the_lots_as_if_it_had_not_been_asked_for() -> None:
-    before = [Movement("credit", 10, "old"), Movement("credit", 10, "new"), Movement("use", 6)]
-    refunded = [*before, Movement("refund", 4, "old"), Movement("use", 5), Movement("unrefund", 4, "old")]
-    assert lots_after(refunded) == lots_after([*before, Movement("use", 5)])
+# Rule R5: what is taken back comes out of its own lot first, and goes back there.
+def test_a_reversal_takes_from_its_own_lot_first_and_gives_back_to_it() -> None:
+    credits_and_use = [Movement("credit", 10, "old"), Movement("credit", 10, "new"), Movement("use", 6)]
+    taken = [*credits_and_use, Movement("reverse", 8, "new")]
+    assert lots_after(taken) == {"old": 4, "new": 2}
+    assert lots_after([*taken, Movement("unreverse", 8, "new")]) == {"old": 4, "new": 10}
+    more = [*credits_and_use, Movement("reverse", 10, "old")]
+    assert lots_after(more) == {"old": 0, "new": 4}
+    assert lots_after([*more, Movement("use", 5), Movement("unreverse", 10, "old")]) == {"old": 4, "new": 5}
 
 
 # Rules C13, C14: a refill of $20 below $10, three retries after 1, 6 and 24 hours, then a pause.
@@ -160,7 +169,7 @@ def test_a_refill_is_retried_three_times_then_paused() -> None:
     history.tick()
     history.add("auto-refill-set", enabled=True, amount_micros=20 * DOLLAR)
     for wait_ms in [HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS, 0]:
-        payment_id = payment_name("a", history.wires[-1]["id"], kind="refill")
+        payment_id = payment_name("a", history.wires[-1]["id"], "refill")
         declined_ms = history.now_ms
         history.add("payment-declined", payment_id=payment_id, reason="try later", retryable=True)
         if wait_ms:
@@ -169,7 +178,7 @@ def test_a_refill_is_retried_three_times_then_paused() -> None:
     _, facts = run(history)
     requested = of_type(facts, "refill-requested")
     assert [fact["payment_id"] for fact in requested] == [
-        payment_name("a", fact["caused_by"], kind="refill") for fact in requested
+        payment_name("a", fact["caused_by"], "refill") for fact in requested
     ]
     assert len(requested) == 4
     assert len({fact["refill_id"] for fact in requested}) == 1
@@ -187,14 +196,20 @@ def test_a_refund_gives_back_the_unused_part_within_thirty_days() -> None:
     history.add("credits-refund-requested", purchase_id="p1", at_ms=refund_ms + 1)
     refunded = history.add("credits-refund-requested", purchase_id="p1", at_ms=refund_ms)
     history.add("credits-refund-requested", purchase_id="p1", at_ms=refund_ms)
-    history.add("payment-declined", payment_id=payment_name("a", refunded["id"]), reason="card closed", retryable=False)
+    history.add(
+        "payment-declined",
+        payment_id=payment_name("a", refunded["id"], "refund"),
+        reason="card closed",
+        retryable=False,
+    )
     model, facts = run(history)
     late, given, again, declined = facts[-4:]
     assert late == [{"type": "dead-letter", "code": "refund_window_passed"}]
     assert [fact["amount_micros"] for fact in given if "amount_micros" in fact] == [-17 * DOLLAR, 17 * DOLLAR]
     assert again == [{"type": "dead-letter", "code": "nothing_to_refund"}]
     assert [fact["balance_after_micros"] for fact in declined] == [17 * DOLLAR]
-    assert model.accounts["a"].refundable() == {"p1": 17 * DOLLAR}
+    account = model.accounts["a"]
+    assert [account.unused_of(payment) for payment in account.credited_by("p1")] == [17 * DOLLAR]
 
 
 def test_low_balance_is_told_once_for_each_crossing() -> None:
@@ -204,7 +219,8 @@ def test_low_balance_is_told_once_for_each_crossing() -> None:
     history.grant(-2 * DOLLAR)
     _, facts = run(history)
     assert [(f["threshold_micros"], f["balance_micros"]) for f in of_type(facts, "balance-low")] == [
-        (10 * DOLLAR, 6 * DOLLAR)
+        (10 * DOLLAR, 6 * DOLLAR),
+        (0, 0),
     ]
 
 

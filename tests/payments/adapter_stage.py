@@ -178,6 +178,26 @@ class AdapterStage:
         assert len(values) == count
         return values
 
+    def reversals(
+        self, answers: int, count: int, while_waiting: Callable[[], None] = lambda: None
+    ) -> list[tuple[str, str, str]]:
+        """Payment, kind and reference of exactly `count` committed reversals beside `answers` answers; each is signed,
+        sent once, and behind the answer of its payment.
+        """
+        records = self.read(topics.ANSWERS, answers + count, while_waiting)
+        answered, found = set(), []
+        for record in records:
+            value = json.loads(record.value)
+            assert is_signed(record.value, record.headers, [KEY.encode()])
+            assert record.partition == partition_of(record.key, PARTITIONS)
+            if value["type"] != "payment-reversed":
+                answered.add(value["payment_id"])
+                continue
+            assert value["payment_id"] in answered
+            found.append((value["payment_id"], value["kind"], value["provider_reference"]))
+        assert (len(answered), len(found), len(set(found))) == (answers, count, count), found
+        return sorted(found)
+
     def read(self, topic: str, count: int, while_waiting: Callable[[], None] = lambda: None) -> list[ConsumerRecord]:
         """The committed records of a topic, at least `count` of them."""
         return asyncio.run(self._read(self.settings.topic(topic), count, while_waiting))

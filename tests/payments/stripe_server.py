@@ -32,9 +32,13 @@ class StripeServer:
 
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     # Statuses of the next creations, each returned before (False) or after (True) the card is charged.
     failures: list[tuple[int, bool]] = field(default_factory=list)
+    # Statuses of the next lists of disputes.
+    list_failures: list[int] = field(default_factory=list)
+    page_max: int = 100
     can_search: bool = True
     refuse_confirmation: str | None = None
     before_response: Callable[[str], None] = lambda _: None
@@ -66,6 +70,35 @@ class StripeServer:
     def intent_of(self, payment_id: str) -> dict[str, Any]:
         return next(one for one in self.intents.values() if one["metadata"]["payment_id"] == payment_id)
 
+    def dispute(self, payment_id: str, status: str = "needs_response", **changed: object) -> dict[str, Any]:
+        """The customer disputes a payment: the whole amount is withdrawn, unless it is an inquiry."""
+        intent = self.intent_of(payment_id)
+        name, amount = f"du_{len(self.disputes) + 1}", intent["amount"]
+        self.disputes[name] = {
+            "id": name,
+            "object": "dispute",
+            "amount": amount,
+            "currency": intent["currency"],
+            "created": self.created_at + 10,
+            "payment_intent": intent["id"],
+            "metadata": {},
+            "status": status,
+            "balance_transactions": [] if status.startswith("warning") else [movement(-amount, self.created_at + 11)],
+            **changed,
+        }
+        return self.disputes[name]
+
+    def win(self, dispute: dict[str, Any]) -> None:
+        """The bank decides for us: the amount is reinstated."""
+        dispute["status"] = "won"
+        dispute["balance_transactions"].append(movement(dispute["amount"], self.created_at + 20))
+
+    def refund_by_hand(self, payment_id: str, amount: int, **changed: object) -> dict[str, Any]:
+        """A person refunds a part of a payment in Stripe's dashboard."""
+        _, refund = self._refund({"payment_intent": self.intent_of(payment_id)["id"], "amount": str(amount)})
+        refund |= changed
+        return refund
+
     def forget_keys(self) -> None:
         """Stripe forgets them after a day."""
         self._by_key.clear()
@@ -87,7 +120,25 @@ class StripeServer:
 
     def _act(self, method: str, path: str, form: dict[str, str]) -> Answer:
         kind, *rest = path.removeprefix("/v1/").split("/")
+        if kind == "disputes" and self.list_failures:
+            return error(self.list_failures.pop(0), "invalid_request_error", None)
+        if kind == "disputes":
+            return self._list(self.disputes, form)
         return self._refunds(method, rest, form) if kind == "refunds" else self._intents(method, rest, form)
+
+    def _list(self, objects: dict[str, dict[str, Any]], form: dict[str, str]) -> Answer:
+        """A page, newest first."""
+        since = int(form.get("created[gte]", 0))
+        found = [one for one in objects.values() if one["created"] >= since]
+        if "payment_intent" in form:
+            found = [one for one in found if one["payment_intent"] == form["payment_intent"]]
+        found.reverse()
+        if "starting_after" in form:
+            found = found[[one["id"] for one in found].index(form["starting_after"]) + 1 :]
+        page = found[: min(int(form["limit"]), self.page_max)]
+        if form.get("expand[0]") == "data.payment_intent":
+            page = [{**one, "payment_intent": self.intents[one["payment_intent"]]} for one in page]
+        return 200, {"object": "list", "data": page, "has_more": len(page) < len(found), "url": "/v1/list"}
 
     def _intents(self, method: str, rest: list[str], form: dict[str, str]) -> Answer:
         match (method, *rest):
@@ -112,8 +163,7 @@ class StripeServer:
             case ("POST",):
                 return self._refund(form)
             case ("GET",):
-                found = [one for one in self.refunds.values() if one["payment_intent"] == form["payment_intent"]]
-                return 200, {"object": "list", "data": found, "has_more": False, "url": "/v1/refunds"}
+                return self._list(self.refunds, form)
             case ("GET", name):
                 return 200, self.refunds[name]
         return error(404, "invalid_request_error", "resource_missing")
@@ -157,13 +207,21 @@ class StripeServer:
             "id": f"re_{len(self.refunds) + 1}",
             "object": "refund",
             "amount": amount,
+            "currency": intent["currency"],
             "created": self.created_at + 2,
+            "balance_transaction": f"txn_re_{len(self.refunds) + 1}",
             "payment_intent": intent["id"],
             "metadata": {name[9:-1]: value for name, value in form.items() if name.startswith("metadata[")},
             "status": "succeeded",
         }
         self.refunds[str(refund["id"])] = refund
         return 200, refund
+
+
+def movement(amount: int, created: int, currency: str = "usd", kind: str = "adjustment") -> dict[str, Any]:
+    """A balance transaction."""
+    name = f"txn_{amount}_{created}"
+    return {"id": name, "amount": amount, "created": created, "currency": currency, "type": kind}
 
 
 def error(status: int, kind: str, code: str | None, param: str | None = None) -> Answer:
@@ -176,16 +234,23 @@ def _handler(server: StripeServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            self._send(*server.answer("GET", parts.path, dict(parse_qsl(parts.query)), None))
+            if self._is_allowed():
+                self._send(*server.answer("GET", parts.path, dict(parse_qsl(parts.query)), None))
 
         def do_POST(self) -> None:
             form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()))
-            if self.headers["Authorization"] != f"Bearer {API_KEY}":
-                self._send(*error(401, "invalid_request_error", None))
+            if not self._is_allowed():
                 return
             status, body = server.answer("POST", urlsplit(self.path).path, form, self.headers["Idempotency-Key"])
             server.before_response(form.get("metadata[payment_id]", ""))
             self._send(status, body)
+
+        def _is_allowed(self) -> bool:
+            """Send a 401 if the key is wrong."""
+            allowed = self.headers["Authorization"] == f"Bearer {API_KEY}"
+            if not allowed:
+                self._send(*error(401, "invalid_request_error", None))
+            return allowed
 
         def _send(self, status: int, body: dict[str, Any]) -> None:
             value = json.dumps(body).encode()

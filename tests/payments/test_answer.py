@@ -3,11 +3,12 @@
 import pytest
 
 from agents.wallet.signature import is_signed
-from payments.adapter.answer import answer_id, encode_answer, signature_headers
+from payments.adapter.answer import answer_id, encode_answer, encode_reversal, reversal_id, signature_headers
 from payments.adapter.changes import apply_outcome
 from payments.outcome import Declined, Outcome, Succeeded
+from payments.reversal import Kind, Reversal
 from schemas.codec import decode_input
-from schemas.inputs import PaymentDeclined, PaymentSucceeded
+from schemas.inputs import PaymentDeclined, PaymentReversed, PaymentSucceeded
 from schemas.instant import DAY_MS, MINUTE_MS
 from tests.payments.requests import REQUESTED_MS, opened, request
 
@@ -65,3 +66,57 @@ def test_any_payment_id_gives_the_id_of_an_input(payment_id: str) -> None:
     answer = decode_input(encode_answer(apply_outcome(row, Succeeded("pi_1"), AT_MS)))
     assert isinstance(answer, PaymentSucceeded)
     assert answer.payment_id == payment_id
+
+
+ANSWERED = apply_outcome(PAYMENT, Succeeded("pi_1", AT_MS), AT_MS)
+DISPUTE = Reversal("dispute", "du_1", 12_000_000, AT_MS + 75 * DAY_MS)
+
+
+def test_g14_the_wallet_reads_a_reversal_and_its_signature() -> None:
+    value = encode_reversal(ANSWERED, DISPUTE, by_ticks=False)
+    assert decode_input(value) == PaymentReversed(
+        id=reversal_id("a-1/purchase/b-7", DISPUTE),
+        account_id="a-1",
+        occurred_at_ms=DISPUTE.at_ms,  # type: ignore[arg-type]  # an Instant is an int
+        payment_id="a-1/purchase/b-7",
+        amount_micros=12_000_000,
+        kind="dispute",
+        provider_reference="du_1",
+    )
+    assert is_signed(value, signature_headers(value, b"new key"), [b"new key"])
+
+
+def test_r4_a_movement_has_one_id_whenever_it_is_found_and_every_other_has_its_own() -> None:
+    names: list[tuple[Kind, str]] = [
+        ("dispute", "du_1"),
+        ("dispute_won", "du_1"),
+        ("dispute", "du_2"),
+        ("dispute", "du_1/2"),
+        ("refund", "re_1"),
+    ]
+    ids = [reversal_id("p1", Reversal(kind, reference, 1, 1)) for kind, reference in names]
+    ids += [reversal_id("p2", Reversal("dispute", "du_1", 1, 1)), answer_id("p1")]
+    assert len(set(ids)) == 7
+    assert reversal_id("p1", Reversal("dispute", "du_1", 9, 9)) == ids[0]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "by_ticks", "expected_ms"),
+    [
+        (REQUESTED_MS + 75 * DAY_MS, False, REQUESTED_MS + 75 * DAY_MS),
+        (REQUESTED_MS + 75 * DAY_MS, True, REQUESTED_MS + MINUTE_MS),  # The clock may still stand at the request.
+        (REQUESTED_MS - DAY_MS, False, REQUESTED_MS),  # a slow clock
+        (REQUESTED_MS + 1, True, REQUESTED_MS + 1),
+    ],
+)
+def test_p17_a_reversal_has_the_provider_s_time_unless_ticks_alone_are_the_time(
+    at_ms: int, by_ticks: bool, expected_ms: int
+) -> None:
+    value = decode_input(encode_reversal(ANSWERED, Reversal("refund", "re_1", 1, at_ms), by_ticks=by_ticks))
+    assert isinstance(value, PaymentReversed)
+    assert value.occurred_at_ms == expected_ms
+
+
+def test_r3_there_is_no_reversal_before_the_answer() -> None:
+    with pytest.raises(AssertionError, match="no answer yet"):
+        encode_reversal(PAYMENT, DISPUTE, by_ticks=False)

@@ -5,8 +5,9 @@ from msgspec.json import encode
 
 from payments.adapter.changes import Changes, WebhookNote
 from payments.adapter.schedule import Schedule
-from payments.outcome import Declined, Pending, Succeeded
+from payments.outcome import Declined, Outcome, Pending, Succeeded, Unknown
 from payments.payment_state import PaymentState
+from payments.reversal import Listed, Looked, Reversal
 from schemas.instant import DAY_MS
 from schemas.partitioning import partition_of
 from tests.payments.requests import PARTITIONS, REQUESTED_MS, Record, refund, request
@@ -78,7 +79,7 @@ def test_a_payment_id_reused_for_another_request_is_reported_and_not_paid() -> N
         (request("p1", amount_micros=0), b"a-1", "amount_micros"),
         (request("p1", amount_micros=-1), b"a-1", "amount_micros"),
         (request("p1", currency="usd"), b"a-1", "currency"),
-        (request("p1", occurred_at="yesterday"), b"a-1", "expected a UTC time"),
+        (request("p1", occurred_at="yesterday"), b"a-1", "expected an RFC 3339 time"),
         (request("p1", purpose="gift"), b"a-1", "purpose"),
         (request("p1", purpose="refund"), b"a-1", "refund_of"),
         (request("p1", refund_of="p0"), b"a-1", "refund_of"),
@@ -169,3 +170,111 @@ def test_the_schedule_gives_each_row_once_at_its_newest_time() -> None:
     schedule.add(rows["p1"])
     assert schedule.next_due_ms() == NOW_MS + 10
     assert [schedule.pop_due(NOW_MS + 30) for _ in range(3)] == [rows["p2"], rows["p1"], None]
+
+
+# Reversals. Rules G14 and R3.
+
+DISPUTE = Reversal("dispute", "du_1", 20_000_000, NOW_MS)
+WON = Reversal("dispute_won", "du_1", 20_000_000, NOW_MS + 1)
+
+
+def reversal_note(payment_id: str, event: str = "charge.dispute.created") -> bytes:
+    return encode(WebhookNote(payment_id, "a-1", event))
+
+
+def answered(outcome: Outcome, value: bytes | None = None) -> dict[str, PaymentState]:
+    """The rows after payment `p1` has its answer."""
+    rows: dict[str, PaymentState] = {}
+    changes = Changes(rows, NOW_MS)
+    take(changes, request("p1") if value is None else value)
+    changes.add_outcome(row(changes, "p1"), outcome)
+    committed(rows, changes)
+    return rows
+
+
+def look(rows: dict[str, PaymentState], found: Looked | Unknown) -> list[Reversal]:
+    """The reversals sent after a look at `p1`, which is then committed."""
+    changes = Changes(rows, NOW_MS)
+    changes.add_look(rows["p1"], found)
+    assert committed(rows, changes) == []
+    return [reversal for _, reversal in changes.reversed]
+
+
+def test_r4_each_reversal_is_sent_once_however_often_it_is_found() -> None:
+    rows = answered(Succeeded("pi_1"))
+    assert look(rows, Looked((DISPUTE,))) == [DISPUTE]
+    assert look(rows, Looked((DISPUTE,))) == []
+    assert look(rows, Unknown("a time-out")) == []
+    assert look(rows, Looked((DISPUTE, WON))) == [WON]
+
+
+@pytest.mark.parametrize("event", ["charge.dispute.closed", "charge.refunded", "refund.failed"])
+def test_a_note_about_a_reversal_makes_an_answered_payment_due_for_a_look(event: str) -> None:
+    rows = answered(Succeeded("pi_1"))
+    changes = Changes(rows, NOW_MS)
+    changes.add_note(reversal_note("p1", event))
+    changes.add_note(reversal_note("never requested", event))
+    assert row(changes, "p1").next_ms == NOW_MS
+    assert list(changes.changed) == ["p1"]
+
+
+def test_r3_a_payment_disputed_before_its_answer_is_looked_at_after_it() -> None:
+    """The charge was made, and the response lost."""
+    rows: dict[str, PaymentState] = {}
+    changes = Changes(rows, NOW_MS)
+    take(changes, request("p1"))
+    committed(rows, changes)
+    noted = Changes(rows, NOW_MS)
+    noted.add_note(reversal_note("p1"))
+    noted.add_listed(NOW_MS, Listed(frozenset({"p1"})))
+    committed(rows, noted)
+    assert rows["p1"].is_open
+    assert noted.reversed == []
+    after = Changes(rows, NOW_MS)
+    after.add_outcome(rows["p1"], Succeeded("pi_1"))
+    committed(rows, after)
+    assert rows["p1"].next_ms == NOW_MS
+
+
+def test_a_listed_payment_is_looked_at_and_the_list_is_known_up_to_its_beginning() -> None:
+    rows = answered(Succeeded("pi_1"))
+    changes = Changes(rows, NOW_MS)
+    changes.add_listed(NOW_MS - 7, Listed(frozenset({"p1", "of/another/partition"})))
+    assert changes.listed is not None
+    assert changes.listed.at_ms == NOW_MS - 7
+    assert list(changes.changed) == ["p1"]
+    assert row(changes, "p1").next_ms == NOW_MS
+
+
+def test_a_note_during_a_look_brings_one_more() -> None:
+    rows = answered(Succeeded("pi_1"))
+    sent = rows["p1"]
+    noted = Changes(rows, NOW_MS)
+    noted.add_note(reversal_note("p1"))
+    committed(rows, noted)
+    stale = Changes(rows, NOW_MS + 50)
+    stale.add_look(sent, Looked())
+    committed(rows, stale)
+    assert rows["p1"].next_ms == NOW_MS + 50
+
+
+def test_a_payment_forgotten_during_a_look_stays_forgotten() -> None:
+    rows = answered(Succeeded("pi_1"))
+    changes = Changes({}, NOW_MS)
+    changes.add_look(rows["p1"], Looked((DISPUTE,)))
+    assert (changes.changed, changes.reversed) == ({}, [])
+
+
+def test_r2_a_refund_that_was_declined_is_not_looked_at() -> None:
+    """The wallet has given it back already."""
+    rows = answered(Declined("refund failed", retryable=False), refund("p1", "p0"))
+    changes = Changes(rows, NOW_MS)
+    changes.add_note(reversal_note("p1", "refund.failed"))
+    assert changes.changed == {}
+
+
+def test_looks_and_reversals_are_counted() -> None:
+    rows = answered(Succeeded("pi_1"))
+    changes = Changes(rows, NOW_MS)
+    changes.add_look(rows["p1"], Looked((DISPUTE, WON)))
+    assert changes.tally == {("looks", "done"): 1, ("reversals", "dispute"): 1, ("reversals", "dispute_won"): 1}

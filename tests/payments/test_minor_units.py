@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments.providers.minor_units import minor_units
+from payments.providers.minor_units import micros, minor_units
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,19 @@ def test_c12_an_amount_is_charged_to_the_last_unit_or_not_at_all(
     amount_micros: int, currency: str, expected: int | None
 ) -> None:
     assert minor_units(amount_micros, currency) == expected
+
+
+@pytest.mark.parametrize(
+    ("units", "currency", "expected"),
+    [
+        (2_000, "usd", 20_000_000),
+        (1, "USD", 10_000),
+        (500, "jpy", 500_000_000),
+        (5_123, "kwd", 5_123_000),  # What a bank disputes need not end in 0.
+        (50_000, "isk", 500_000_000),
+    ],
+)
+def test_r1_an_amount_reported_by_stripe_is_exact_in_micros(units: int, currency: str, expected: int) -> None:
+    assert micros(units, currency) == expected
+    if expected % 10_000 == 0:
+        assert minor_units(expected, currency) == units

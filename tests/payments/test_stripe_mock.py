@@ -12,8 +12,10 @@ import pytest
 import stripe
 from msgspec.structs import replace
 
+from payments.adapter.changes import apply_outcome
 from payments.outcome import Declined, Outcome, Pending, Succeeded
 from payments.providers.stripe import StripeProvider
+from payments.reversal import Listed, Looked
 from tests.payments.requests import REQUESTED_MS, opened, refund, request
 from tests.payments.stripe_mock import HOME, running_stripe_mock
 
@@ -75,6 +77,31 @@ async def test_a_refund_and_its_look_up(provider: StripeProvider, checker: Check
     for one in (row, replace(row, attempts=1), replace(row, reference="re_1")):
         assert isinstance(await provider.execute(one, "pi_1", REQUESTED_MS), Succeeded | Pending)
     assert checker.requests() == ["POST /v1/refunds", "GET /v1/refunds", "POST /v1/refunds", "GET /v1/refunds"]
+
+
+async def test_a_look_at_a_payment(provider: StripeProvider, checker: Checker) -> None:
+    """The fixture of a refund names no payment of ours: it was made by hand."""
+    row = apply_outcome(opened(request("a/1")), Succeeded("pi_1"), REQUESTED_MS)
+    looked = await provider.look(row, REQUESTED_MS)
+    assert isinstance(looked, Looked)
+    assert "refund" in {one.kind for one in looked.reversals}
+    assert checker.requests() == ["GET /v1/disputes", "GET /v1/refunds"]
+
+
+async def test_a_look_at_a_refund_of_ours(provider: StripeProvider, checker: Checker) -> None:
+    row = apply_outcome(opened(refund("a/r/1", "a/1")), Succeeded("re_1"), REQUESTED_MS)
+    assert isinstance(await provider.look(row, REQUESTED_MS), Looked)
+    assert checker.requests() == ["GET /v1/refunds"]
+
+
+async def test_a_listing(provider: StripeProvider, checker: Checker) -> None:
+    assert isinstance(await provider.list_reversed(REQUESTED_MS), Listed)
+    assert checker.requests() == ["GET /v1/disputes", "GET /v1/refunds"]
+
+
+async def test_the_payment_of_a_dispute(provider: StripeProvider, checker: Checker) -> None:
+    assert await provider.find_payment("pi_1") is None
+    assert checker.requests() == ["GET /v1/payment_intents"]
 
 
 async def test_a_confirmation(provider: StripeProvider) -> None:

@@ -13,6 +13,8 @@ from aiokafka.errors import KafkaTimeoutError
 from payments.adapter.changes import WebhookNote
 from payments.adapter.metrics import Metrics
 from payments.adapter.webhook import BODY_BYTES_MAX, PATH, TOLERANCE_S, build_endpoint
+from payments.outcome import Unknown
+from payments.request import PaymentName
 
 OLD, NEW = "whsec_old", "whsec_new"
 
@@ -23,6 +25,7 @@ class Endpoint:
     def __init__(self) -> None:
         self.notes: list[WebhookNote] = []
         self.broken = False
+        self.payments: dict[str, PaymentName | Unknown] = {}
         self.metrics = Metrics(lambda: 0, lambda: 0.0)
         self.url = ""
 
@@ -30,6 +33,9 @@ class Endpoint:
         if self.broken:
             raise KafkaTimeoutError
         self.notes.append(note)
+
+    async def find(self, intent_id: str) -> PaymentName | Unknown | None:
+        return self.payments.get(intent_id)
 
     async def send(self, body: bytes, signature: str | None) -> tuple[int, str]:
         headers = {} if signature is None else {"Stripe-Signature": signature}
@@ -43,7 +49,7 @@ class Endpoint:
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
     made = Endpoint()
-    runner = web.AppRunner(build_endpoint((NEW, OLD), made.publish, made.metrics), access_log=None)
+    runner = web.AppRunner(build_endpoint((NEW, OLD), made.publish, made.find, made.metrics), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
@@ -132,3 +138,65 @@ async def test_an_object_without_metadata_is_ignored(endpoint: Endpoint) -> None
     body = json.dumps({"id": "evt_1", "object": "event", "type": "x"}).encode()
     assert (await endpoint.send(body, signature(body)))[0] == 200
     assert endpoint.notes == []
+
+
+def reversal_event(kind: str, intent: object = "pi_1", metadata: dict[str, str] | None = None) -> bytes:
+    subject = {"id": "x_1", "object": "x", "payment_intent": intent, "metadata": metadata or {}}
+    return json.dumps({"id": "evt_1", "object": "event", "type": kind, "data": {"object": subject}}).encode()
+
+
+# Everything that Stripe sends about disputes and refunds, at the version of the API that is in use.
+REVERSALS = (
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.closed",
+    "charge.refunded",
+    "charge.refund.updated",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+)
+
+
+@pytest.mark.parametrize("kind", REVERSALS)
+async def test_g14_an_event_that_names_only_a_payment_intent_is_about_the_payment_it_was_made_for(
+    endpoint: Endpoint, kind: str
+) -> None:
+    endpoint.payments["pi_1"] = PaymentName("a-1/buy/1", "a-1")
+    body = reversal_event(kind)
+    assert await endpoint.send(body, signature(body)) == (200, "taken\n")
+    assert endpoint.notes == [WebhookNote("a-1/buy/1", "a-1", kind)]
+    assert endpoint.notes[0].is_about_reversal
+
+
+async def test_r2_an_event_about_a_refund_of_ours_names_the_refund(endpoint: Endpoint) -> None:
+    endpoint.payments["pi_1"] = PaymentName("a-1/buy/1", "a-1")
+    body = reversal_event("refund.failed", metadata={"payment_id": "a-1/refund/1", "account_id": "a-1"})
+    await endpoint.send(body, signature(body))
+    assert endpoint.notes == [WebhookNote("a-1/refund/1", "a-1", "refund.failed")]
+
+
+@pytest.mark.parametrize("intent", ["pi_of_another_shop", None, "", "pi_1/../../accounts", {"id": "pi_1"}])
+async def test_a_reversal_of_somebody_else_s_charge_is_ignored(endpoint: Endpoint, intent: object) -> None:
+    endpoint.payments["pi_1"] = PaymentName("a-1/buy/1", "a-1")
+    body = reversal_event("charge.dispute.created", intent)
+    assert (await endpoint.send(body, signature(body)))[0] == 200
+    assert endpoint.notes == []
+    assert endpoint.counted("not_ours") == 1
+
+
+async def test_an_event_that_names_a_payment_intent_is_no_look_up_for_other_events(endpoint: Endpoint) -> None:
+    endpoint.payments["pi_1"] = PaymentName("a-1/buy/1", "a-1")
+    body = reversal_event("charge.succeeded")
+    await endpoint.send(body, signature(body))
+    assert endpoint.notes == []
+
+
+async def test_while_the_payment_cannot_be_looked_up_stripe_is_to_send_the_event_again(endpoint: Endpoint) -> None:
+    endpoint.payments["pi_1"] = Unknown("a time-out")
+    body = reversal_event("charge.dispute.created")
+    status, _ = await endpoint.send(body, signature(body))
+    assert (status, endpoint.notes) == (500, [])
+    assert endpoint.counted("unknown") == 1

@@ -48,6 +48,17 @@ def plans(version: int = 1, others: dict[str, Any] | None = None, **changes: Any
     return msgspec.structs.replace(SHIPPED, version=version, plans=changed)
 
 
+def also_in(*codes: str, catalogue: Catalogue = SHIPPED) -> Catalogue:
+    """The catalogue with every plan priced in these currencies too, at the same numbers."""
+    priced = {
+        name: msgspec.structs.replace(
+            plan, currencies={code: msgspec.structs.replace(plan, currency=code) for code in codes}
+        )
+        for name, plan in catalogue.plans.items()
+    }
+    return msgspec.structs.replace(catalogue, plans=priced)
+
+
 class Story:
     """What happens to one account, in log order. `now` is when the next thing happens; each call takes a second."""
 
@@ -58,7 +69,7 @@ class Story:
         self.inputs: list[Event] = []
         self._started: dict[str, str] = {}
 
-    def says(self, kind: str, *, at: str | None = None, **fields: Any) -> Self:
+    def says(self, kind: str, /, *, at: str | None = None, **fields: Any) -> Self:
         """Any input. Its id is its place in the log unless `id` is given."""
         event = {"type": kind, "id": f"i{len(self.inputs) + 1}", "account_id": self.account_id}
         self.inputs.append({**event, "occurred_at": at or self.now, **fields})

@@ -163,6 +163,11 @@ def billed(invoice: Event) -> list[tuple[str, int]]:
     ]
 
 
+def numbers(paid: list[Event]) -> list[int]:
+    """The numbers of the invoices that these `invoice-paid` facts name, in order."""
+    return [int(fact["invoice_id"].rpartition("/")[2]) for fact in paid]
+
+
 def dollars(*lines: tuple[str, str | int]) -> list[tuple[str, int]]:
     """Rows of (what, dollars) in micros, to compare with what was asked or billed."""
     return [(what, usd(amount)) for what, amount in lines]

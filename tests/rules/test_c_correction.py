@@ -235,11 +235,11 @@ def test_p05_a_reclassified_call_that_was_not_answered_still_does_not_count() ->
 
 # P5: the end's `started_at` beats the start's `occurred_at`, for the rank and for the period.
 def test_p05_the_ends_start_beats_the_starts_own_time() -> None:
-    story = opened("extra_calls", credit=20, catalogue=plans(included_calls=1))
-    story.starts("c1").ends("c1").waits(minutes=1).starts("c2").ends("c2", started="2025-12-31T23:59:59.999Z")
+    story = opened("extra_calls", credit=20, catalogue=plans(included_calls=1)).waits("2026-02-01T00:00:00Z")
+    story.starts("c1").ends("c1").waits(minutes=1).starts("c2").ends("c2", started="2026-01-31T23:59:59.999Z")
     charge = only(story.answer("call-charged"))
-    assert (charge["period_start"], charge["ordinal"], charge["amount_micros"]) == ("2025-12-01T00:00:00Z", 1, 0)
-    assert story.ends("c2", started="2026-01-01T00:00:00Z", at="2026-01-01T00:02:00Z").costs() == {
+    assert (charge["period_start"], charge["ordinal"], charge["amount_micros"]) == ("2026-01-01T00:00:00Z", 1, 0)
+    assert story.ends("c2", started="2026-02-01T00:00:00Z", at="2026-02-01T00:02:00Z").costs() == {
         "c1": 0,
         "c2": THREE_USD,
     }

@@ -125,3 +125,26 @@ def test_c16_the_other_plans_are_all_others_credits_plans_too() -> None:
 def test_c16_how_many_periods_it_takes_is_data() -> None:
     two = msgspec.structs.replace(ONE, rules=msgspec.structs.replace(ONE.rules, upgrade_hint_periods=2))
     assert hint_of(months([2, 2], two))["period_start"] == "2026-02-01T00:00:00Z"
+
+
+# P18: calls in order of (`started_at`, `call_id`): of two that start together, `a` uses the included minutes.
+def test_p18_calls_that_start_together_are_compared_in_order_of_their_ids() -> None:
+    story = months([2, 2]).waits("2026-03-10T00:00:00Z").starts("b").starts("a", direction="web")
+    hint = hint_of(story.ends("b", seconds=6000).ends("a", seconds=6000, direction="web"))
+    # 100 web minutes are included, then 100 inbound ones at $0.11; the other way round it would be $8.
+    assert {"plan": "professional", "cost_micros": usd(60)} in hint["other_plans"]
+
+
+# P18: on another credits plan only the switches that were active on each call count.
+def test_p18_another_credits_plan_is_compared_by_the_switches_active_on_each_call() -> None:
+    other = CreditsPlan(included_calls=0, extra_call_micros=usd(1), live_agent_micros=usd(2))
+    story = months([2, 2], plans(included_calls=1, others={"plus": other})).waits("2026-03-10T00:00:00Z")
+    story.call("off", used=["live_agent"]).switches("live_agent").call("on", used=["live_agent"])
+    assert {"plan": "plus", "cost_micros": usd(4)} in hint_of(story)["other_plans"]
+
+
+# G7: a comparison cuts off what is longer than the longest call of the plan compared.
+def test_c16_g07_the_longest_call_of_the_plan_compared() -> None:
+    story = months([2, 2]).waits("2026-03-10T00:00:00Z").call("c1").waits(days=1).call("c2", seconds=10 * 3600)
+    # 1 minute and 240 of 600: 141 beyond the included ones.
+    assert {"plan": "professional", "cost_micros": usd("64.51")} in hint_of(story)["other_plans"]

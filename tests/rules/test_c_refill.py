@@ -16,13 +16,13 @@ def low(balance: str | int = 0) -> Story:
 @pytest.mark.parametrize(
     ("balance", "fields", "asked_usd"),
     [
-        ("9.999999", {"amount": 20}, ["20"]),
+        ("9.99", {"amount": 20}, ["20"]),
         ("10", {"amount": 20}, []),
         ("-3", {"amount": "12.34"}, ["12.34"]),
         ("0", {"amount": 20, "enabled": False}, []),
         ("5", {"amount": 20, "threshold_micros": 5_000_000}, []),
-        ("4.999999", {"amount": 20, "threshold_micros": 5_000_000}, ["20"]),
-        ("-0.000001", {"amount": 20, "threshold_micros": 0}, ["20"]),
+        ("4.99", {"amount": 20, "threshold_micros": 5_000_000}, ["20"]),
+        ("-0.01", {"amount": 20, "threshold_micros": 0}, ["20"]),
         ("0", {"amount": 20, "threshold_micros": 0}, []),
     ],
 )
@@ -43,8 +43,11 @@ def test_c13_off_at_first() -> None:
         "threshold_micros": 10_000_000,
         "payment_method_id": None,
         "monthly_limit_micros": None,
+        "spent_this_period_micros": 0,
         "paused": False,
+        "paused_reason": None,
         "in_flight": False,
+        "next_attempt_at": None,
     }
 
 
@@ -118,10 +121,19 @@ def test_c14_a_retry_that_succeeds_adds_the_credits() -> None:
     assert (story.balance(), story.ticks(days=2).answer()) == (usd(20), [])
 
 
-# C14 re-arms: on a new default card, on setting it again, on a successful purchase.
+# C14 re-arms: on a new default card, on setting it again, on a successful purchase; R7: on a default card that is added
+# again or made default again.
 @pytest.mark.parametrize(
     ("does", "requests"),
-    [("new default", 1), ("set again", 1), ("purchase", 1), ("second card", 0), ("grant", 0), ("small change", 0)],
+    [
+        ("new default", 1),
+        ("set again", 1),
+        ("purchase", 1),
+        ("second card", 0),
+        ("grant", 0),
+        ("default again", 1),
+        ("default added again", 1),
+    ],
 )
 def test_c14_what_arms_a_paused_refill_again(does: str, requests: int) -> None:
     story = low().refills(20).declines()
@@ -136,6 +148,8 @@ def test_c14_what_arms_a_paused_refill_again(does: str, requests: int) -> None:
         story.adds_card("pm2")
     elif does == "grant":
         story.is_granted(1)
+    elif does == "default added again":
+        story.adds_card("pm1")
     else:
         story.says("payment-method-defaulted", payment_method_id="pm1")
     assert len(story.facts("refill-requested")) - before == requests
@@ -172,7 +186,7 @@ def test_p08_the_monthly_limit_is_never_passed() -> None:
     assert story.ticks("2026-02-01T00:00:00Z").answer_types() == ["invoice-issued", *asked]
 
 
-@pytest.mark.parametrize(("limit_usd", "requested"), [("20", 1), ("19.999999", 0), ("39.999999", 1), ("40", 2)])
+@pytest.mark.parametrize(("limit_usd", "requested"), [("20", 1), ("19.99", 0), ("39.99", 1), ("40", 2)])
 def test_p08_exactly_the_limit_is_within_it(limit_usd: str, requested: int) -> None:
     story = low().refills(20, monthly_limit_micros=usd(limit_usd))
     if requested:
@@ -192,6 +206,14 @@ def test_p08_a_higher_limit_asks_at_once() -> None:
     assert only(story.refills(monthly_limit_micros=usd(30)).answer("refill-requested"))["amount_micros"] == usd(20)
 
 
+# P8: a limit of 0 removes the limit.
+def test_p08_a_limit_of_0_removes_the_limit() -> None:
+    story = low().refills(20, monthly_limit_micros=usd(10))
+    assert story.answer_types() == ["refill-paused"]
+    assert only(story.refills(monthly_limit_micros=0).answer("refill-requested"))["amount_micros"] == usd(20)
+    assert story.snapshot()["auto_refill"]["monthly_limit_micros"] is None
+
+
 # P9: what is left out is kept; enabled with no amount ever set is refused.
 def test_p09_auto_refill_set_keeps_what_it_leaves_out() -> None:
     story = low(50).refills(20, threshold_micros=usd(5), payment_method_id="pm1", monthly_limit_micros=usd(100))
@@ -202,8 +224,11 @@ def test_p09_auto_refill_set_keeps_what_it_leaves_out() -> None:
         "threshold_micros": 5_000_000,
         "payment_method_id": "pm1",
         "monthly_limit_micros": 100_000_000,
+        "spent_this_period_micros": 0,
         "paused": False,
+        "paused_reason": None,
         "in_flight": False,
+        "next_attempt_at": None,
     }
 
 

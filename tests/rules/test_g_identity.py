@@ -44,11 +44,48 @@ def test_p07_any_input_again_is_a_repeat(times: int) -> None:
 
 # P7: the same id with other content took effect already.
 def test_p07_an_id_takes_effect_once_whatever_it_says_the_second_time() -> None:
-    story = opened(credit=20, id="open").is_granted(5, id="same").is_granted(7, "another grant", id="same")
+    story = opened(credit=20, id="open").is_granted(5, id="same").is_granted(7, "another-grant", id="same")
     assert story.answer() == []
-    assert story.starts("c1", id="same").answer() == []
+    assert story.starts("c0", id="start").starts("c3", id="start").answer() == []
     assert story.starts("c1").starts("c2", id=story.inputs[-1]["id"]).answer() == []
     assert story.balance() == usd(25)
+
+
+# G4: an id is unique within the signed inputs and within all others: who may only report calls cannot use up the id of
+# an answer to a payment, nor can an answer use up that of a call.
+@pytest.mark.parametrize("first", ["a call", "an answer"])
+def test_g04_signed_inputs_have_ids_of_their_own(first: str) -> None:
+    story = opened().adds_card().buys("p1", 20)
+    said: list[Callable[[], Any]] = [lambda: story.starts("c1", id="x"), lambda: story.pays(id="x")]
+    kinds = [["call-admitted"], ["ledger-entry-posted", "receipt-issued"]]
+    for n in (0, 1) if first == "a call" else (1, 0):
+        said[n]()
+        assert story.answer_types() == kinds[n]
+    for say in said:
+        say()
+        assert story.answer() == []
+
+
+SIGNED: dict[str, Callable[[Story], Any]] = {
+    "a payment that is taken": lambda story: story.buys("p1", 20).pays(id="x"),
+    "a payment that is declined": lambda story: story.buys("p1", 20).declines(id="x"),
+    "a grant": lambda story: story.is_granted(5, id="x"),
+}
+OTHERS: dict[str, Callable[[Story], Any]] = {
+    "a start": lambda story: story.starts("c1", id="x"),
+    "an end": lambda story: story.ends("c1", id="x"),
+    "a switch": lambda story: story.says("feature-set", feature="live_agent", enabled=True, id="x"),
+}
+
+
+@pytest.mark.parametrize("signed", SIGNED)
+@pytest.mark.parametrize("other", OTHERS)
+def test_g04_the_id_of_an_input_of_the_other_class_is_free(other: str, signed: str) -> None:
+    story = opened().adds_card()
+    OTHERS[other](story)
+    SIGNED[signed](story)
+    assert story.answer() != []
+    assert story.says("alert-thresholds-set", thresholds_micros=[], id="x").answer() == []
 
 
 def test_p07_an_id_is_unique_per_account() -> None:
@@ -109,6 +146,16 @@ def test_g04_a_repeat_of_a_start_is_never_a_second_decision(days: int) -> None:
     story.starts("c1", **first).ends("c1", started=SIGNUP, at=later(SIGNUP, minutes=1), used=BOTH)
     story.ticks(later(first["at"], days=days)).starts("c1", **first)
     assert len(story.facts("call-admitted")) == 1
+
+
+# P17: a reclassification of a call never seen waits 35 x 24 h from its own `occurred_at` for the call's end.
+@pytest.mark.parametrize(("waited_ms", "real"), [(0, False), (HORIZON_MS, False), (HORIZON_MS + 1, True)])
+def test_p17_how_long_a_reclassification_waits_for_its_call(waited_ms: int, *, real: bool) -> None:
+    said = later(SIGNUP, days=3)
+    story = opened().ticks(later(SIGNUP, days=4)).reclassifies("c1", real=False, at=said)
+    ended = later(said, milliseconds=waited_ms)
+    charge = only(story.ticks(max(ended, story.now)).ends("c1", started=ended, seconds=0).answer("call-charged"))
+    assert charge["receipt"]["real"] is real
 
 
 # P17: `too_late` is an input about a call that ended more than 35 x 24 h before the clock: a reclassification is one,

@@ -38,8 +38,7 @@ def period_of(call_at: str, signup: str, time_zone: str = "UTC") -> str:
         ("2025-12-31T23:59:59.999Z", "2026-01-31T00:00:00Z", "2026-01-31T00:00:00Z"),
         # The first period begins at midnight of the signup's day, not at the signup.
         ("2026-01-15T13:37:42.123Z", "2026-01-15T13:37:42.123Z", "2026-01-15T00:00:00Z"),
-        # Reported from before the signup.
-        ("2026-01-15T13:00:00Z", "2026-01-14T23:59:59.999Z", "2025-12-15T00:00:00Z"),
+        ("2026-01-15T13:37:42.123Z", "2026-01-15T00:00:00Z", "2026-01-15T00:00:00Z"),
     ],
 )
 def test_g03_a_period_begins_on_the_anniversary_clamped_to_the_months_end(
@@ -138,7 +137,66 @@ def test_g02_a_tick_that_passes_several_boundaries_processes_each_in_order() -> 
 
 
 def test_g02_before_the_first_tick_nothing_is_in_the_future_or_too_late() -> None:
-    story = opened("live_agent", credit=5)
+    story = opened("live_agent", credit=5, at="1999-01-01T00:00:00Z")
     assert story.ends("old", started="1999-01-01T00:00:00Z", used=["live_agent"]).refusal() is None
     assert story.ends("far", started="2199-01-01T00:00:00Z", used=["live_agent"]).refusal() is None
     assert story.costs() == {"old": 3_000_000, "far": 3_000_000}
+
+
+# G7: a call that started before the local midnight of the signup's date is refused: an end by its `started_at`, a start
+# by its `occurred_at`.
+@pytest.mark.parametrize(
+    ("time_zone", "signup", "midnight"),
+    [
+        ("UTC", "2026-01-15T13:37:42.123Z", "2026-01-15T00:00:00Z"),
+        ("UTC", "2026-01-15T00:00:00Z", "2026-01-15T00:00:00Z"),
+        ("Europe/Berlin", "2026-01-31T23:00:00Z", "2026-01-31T23:00:00Z"),
+        ("America/New_York", "2026-03-09T03:59:59.999Z", "2026-03-08T05:00:00Z"),
+        # A midnight that daylight saving skips.
+        ("America/Sao_Paulo", "2018-11-04T15:00:00Z", "2018-11-04T03:00:00Z"),
+    ],
+)
+@pytest.mark.parametrize(("early_ms", "code"), [(0, None), (1, "before_account")])
+def test_g07_a_call_from_before_the_account(
+    time_zone: str, signup: str, midnight: str, early_ms: int, code: str | None
+) -> None:
+    at = later(midnight, milliseconds=-early_ms)
+    story = Story(signup=signup).opens(time_zone=time_zone)
+    assert story.starts("c1", at=at).refusal() == code
+    assert story.ends("c2", started=at, at=later(midnight, hours=1)).refusal() == code
+
+
+# The hold of an admitted call whose end is refused expires; a reclassification is never refused for it.
+def test_g07_the_hold_of_a_call_whose_end_is_refused_expires() -> None:
+    story = opened("live_agent", credit=5).starts("c1").ends("c1", started=later(SIGNUP, milliseconds=-1), at=SIGNUP)
+    assert story.refusal() == "before_account"
+    assert story.snapshot()["held_micros"] == 3_000_000
+    assert story.ticks(hours=4).answer_types() == ["call-stuck"]
+    assert story.snapshot()["held_micros"] == 0
+    assert story.reclassifies("c0", real=False, at="1999-01-01T00:00:00Z").refusal() == "too_late"
+    fresh = opened().reclassifies("c0", real=False, at="1999-01-01T00:00:00Z")
+    assert fresh.answer() == []
+
+
+# X1: a repeat comes before `before_account`.
+def test_x01_a_repeat_of_a_call_comes_before_the_signup() -> None:
+    early = later(SIGNUP, days=-1)
+    story = Story().starts("c1", at=early).opens().starts("c1", at=early)
+    assert story.answer() == []
+    assert story.starts("c2", at=early).refusal() == "before_account"
+
+
+# P17: a reclassification of a call never seen waits 35 x 24 h, from its own time, for the end.
+@pytest.mark.parametrize(("late_ms", "cost"), [(0, 0), (1, 3_000_000)])
+@pytest.mark.parametrize("days", [0, 20])
+def test_p17_a_reclassification_of_a_call_never_seen_waits_35_days(days: int, late_ms: int, cost: int) -> None:
+    story = opened("live_agent", credit=5).waits(days=days).ticks()
+    story.reclassifies("c1", real=False, at=SIGNUP)
+    story.ticks(later(SIGNUP, days=35, milliseconds=late_ms))
+    assert story.ends("c1", started=story.now, used=["live_agent"]).costs() == {"c1": cost}
+
+
+@pytest.mark.parametrize(("late_ms", "code"), [(0, None), (1, "too_late")])
+def test_p17_for_a_call_never_seen_the_reclassifications_own_time_counts(late_ms: int, code: str | None) -> None:
+    story = opened().ticks(later(SIGNUP, days=35, milliseconds=late_ms))
+    assert story.reclassifies("c1", real=False, at=SIGNUP).refusal() == code

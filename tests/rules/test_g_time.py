@@ -67,7 +67,7 @@ def test_g02_what_future_time_is_checked_against(
 # Units: milliseconds ahead of its own broker timestamp. One minute is taken; the clock moves or does not.
 @pytest.mark.parametrize(("ahead_ms", "moves"), [(60_000, True), (60_001, False), (4 * 365 * 86_400_000, False)])
 def test_g02_a_tick_may_be_one_minute_ahead_of_its_own_broker_timestamp(ahead_ms: int, moves: bool) -> None:
-    story = opened("live_agent", credit=5).starts("open", at=later(SIGNUP, hours=-4))
+    story = opened("live_agent", credit=5, at=later(SIGNUP, hours=-4)).starts("open", at=later(SIGNUP, hours=-4))
     story.ticks(later(SIGNUP, milliseconds=ahead_ms))
     story.inputs[-1]["arrived_at"] = SIGNUP
     assert story.refusal() == (None if moves else "future_time")

@@ -62,9 +62,9 @@ def test_m10_m05_a_purchase_does_not_pay_what_the_card_owes() -> None:
         ("11.10", [10], []),
         ("11.09", [10], [10]),
         ("11.09", [10, 10, 10], [10]),
-        # The wallet ends at $0.00: that is not below it.
-        ("11", [100], [10]),
-        ("1.10", [10], []),
+        # The wallet ends at $0.00: it is empty.
+        ("11", [100], [10, 0]),
+        ("1.10", [10], [0]),
     ],
 )
 def test_m10_c15_low_balance(credit: str, calls: list[int], told: list[int]) -> None:
@@ -135,6 +135,15 @@ def test_m10_p08_the_monthly_limit_ends_with_the_period() -> None:
     asks = story.ticks(FEBRUARY).asks()
     assert ("refill", usd(5)) in asks
     assert ("subscription", usd(49)) in asks
+
+
+# C13 and P8: a subscription that has ended requests none, and a retry that falls due then is dropped.
+def test_m10_c13_an_ended_subscription_requests_no_refill() -> None:
+    story = beyond(5).cancels().ticks(FEBRUARY).refills(20)
+    assert story.subscription()["status"] == "ended"
+    assert story.answer("refill-requested") == []
+    story = beyond(5).cancels().ticks(later(FEBRUARY, minutes=-30)).refills(20).refuses("refill", retryable=True)
+    assert story.ticks(hours=2).answer("refill-requested") == []
 
 
 # M10 and P13: refundable within 30 days, the unused part of that purchase, oldest purchases first.

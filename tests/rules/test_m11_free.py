@@ -10,13 +10,8 @@ def test_p12_c03_a_free_period_with_extra_calls_has_an_invoice() -> None:
     story.ticks(FEBRUARY)
     assert story.answer_types() == ["invoice-issued"]
     invoice = story.answer()[0]
-    assert billed(invoice) == dollars(("overage inbound", 3))
-    assert (invoice["number"], invoice["plan"], invoice["status"], invoice["total_micros"]) == (
-        1,
-        "free",
-        "paid",
-        usd(3),
-    )
+    assert billed(invoice) == dollars(("overage inbound", 3), ("wallet_credit", -3))
+    assert (invoice["number"], invoice["status"], invoice["total_micros"]) == (1, "paid", 0)
     assert story.ticks(MARCH).answer() == []
 
 
@@ -34,7 +29,9 @@ def test_p12_a_free_period_with_a_top_up_has_one() -> None:
 def test_p12_m13_a_free_period_with_numbers_and_tax() -> None:
     story = Subscriber().opens("free").switches("extra_calls").is_granted(20).is_taxed(100_000).adds_number()
     story.adds_card().calls(26).ticks(FEBRUARY)
-    assert billed(only(story.invoices())) == dollars(("overage inbound", 3), ("phone_number", 2), ("tax", "0.50"))
+    assert billed(only(story.invoices())) == dollars(
+        ("overage inbound", 3), ("phone_number", 2), ("tax", "0.50"), ("wallet_credit", -3)
+    )
     assert story.asks() == dollars(("invoice", "2.50"))
     assert sorted(story.pays().answer_types()) == ["invoice-paid", "receipt-issued"]
 
@@ -54,7 +51,10 @@ def test_p12_g05_a_late_extra_call_goes_on_the_next_invoice() -> None:
     charge = only(story.ends("late").answer("call-charged"))
     assert (charge["period_start"], charge["amount_micros"]) == ("2026-01-01T00:00:00Z", usd(3))
     invoice = only(story.ticks(MARCH).answer())
-    assert (invoice["period_start"], billed(invoice)) == (FEBRUARY, dollars(("overage inbound", 3)))
+    assert (invoice["period_start"], billed(invoice)) == (
+        FEBRUARY,
+        dollars(("overage inbound", 3), ("wallet_credit", -3)),
+    )
 
 
 # G2: several periods that wait for one tick, each with its own reason for an invoice; an idle one between has none.
@@ -63,7 +63,7 @@ def test_p12_g02_each_free_period_that_has_lines_before_one_tick() -> None:
     story.waits("2026-02-10T00:00:00Z").calls(27, "feb-").waits("2026-04-10T00:00:00Z").buys("p1", 20)
     story.settles("purchase").ticks("2026-06-01T00:00:00Z")
     assert [(i["number"], i["period_start"], billed(i)) for i in story.invoices()] == [
-        (1, "2026-01-01T00:00:00Z", dollars(("overage inbound", 3))),
-        (2, FEBRUARY, dollars(("overage inbound", 6))),
+        (1, "2026-01-01T00:00:00Z", dollars(("overage inbound", 3), ("wallet_credit", -3))),
+        (2, FEBRUARY, dollars(("overage inbound", 6), ("wallet_credit", -6))),
         (3, "2026-04-01T00:00:00Z", dollars(("top_up", 20))),
     ]

@@ -15,7 +15,7 @@ def test_m13_m06_a_yearly_interval() -> None:
     assert billed(story.invoices()[0]) == dollars(("subscription", 588))
     # A new pool each month; overage is asked for each month.
     assert story.uses(110).charge()["minutes_before"] == 0
-    assert story.ticks(MARCH).asks() == dollars(("overage", "1.10"))
+    assert story.ticks(MARCH).asks() == dollars(("invoice", "1.10"))
     assert billed(story.invoices()[1]) == dollars(("overage inbound", "1.10"))
     assert story.settles_all().ticks(later("2027-01-01T00:00:00Z", milliseconds=-1)).asks() == []
     assert story.ticks("2027-01-01T00:00:00Z").asks() == dollars(("subscription", 588))
@@ -41,7 +41,7 @@ def test_m13_m07_a_yearly_upgrade_is_prorated_over_the_year() -> None:
 def test_m13_m07_a_change_of_interval_waits_for_the_renewal() -> None:
     catalogue = minutes_plans(dental={"interval": "year"})
     story = paying(catalogue=catalogue).changes_plan("dental")
-    assert (story.answer(), story.subscription()["next_plan"], story.snapshot()["plan"]) == (
+    assert (story.answer(), story.snapshot()["plan_change"]["plan"], story.snapshot()["plan"]) == (
         [],
         "dental",
         "professional",

@@ -39,14 +39,14 @@ def test_p20_m08_the_status() -> None:
 
 # M8: active and usable until the period ends, not charged again.
 def test_m08_it_is_usable_until_the_period_ends_and_not_charged_again() -> None:
-    story = cancelled().uses(100).uses(1)
-    assert (story.charge()["amount_micros"], story.charge()["plan"]) == (usd("0.11"), "professional")
+    story = cancelled().uses(100).uses(5)
+    assert (story.charge()["amount_micros"], story.charge()["plan"]) == (usd("0.55"), "professional")
     story.ticks(FEBRUARY)
     # What has accrued is still asked for; the fee is not.
-    assert story.asks() == dollars(("overage", "0.11"))
-    assert billed(only(story.invoices())) == dollars(("subscription", 49), ("overage inbound", "0.11"))
+    assert story.asks() == dollars(("invoice", "0.55"))
+    assert billed(only(story.invoices())) == dollars(("subscription", 49), ("overage inbound", "0.55"))
     assert story.settles_all().ticks("2027-06-01T00:00:00Z").answer() == []
-    assert asked(story.facts()) == dollars(("subscription", 49), ("overage", "0.11"))
+    assert asked(story.facts()) == dollars(("subscription", 49), ("invoice", "0.55"))
 
 
 # The monthly fee is not refundable.

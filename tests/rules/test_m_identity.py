@@ -162,7 +162,9 @@ REPEATS: dict[str, Callable[[], Story]] = {
     "the credits plan in force": lambda: Subscriber().opens().changes_plan("free"),
     "a number removed twice": lambda: paying().adds_number().removes_number().removes_number(),
     "a fee answered twice": lambda: paying().pays(),
-    "a fee declined after it was paid": lambda: paying().declines(),
+    "a fee contradicted twice": lambda: paying().declines().declines(),
+    "a number that is not there": lambda: paying().removes_number(),
+    "a number with the same fee": lambda: paying().adds_number().adds_number(),
     "overage answered twice": lambda: paying().uses(191).settles("overage").settles("overage"),
     "an invoice answered twice": lambda: paying().adds_number().ticks(FEBRUARY).settles("invoice").settles("invoice"),
     "a purchase": lambda: paying().buys("p1", 5).buys("p1", 6),
@@ -197,7 +199,6 @@ REFUSALS: dict[str, tuple[Callable[[], Story], str]] = {
     "a resumption on the credits plan": (lambda: Subscriber().opens().resumes(), "no_subscription"),
     "the last card": (lambda: paying().removes_card(), "last_payment_method"),
     "a card that is not there": (lambda: paying().removes_card("pm9"), "unknown_payment_method"),
-    "a number that is not there": (lambda: paying().removes_number(), "schema_invalid"),
     "an answer to no payment": (lambda: paying().pays(payment_id="acme/overage/1"), "unknown_payment"),
     "a refund of the fee": (
         lambda: paying().says("credits-refund-requested", purchase_id="acme/subscription/1/1"),

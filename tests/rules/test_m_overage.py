@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.rules.story import only, usd
-from tests.rules.subscriber import FEBRUARY, MARCH, Subscriber, dollars, paying, subscriber
+from tests.rules.subscriber import FEBRUARY, Subscriber, dollars, numbers, paying, subscriber
 
 
 def beyond(credit: str | int = 0, *, card: bool = True) -> Subscriber:
@@ -24,7 +24,7 @@ def beyond(credit: str | int = 0, *, card: bool = True) -> Subscriber:
         ("20", "1.10", "0", "18.90"),
         ("1.10", "1.10", "0", "0"),
         ("1.09", "1.09", "0.01", "0"),
-        ("0.000001", "0.000001", "1.099999", "0"),
+        ("0.01", "0.01", "1.09", "0"),
         ("0", "0", "1.10", "0"),
         # The wallet never pays what it does not have, and a debt is not made larger or smaller by the card.
         ("-3", "0", "1.10", "-3"),
@@ -71,7 +71,8 @@ def test_m05_new_credits_pay_the_next_call() -> None:
         ([90], [], "9.90"),
         ([90, 1], ["10.01"], "0"),
         ([91], ["10.01"], "0"),
-        ([500], ["55.00"], "0"),
+        # A call is billed for at most its plan's longest call, 240 minutes (G7).
+        ([500], ["26.40"], "0"),
         ([90, 1, 90, 1], ["10.01", "10.01"], "0"),
         ([90, 1, 5], ["10.01"], "0.55"),
     ],
@@ -117,29 +118,30 @@ def test_p14_a_paid_one_is_due_no_more() -> None:
     assert story.ticks(FEBRUARY).asks() == dollars(("subscription", 49))
 
 
-# P14: a declined one is due again with the next request or period end: it is not asked for at once again, nor by
-# itself, and has no alert of its own.
+# P14 and M6: a declined one is due again. It is requested again after a wait; reaching the threshold requests nothing
+# in between.
 @pytest.mark.parametrize("retryable", [True, False])
 def test_p14_a_declined_overage_is_due_again_and_not_asked_for_in_a_loop(*, retryable: bool) -> None:
     story = beyond().uses(91).refuses("overage", retryable=retryable)
-    assert story.answer() == []
+    alert = only(story.answer())
+    assert (alert["type"], alert["purpose"], alert["amount_micros"]) == (
+        "subscription-payment-declined",
+        "overage",
+        usd("10.01"),
+    )
     assert story.card_due() == usd("10.01")
     assert story.switches("live_agent").answer() == []
-    assert story.ticks("2026-01-20T00:00:00Z").answer() == []
-    # Ten dollars more are certainly a next request: it asks for both.
-    story.uses(91)
-    assert sum(amount for purpose, amount in story.asks() if purpose == "overage") == usd("20.02")
+    assert story.uses(91).asks() == []
+    assert story.card_due() == usd("20.02")
+    assert story.ticks(days=1).asks() == dollars(("overage", "20.02"))
     assert story.card_due() == 0
     assert story.newest("overage") != "acme/overage/1"
 
 
-def test_p14_a_declined_overage_is_asked_for_at_the_period_end() -> None:
-    story = beyond().uses(91).refuses("overage").ticks(FEBRUARY)
-    assert story.asks() == dollars(("overage", "10.01"), ("subscription", 49))
-    assert story.refuses("overage").answer() == []
-    assert story.settles_all().ticks("2026-03-01T00:00:00Z").asks() == dollars(
-        ("overage", "10.01"), ("subscription", 49)
-    )
+def test_p14_b01_a_declined_overage_goes_into_the_invoice() -> None:
+    story = beyond().waits("2026-01-31T12:00:00Z").uses(91).refuses("overage").ticks(FEBRUARY)
+    assert story.asks() == dollars(("invoice", "10.01"), ("subscription", 49))
+    assert story.ticks(days=1).asks() == []
 
 
 def test_p14_two_in_flight_are_answered_each_for_itself() -> None:
@@ -147,16 +149,21 @@ def test_p14_two_in_flight_are_answered_each_for_itself() -> None:
     assert story.declines(payment_id="acme/overage/1").card_due() == usd("10.01")
     assert story.pays(payment_id="acme/overage/2").card_due() == usd("10.01")
     # A second answer for one payment is a repeat (P7).
-    assert story.pays(payment_id="acme/overage/1").answer() == []
+    assert story.pays(payment_id="acme/overage/2").answer() == []
     assert story.card_due() == usd("10.01")
 
 
-# M5: at the period end what has accrued is requested, however little.
-@pytest.mark.parametrize(("minutes", "asked"), [(1, "0.11"), (90, "9.90")])
-def test_m05_p14_at_the_period_end_the_rest_is_requested(minutes: int, asked: str) -> None:
+# M5 and B1: at the period end what has accrued is part of the invoice's payment; less than a card takes is carried.
+@pytest.mark.parametrize(
+    ("minutes", "asked", "carried"),
+    [(1, [], "0.11"), (5, [("invoice", "0.55")], "0"), (90, [("invoice", "9.90")], "0")],
+)
+def test_m05_b01_at_the_period_end_the_rest_is_requested(
+    minutes: int, asked: list[tuple[str, str]], carried: str
+) -> None:
     story = beyond().uses(minutes).ticks(FEBRUARY)
-    assert story.asks() == dollars(("overage", asked), ("subscription", 49))
-    assert story.card_due() == 0
+    assert story.asks() == dollars(*asked, ("subscription", 49))
+    assert (story.card_due(), story.snapshot()["carried_micros"]) == (0, usd(carried))
 
 
 # No card yet: the gate admits, overage accrues, nothing is asked for until a card comes.
@@ -178,16 +185,16 @@ def test_m05_p11_without_a_card_overage_waits(minutes: int, asks: list[tuple[str
 
 def test_m05_p11_overage_of_a_period_that_ended_without_a_card_is_asked_for_when_one_comes() -> None:
     story = beyond(card=False).uses(1).ticks(FEBRUARY)
-    assert (story.asks(), story.card_due()) == ([], usd("0.11"))
-    # This period's fee, the invoice that carries the fee of January, then overage.
-    assert story.adds_card().asks() == dollars(("subscription", 49), ("invoice", 49), ("overage", "0.11"))
+    assert (story.asks(), story.card_due()) == ([], 0)
+    # This period's fee, then the invoice that carries the fee and the overage of January.
+    assert story.adds_card().asks() == dollars(("subscription", 49), ("invoice", "49.11"))
 
 
 # Overage of February that has not reached the threshold waits for February's end.
 def test_m05_overage_of_the_new_period_accrues_anew() -> None:
     story = beyond().uses(50).ticks(FEBRUARY).settles_all().uses(100).uses(50)
     assert (story.asks(), story.card_due()) == ([], usd("5.50"))
-    assert story.ticks("2026-03-01T00:00:00Z").asks() == dollars(("overage", "5.50"), ("subscription", 49))
+    assert story.ticks("2026-03-01T00:00:00Z").asks() == dollars(("invoice", "5.50"), ("subscription", 49))
 
 
 # G11: of every charge and adjustment, wallet and card make up the amount, and the lines sum to it.
@@ -209,15 +216,14 @@ def test_m05_wallet_and_card_make_up_every_amount() -> None:
     assert story.card_due() == sum(fact["card_micros"] for fact in facts) - requested
 
 
-# P14: overage that is declined after the subscription is over is due again with the next period end.
+# B4: declined after its invoice it is in the bill of that, also when the subscription is over.
 @pytest.mark.parametrize("over", ["ended", "free"])
 @pytest.mark.parametrize("declined", ["2026-02-01T00:01:00Z", "2026-03-05T00:00:00Z"])
-def test_p14_m08_overage_declined_after_the_end_is_asked_for_at_the_next_period_end(over: str, declined: str) -> None:
+def test_b04_m08_what_is_declined_after_the_end_is_asked_for_again(over: str, declined: str) -> None:
     story = paying().uses(110)
     (story.cancels() if over == "ended" else story.changes_plan("free")).ticks(FEBRUARY)
-    assert story.asks() == dollars(("overage", "1.10"))
-    story.ticks(declined).refuses("overage")
-    assert story.card_due() == usd("1.10")
-    boundary = MARCH if declined < MARCH else "2026-04-01T00:00:00Z"
-    assert story.ticks(boundary).asks() == dollars(("overage", "1.10"))
-    assert [fact["number"] for fact in story.pays().answer("invoice-paid")] == [1]
+    assert story.asks() == dollars(("invoice", "1.10"))
+    story.ticks(declined).refuses("invoice")
+    assert story.card_due() == 0
+    assert story.ticks(days=1).asks() == dollars(("invoice", "1.10"))
+    assert numbers(story.pays().answer("invoice-paid")) == [1]

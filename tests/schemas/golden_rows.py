@@ -4,22 +4,29 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from schemas.account import Account, Card, Hole, Period, Refill, RefillSetting, Row, Subscription, Threshold
-from schemas.call import Call, End, Rated, Reclassification
+from schemas.account import (
+    Account,
+    BillingDetails,
+    Card,
+    Dispute,
+    ExtraCalls,
+    Hole,
+    Period,
+    Refill,
+    RefillSetting,
+    Row,
+    Subscription,
+    Threshold,
+)
+from schemas.billing import Bill, Billing, FeeLine, Invoice, PhoneNumber
+from schemas.call import Call, Details, End, Leg, Rated, Reclassification
+from schemas.payment_rows import Lot, Payment, Purchase, RecentLots, SeenGrant, SeenReversal
 from schemas.plan import CreditsPlan, MinutesPlan
 from schemas.rows import (
     CHECKPOINT_KEY,
     CLOCK_KEY,
-    Bill,
-    Billing,
     Checkpoint,
     Clock,
-    FeeLine,
-    Invoice,
-    Payment,
-    PhoneNumber,
-    Purchase,
-    SeenGrant,
     SeenInput,
     Terms,
     bill_key,
@@ -29,10 +36,13 @@ from schemas.rows import (
     invoice_key,
     payment_key,
     purchase_key,
+    recent_lots_key,
     refill_key,
+    reversal_key,
     seen_key,
     terms_key,
 )
+from tests.schemas.golden_bills import rows_with_bills
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -161,12 +171,130 @@ WITH_TICKS: dict[str, tuple[str, Row]] = {
         replace(WITH_MINUTES["payment-minutes"][1], requested_at_ms=1_767_225_600_000),
     ),
 }
-READ = ROWS | WITH_MINUTES | WITH_TICKS
+
+# The same with the fields that prices in other currencies brought.
+WITH_CURRENCIES: dict[str, tuple[str, Row]] = {
+    "terms-currencies": (
+        terms_key("free", 1),
+        Terms(
+            CreditsPlan(
+                display_name="Pay as you go",
+                tier="free",
+                currencies={"EUR": CreditsPlan(extra_call_micros=2_500_000, currency="EUR")},
+            )
+        ),
+    ),
+    "terms-minutes-currencies": (
+        terms_key("dental", 1),
+        Terms(MinutesPlan(display_name="Dental", included_minutes=300, currency="GBP")),
+    ),
+}
+# The same with the fields that legs and the terms of extra calls brought.
+_LEG_END = End(1_767_225_600_000, None, 1_767_225_602_000, "inbound", "canceled", (), True)
+WITH_LEGS: dict[str, tuple[str, Row]] = {
+    "account-legs": (
+        "acme",
+        replace(
+            WITH_TICKS["account-ticks"][1],
+            periods=(
+                replace(
+                    ACCOUNT.periods[0],
+                    minutes_calls=4,
+                    used_ms=6_120_000,
+                    late_web_micros=-80_000,
+                    extra_calls=(ExtraCalls("free", 1, 1, 2),),
+                ),
+            ),
+        ),
+    ),
+    "account-new-legs": ("acme", NEW_ACCOUNT),
+    "call-legs": (
+        call_key("acme", "c1"),
+        replace(
+            WITH_MINUTES["call-minutes"][1],
+            details=Details(
+                legs=(Leg("a", True, _LEG_END, "i8"), Leg("b", True)),
+                end_id="i11",
+                overlong_alerted=True,
+                after_subscription=True,
+            ),
+        ),
+    ),
+    "call-open-legs": (call_key("acme", "c2"), OPEN_CALL),
+}
+# The same with the fields that billing details, receipts of the card that paid, and snapshots brought.
+WITH_DETAILS: dict[str, tuple[str, Row]] = {
+    "account-details": (
+        "acme",
+        replace(
+            WITH_LEGS["account-legs"][1],
+            billing_details=BillingDetails("Example Ltd", "1 High St", "GB", "GB1"),
+            refill_setting=replace(ACCOUNT.refill_setting, paused_reason="hard_decline"),
+        ),
+    ),
+    "account-new-details": ("acme", NEW_ACCOUNT),
+    "payment-details": (
+        payment_key("acme", "acme/purchase/p1"),
+        replace(WITH_TICKS["payment-ticks"][1], brand="visa", last4="4242"),
+    ),
+}
+
+# The same with the fields that money which comes back brought, and the kinds of rows that came with them.
+WITH_REVERSALS: dict[str, tuple[str, Row]] = {
+    "account-reversals": (
+        "acme",
+        replace(
+            WITH_DETAILS["account-details"][1],
+            refill_setting=replace(ACCOUNT.refill_setting, paused_reason="dispute"),
+            holes=(Hole(0, 1_000_000, 1_767_225_600_000, 400_000, 20_000_000),),
+            cards=(replace(ACCOUNT.cards[0], disputes=(Dispute("acme/purchase/p1", 15_000_000),)),),
+            refundable_until_ms=1_769_817_600_000,
+        ),
+    ),
+    "account-new-reversals": ("acme", NEW_ACCOUNT),
+    "payment-reversals": (
+        payment_key("acme", "acme/purchase/p1"),
+        replace(
+            WITH_DETAILS["payment-details"][1],
+            due_ms=0,
+            token="tok_1",
+            contradicted=True,
+            lot=Lot(10_000, 1_767_225_600_000, 1_000_000, 1_000_000, 14_000_000),
+            disputed_micros=15_000_000,
+            refunded_micros=1_000_000,
+        ),
+    ),
+    "payment-refund-reversals": (
+        payment_key("acme", "acme/refund/p1/1"),
+        Payment("refund", "p1", 1_000_000, "declined", 1_770_249_600_001, "pm1", 2, refund_of="acme/purchase/p1"),
+    ),
+    "purchase-reversals": (
+        purchase_key("acme", "p1"),
+        replace(ROWS["purchase"][1], payments=("acme/purchase/p1",)),
+    ),
+    "refill-reversals": ROWS["refill"],
+    "seen-reversal": (reversal_key("acme", "dispute", "acme/purchase/p1", "dp_1"), SeenReversal()),
+    "recent-lots": (recent_lots_key("acme"), RecentLots(("purchase/p1", "refill/1/2"))),
+}
+# The same with the fields that one payment for an invoice brought.
+_DETAILED, _BILLING = WITH_REVERSALS["account-reversals"][1], WITH_MINUTES["billing"][1]
+assert isinstance(_DETAILED, Account)
+assert isinstance(_BILLING, Billing)
+WITH_BILLS = {"account-new-bills": ("acme", NEW_ACCOUNT), **rows_with_bills(_DETAILED, _BILLING)}
+READ = ROWS | WITH_MINUTES | WITH_TICKS | WITH_CURRENCIES | WITH_LEGS | WITH_DETAILS | WITH_REVERSALS | WITH_BILLS
+
+_OLDER = ("", "-minutes", "-ticks", "-legs", "-details")
 
 # What is written today; the files of these before they had more fields are read all the same.
 _GROWN = {
     *(name.removesuffix("-minutes") for name in WITH_MINUTES if name != "terms-minutes"),
     *(name.removesuffix("-ticks") for name in WITH_TICKS),
     *(name.removesuffix("-ticks") + "-minutes" for name in WITH_TICKS),
+    *(name.removesuffix("-currencies") for name in WITH_CURRENCIES),
+    *(name.removesuffix("-legs") + before for name in WITH_LEGS for before in ("", "-minutes", "-ticks")),
+    *(name.removesuffix("-details") + old for name in WITH_DETAILS for old in ("", "-minutes", "-ticks", "-legs")),
+    *(name.removesuffix("-reversals") + old for name in WITH_REVERSALS for old in _OLDER),
+    *(name.removesuffix("-bills") + old for name in WITH_BILLS for old in (*_OLDER, "-reversals")),
+    "payment-refund-reversals",
 }
-WRITTEN = {name: row for name, row in READ.items() if name not in _GROWN}
+WRITTEN = {name: row for name, row in READ.items() if name not in _GROWN - {"seen-reversal", "recent-lots"}}

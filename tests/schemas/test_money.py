@@ -51,6 +51,13 @@ def test_g01_the_nearest_multiple_the_greater_of_two_as_near(micros: int, quantu
         (1_234_567_890_000, "USD", "$1,234,567.89"),
         (12_345_000, "EUR", "12.345 EUR"),
         (-12_300_000, "EUR", "-12.30 EUR"),
+        # G12: the currency's own digits, more only where needed.
+        (1_000_000_000, "JPY", "1,000 JPY"),
+        (-1_500_000, "JPY", "-1.5 JPY"),
+        (0, "JPY", "0 JPY"),
+        (1_500_000, "KWD", "1.500 KWD"),
+        (1_500_001, "KWD", "1.500001 KWD"),
+        (2_000_000, "XXX", "2.00 XXX"),
     ],
 )
 def test_g01_money_is_written_exactly(micros: int, currency: str, text: str) -> None:

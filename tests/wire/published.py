@@ -7,6 +7,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from schemas.wire.generate import document_of
+
 WIRE = Path(__file__).parents[2] / "schemas" / "wire"
 SUFFIX = ".schema.json"
 TYPES = sorted(path.name.removesuffix(SUFFIX) for path in WIRE.glob(f"*{SUFFIX}"))
@@ -24,10 +26,12 @@ def validator(name: str) -> jsonschema_rs.Draft202012Validator:
 
 def is_published(event: Any) -> bool:
     """Whether the schema of its type accepts a decoded input or fact. False where no schema has its type."""
-    kind = event.get("type") if isinstance(event, dict) else None
-    return kind in TYPES and validator(str(kind)).is_valid(event)
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        return False
+    kind = document_of(event)
+    return kind in TYPES and validator(kind).is_valid(event)
 
 
 def errors(event: Any) -> list[str]:
     """What its schema says against a decoded input or fact."""
-    return [f"{error.instance_path}: {error.message}" for error in validator(event["type"]).iter_errors(event)]
+    return [f"{error.instance_path}: {error.message}" for error in validator(document_of(event)).iter_errors(event)]

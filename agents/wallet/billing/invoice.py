@@ -1,158 +1,165 @@
-"""The invoice of a billing period. Rules M11, M13 and P12."""
+"""The invoice of a billing period: what of it is still to be paid, and what goes on to the next one.
 
-from collections.abc import Iterator
+Rules B1 to B9, M11 and M13.
+"""
 
+from typing import NamedTuple
+
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from agents.wallet.billing.bills import add_invoice_bill
-from agents.wallet.billing.overage import invoice_id
-from agents.wallet.billing.usage import overage_micros
-from agents.wallet.funds.payment import REQUESTED
+from agents.wallet.billing.bills import (
+    INVOICE,
+    carry_unpayable,
+    find_bill,
+    invoice_bill,
+    put_bill,
+    remembered,
+    request_bill,
+)
+from agents.wallet.billing.carried import pay_out_carried
+from agents.wallet.billing.invoice_lines import is_gone, lines_of, wallet_used_micros
+from agents.wallet.billing.overage import overage_bill, take_over_overage
+from agents.wallet.owner.account import buyer_of
 from agents.wallet.turn import Turn
 from schemas.account import Period
+from schemas.billing import Bill
 from schemas.instant import format_instant
-from schemas.invoices import InvoiceIssued, InvoiceLine
-from schemas.money import round_half_up
-from schemas.plan import AnyPlan, MinutesPlan
-from schemas.rows import Bill, Billing, Invoice, PhoneNumber, bill_key, invoice_key
+from schemas.invoices import InvoiceIssued, InvoiceLine, WalletStatement
+from schemas.payment_rows import Payment
+from schemas.rows import bill_key, payment_key
 
-_PPM = 1_000_000
-# Lines that no other payment covers: fees and overage are requested by themselves.
-_PAID_BY_INVOICE = frozenset({"phone_number", "tax"})
+# Lines that other payments are for: they come into the rest of an invoice by what those have left open.
+_PAID_BY_OTHERS = frozenset({"subscription", "proration", "top_up"})
 
 
-def issue_invoice(turn: Turn, period: Period, plan: str) -> None:
-    """Issue the invoice of a period that has ended under `plan`, and request what no other payment covers. Rule P12.
-
-    A period without a fee and without amounts has no invoice. Its lines and removed numbers are dropped all the same.
+class _Fees(NamedTuple):
+    """Fees and prorations that an invoice takes over: what is open of them, below 0 for a proration that gives money
+    back; what is in flight and not paid; what payments are asking for; what came back. Micros.
     """
+
+    open_micros: int
+    unpaid_micros: int
+    asked_micros: int
+    reversed_micros: int
+
+
+def end_billing(turn: Turn, period: Period, *, goes_on: bool) -> None:
+    """Issue the invoice of a billed period that has ended, and request what nothing else has paid or is asking for.
+
+    `goes_on` is whether a subscription runs after the tick. A period whose only line would be what is carried has no
+    invoice; its removed numbers and its wallet statement end all the same. Rules B1, B5 and B6.
+    """
+    carry_unpayable(turn)
     billing = turn.billing
-    lines = _lines(turn.view.terms(plan, turn.view.catalogue.version), billing, period)
-    mark_micros = billing.card_invoiced_micros + period.card_micros
-    rest = replace(
-        billing,
-        lines=tuple(line for line in billing.lines if line.at_ms >= period.end_ms),
-        numbers=tuple(phone for phone in billing.numbers if not _is_gone(phone, period)),
-        card_invoiced_micros=mark_micros,
+    lines = lines_of(billing, period, turn.currency)
+    wallet = _statement(billing.closing_micros, period)
+    ahead_micros = 0
+    if any(line.kind != "carried" for line in lines):
+        ahead_micros = _issue(turn, period, lines, wallet)
+    numbers = tuple(phone for phone in turn.billing.numbers if not is_gone(phone, period))
+    turn.billing = replace(turn.billing, numbers=numbers, closing_micros=wallet.closing_micros)
+    if not goes_on and all(phone.removed_at_ms is not None for phone in numbers):
+        pay_out_carried(turn, ahead_micros)
+
+
+def _statement(opening_micros: int, period: Period) -> WalletStatement:
+    """What moved the wallet in the period. Rule B7."""
+    credited_micros, used_micros = period.credited_micros, wallet_used_micros(period)
+    return WalletStatement(
+        opening_micros=opening_micros,
+        credited_micros=credited_micros,
+        used_micros=used_micros,
+        closing_micros=opening_micros + credited_micros - used_micros,
     )
-    if any(line.amount_micros or line.kind == "subscription" for line in lines):
-        overage_open_micros = min(max(0, mark_micros - billing.card_settled_micros), period.card_micros)
-        _issue(turn, rest, period, plan, lines, overage_open_micros)
-    elif rest != billing:
-        turn.billing = rest
 
 
-def _issue(
-    turn: Turn, billing: Billing, period: Period, plan: str, lines: list[InvoiceLine], overage_open_micros: int
-) -> None:
-    number = billing.invoices + 1
-    in_flight_micros, taken_over_micros, bills = _take_over_bills(turn, billing, number, period.end_ms)
-    rest_micros = taken_over_micros - billing.credit_micros
-    rest_micros += sum(line.amount_micros for line in lines if line.kind in _PAID_BY_INVOICE)
-    bills_micros = in_flight_micros + max(0, rest_micros)
-    turn.billing = replace(billing, bills=bills, invoices=number, credit_micros=max(0, -rest_micros))
-    open_micros = bills_micros + overage_open_micros
-    if open_micros:
-        waits_for_micros = billing.card_invoiced_micros if overage_open_micros else 0
-        turn.rows[invoice_key(turn.account_id, number)] = Invoice(bills_micros, waits_for_micros)
-    _emit_issued(turn, period, plan, number, lines, open_micros)
-    if rest_micros > 0:
-        add_invoice_bill(turn, number, rest_micros)
-
-
-def _lines(plan: AnyPlan, billing: Billing, period: Period) -> list[InvoiceLine]:
-    lines = [
-        InvoiceLine(kind=line.kind, description=line.description, amount_micros=line.amount_micros)
-        for line in billing.lines
-        if line.at_ms < period.end_ms
-    ]
-    lines += _overage_lines(plan, period)
-    taxed_micros = sum(line.amount_micros for line in lines)
-    if period.top_up_micros:
-        lines.append(InvoiceLine(kind="top_up", description="Wallet top-ups", amount_micros=period.top_up_micros))
-    numbers = list(_number_lines(billing, period))
-    taxed_micros += sum(line.amount_micros for line in numbers)
-    tax_micros = round_half_up(taxed_micros * billing.tax_rate_ppm, plan.charge_quantum_micros * _PPM) // _PPM
-    lines += numbers
-    if tax_micros:
-        described = f"Tax {_percent(billing.tax_rate_ppm)} %"
-        lines.append(InvoiceLine(kind="tax", description=described, amount_micros=tax_micros))
-    return lines
-
-
-def _overage_lines(plan: AnyPlan, period: Period) -> Iterator[InvoiceLine]:
-    what = "beyond the included minutes" if isinstance(plan, MinutesPlan) else "beyond those included and paid features"
-    for direction, micros in overage_micros(period).items():
-        if micros:
-            described = f"{direction.capitalize()} calls {what}"
-            yield InvoiceLine(kind="overage", description=described, amount_micros=micros, direction=direction)
-
-
-def _number_lines(billing: Billing, period: Period) -> Iterator[InvoiceLine]:
-    """A whole month's fee for each number that the account held at any time in the period. Rule P12."""
-    for phone in billing.numbers:
-        removed_ms = phone.removed_at_ms
-        if phone.added_at_ms < period.end_ms and (removed_ms is None or removed_ms > period.start_ms):
-            described = f"Phone number {phone.number}"
-            yield InvoiceLine(kind="phone_number", description=described, amount_micros=phone.monthly_fee_micros)
-
-
-def _is_gone(phone: PhoneNumber, period: Period) -> bool:
-    return phone.removed_at_ms is not None and phone.removed_at_ms <= period.end_ms
-
-
-def _percent(rate_ppm: int) -> str:
-    """Parts per million as a percentage: `8.25`."""
-    whole, rest = divmod(rate_ppm, 10_000)
-    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
-
-
-def _take_over_bills(turn: Turn, billing: Billing, number: int, end_ms: int) -> tuple[int, int, tuple[str, ...]]:
-    """The sum of the fees whose payment is in flight, the sum of those that the invoice takes over, and the names of
-    the bills that stay open.
-
-    A bill without a row is paid. A bill that waits or is to be retried is taken over: the invoice requests it. Bills
-    from `end_ms` on belong to a later invoice.
+def _issue(turn: Turn, period: Period, lines: tuple[InvoiceLine, ...], wallet: WalletStatement) -> int:
+    """Issue the invoice and request its bill. Returns what overage payments have covered of calls of later periods.
+    Rules B1, B3 and P14.
     """
-    in_flight_micros, taken_over_micros, kept = 0, 0, []
-    for name in billing.bills:
-        key = bill_key(turn.account_id, name)
-        bill = turn.get(key, Bill)
+    number = turn.billing.invoices + 1
+    reversed_micros = overage_bill(turn).reversed_micros
+    later_micros = sum(p.card_micros for p in turn.periods if p.end_ms > period.end_ms)
+    overage = take_over_overage(turn, period.card_micros, later_micros)
+    fees = _take_over_fees(turn, number, period.end_ms)
+    rest_micros = sum(line.amount_micros for line in lines if line.kind not in _PAID_BY_OTHERS)
+    rest_micros += fees.open_micros - overage.settled_micros
+    bill_micros = turn.currency.payable_micros(rest_micros)
+    bill = Bill(
+        INVOICE,
+        bill_micros + fees.unpaid_micros + overage.unpaid_micros,
+        at_ms=turn.instant_ms,
+        asked_micros=fees.asked_micros + overage.asked_micros,
+        reversed_micros=reversed_micros + fees.reversed_micros,
+    )
+    billing = turn.billing
+    kept = tuple(line for line in billing.lines if line.at_ms >= period.end_ms)
+    carried_micros = rest_micros - bill_micros
+    turn.billing = replace(billing, lines=kept, invoices=number, carried_micros=carried_micros)
+    _emit_issued(turn, period, number, lines, wallet, bill)
+    name = invoice_bill(number)
+    if bill.amount_micros:
+        put_bill(turn, name, bill)
+        request_bill(turn, name, alert=True)
+    elif bill.reversed_micros:
+        put_bill(turn, name, remembered(turn, bill))
+    return overage.ahead_micros
+
+
+def _take_over_fees(turn: Turn, number: int, end_ms: int) -> _Fees:
+    """Take the fees and prorations from before `end_ms` into invoice `number`: their own retries end, and answers to
+    their payments count for the invoice. Rules B1 and B4.
+    """
+    fees, kept = _Fees(0, 0, 0, 0), []
+    for name in turn.billing.bills:
+        bill = find_bill(turn, name)
         if bill is None:
+            continue  # Paid, in rows of an earlier version.
+        if bill.at_ms >= end_ms:
+            kept.append(name)
             continue
-        if bill.invoice or bill.at_ms >= end_ms:
-            kept.append(name)
-        elif bill.status == REQUESTED:
-            in_flight_micros += bill.amount_micros
-            turn.rows[key] = replace(bill, invoice=number)
-            kept.append(name)
-        else:
-            taken_over_micros += bill.amount_micros
-            turn.rows[key] = None
-    return in_flight_micros, taken_over_micros, tuple(kept)
+        turn.rows[bill_key(turn.account_id, name)] = None
+        for attempt in range(1, bill.attempts + 1):
+            key = payment_key(turn.account_id, f"{turn.account_id}/{name}/{attempt}")
+            payment = turn.get(key, Payment)
+            if payment is not None:
+                turn.rows[key] = replace(payment, invoice=number)
+        open_micros = bill.open_micros or min(0, bill.amount_micros)
+        fees = _Fees(
+            fees.open_micros + open_micros,
+            fees.unpaid_micros + bill.amount_micros - open_micros,
+            fees.asked_micros + bill.asked_micros,
+            fees.reversed_micros + bill.reversed_micros,
+        )
+    turn.billing = replace(turn.billing, bills=tuple(kept))
+    return fees
 
 
 def _emit_issued(
-    turn: Turn, period: Period, plan: str, number: int, lines: list[InvoiceLine], open_micros: int
+    turn: Turn, period: Period, number: int, lines: tuple[InvoiceLine, ...], wallet: WalletStatement, bill: Bill
 ) -> None:
-    name = invoice_id(turn.account_id, number)
-    account = turn.account
+    account, name = turn.account, f"{turn.account_id}/{invoice_bill(number)}"
     turn.emit(
         InvoiceIssued(
             id=f"{name}/issued",
             **turn.common,
             invoice_id=name,
             number=number,
+            reference=turn.view.catalogue.invoice_number.shown(turn.account_id, number),
+            buyer=buyer_of(account),
             period_start=format_instant(period.start_ms),
             period_end=format_instant(period.end_ms),
             time_zone=account.time_zone,
-            plan=plan,
             currency=account.currency,
-            lines=tuple(lines),
+            lines=lines,
+            wallet=wallet,
+            carried_micros=turn.billing.carried_micros,
+            reversed_micros=bill.reversed_micros or UNSET,
             total_micros=sum(line.amount_micros for line in lines),
             tax_micros=sum(line.amount_micros for line in lines if line.kind == "tax"),
-            open_micros=open_micros,
-            status="open" if open_micros else "paid",
-            billing_email=account.billing_email,
+            open_micros=bill.amount_micros,
+            status="open" if bill.amount_micros else "paid",
+            billing_email=account.billing_email or UNSET,
         )
     )

@@ -2,41 +2,52 @@
 
 from msgspec.structs import replace
 
+from agents.wallet.alert import to_operator
 from agents.wallet.billing.usage import count_cost
 from agents.wallet.calls.charge_minutes import charge_minutes
 from agents.wallet.calls.gate import active_features
+from agents.wallet.calls.holds import close_call, count_open, reduce_hold
+from agents.wallet.calls.legs import Report, report_end
 from agents.wallet.calls.ranking import rerank
 from agents.wallet.calls.receipt import Paid, RatedCharge, emit_adjustment, emit_charge
 from agents.wallet.rating.credits import price_call
-from agents.wallet.turn import Effect, Turn, forgotten_at_ms
-from schemas.call import UNGATED, Call, End, Reclassification, is_counted
+from agents.wallet.turn import Effect, Refusal, Turn, forgotten_at_ms
+from schemas.account import Use
+from schemas.alerts import WARNING, CallOverlong
+from schemas.call import UNGATED, Call, Details, End, Reclassification, is_counted, reported_ms
 from schemas.facts import Line
 from schemas.inputs import CallEnded, CallReclassified
 from schemas.plan import CreditsPlan, MinutesPlan
 
+_FREE = Use()
 
-def end_call(turn: Turn, event: CallEnded) -> Effect:
-    """Charge an ended call, or adjust the charge if the call was charged from another end. Rules G4 and G6."""
+
+def end_call(turn: Turn, event: CallEnded) -> Effect | Refusal:
+    """Charge an ended call, or adjust the charge if the call was charged from another end. Rules G4, G6 and L3."""
     before = turn.call(event.call_id) or Call()
-    end = _end_of(event)
-    if before.end == end:
-        return Effect.REPEAT
+    report = report_end(before, event, _end_of(event))
+    if not isinstance(report, Report):
+        return report
     first = before.end is None
-    call = close_call(turn, before)
+    call = before if report.stays_open else close_call(turn, before)
     if first and not call.input_ids:
         call = replace(call, gate=UNGATED, features=active_features(turn))  # Rule P6: as if admitted now.
     if not call.plan:
         call = replace(call, plan=turn.account.plan, plan_version=turn.view.catalogue.version)
     turn.keeps_id = first
+    end = report.end
     after = replace(
         call,
         input_ids=(*call.input_ids, event.id) if first else call.input_ids,
         end=end,
         started_at_ms=end.started_at_ms,
         period_start_ms=turn.period(end.started_at_ms).start_ms,
-        due_ms=max(call.due_ms, forgotten_at_ms(turn.view, max(end.ended_at_ms, call.started_at_ms))),
+        due_ms=call.due_ms if call.open else max(call.due_ms, _forgotten_at_ms(turn, event, call)),
+        details=report.details,
     )
-    _charge_by_plan(turn, event.call_id, call, after, None if first else "contradicting_end")
+    _charge_by_plan(turn, event.call_id, before, after, report.correction)
+    if first and after.open:
+        reduce_hold(turn, event.call_id)
     return Effect.APPLIED
 
 
@@ -52,26 +63,15 @@ def reclassify_call(turn: Turn, event: CallReclassified) -> Effect:
     if after.end is not None:
         _charge_by_plan(turn, event.call_id, before, after, "reclassified")
         return Effect.APPLIED
-    if not after.due_ms:
-        after = replace(after, due_ms=forgotten_at_ms(turn.view, turn.now_ms))
+    if not after.input_ids:
+        # Nothing else is known of the call: the reclassification waits one horizon for its end (rule P17).
+        after = replace(after, due_ms=new.occurred_at_ms + turn.view.catalogue.rules.correction_horizon_ms + 1)
     turn.put_call(event.call_id, after)
     return Effect.APPLIED
 
 
-def close_call(turn: Turn, call: Call) -> Call:
-    """Release the hold of an open call. A call that was redirected, has expired or never passed the gate has none. Rule
-    C9.
-    """
-    if not call.open:
-        return call
-    if isinstance(turn.view.terms(call.plan, call.plan_version), CreditsPlan):
-        period = turn.period(call.started_at_ms)
-        open_calls, extra_calls = max(0, period.open_calls - 1), max(0, period.open_extra_calls - call.held_extra)
-        turn.put_period(replace(period, open_calls=open_calls, open_extra_calls=extra_calls))
-    account = turn.account
-    held_micros = account.held_micros - call.hold_micros
-    turn.account = replace(account, held_micros=held_micros, open_calls=account.open_calls - 1)
-    return replace(call, open=False, hold_micros=0)
+def _forgotten_at_ms(turn: Turn, event: CallEnded, call: Call) -> int:
+    return forgotten_at_ms(turn.view, max(int(event.occurred_at_ms), call.started_at_ms))
 
 
 def _end_of(event: CallEnded) -> End:
@@ -89,11 +89,25 @@ def _end_of(event: CallEnded) -> End:
 
 def _charge_by_plan(turn: Turn, call_id: str, before: Call, after: Call, correction: str | None) -> None:
     """Charge a call by its own plan. `correction` is the reason of an adjustment, None for a first charge."""
-    plan = turn.view.terms(after.plan, after.plan_version)
+    plan = turn.terms(after.plan, after.plan_version)
     if isinstance(plan, MinutesPlan):
         charge_minutes(turn, call_id, before, after, plan, correction)
     else:
         _charge_credits(turn, call_id, before, after, correction)
+    assert after.end is not None
+    if reported_ms(after.end) > plan.longest_call_ms and is_counted(after):
+        _alert_overlong(turn, call_id, reported_ms(after.end))
+
+
+def _alert_overlong(turn: Turn, call_id: str, whole_ms: int) -> None:
+    """Ask a person to look at a call that was longer than its plan's longest call, once per call. Rule G7."""
+    call = turn.call(call_id)
+    assert call is not None
+    details = call.details or Details()
+    if details.overlong_alerted:
+        return
+    turn.put_call(call_id, replace(call, details=replace(details, overlong_alerted=True)))
+    turn.emit(CallOverlong(**to_operator(turn, WARNING), call_id=call_id, reported_ms=whole_ms))
 
 
 def _charge_credits(turn: Turn, call_id: str, before: Call, after: Call, correction: str | None) -> None:
@@ -110,7 +124,7 @@ def _charge_credits(turn: Turn, call_id: str, before: Call, after: Call, correct
 
 def _charge(turn: Turn, call_id: str, before: Call, after: Call, ordinal: int, correction: str | None) -> None:
     """Charge what the call now costs minus what it was charged before. An adjustment of 0 is not emitted (rule P21)."""
-    plan = turn.view.terms(after.plan, after.plan_version)
+    plan = turn.terms(after.plan, after.plan_version)
     assert isinstance(plan, CreditsPlan), f"call {call_id!r} is ranked, and its plan is not of credits"
     lines, unrounded_micros = price_call(plan, after, ordinal)
     amount_micros = sum([line.amount_micros for line in lines])
@@ -128,6 +142,7 @@ def _charge(turn: Turn, call_id: str, before: Call, after: Call, ordinal: int, c
         if changed_micros:
             after = replace(after, adjustments=after.adjustments + 1)
             emit_adjustment(turn, call_id, after, plan, charge, earlier, correction)
+    count_open(turn, before, after, plan)
     turn.put_call(call_id, after)
     if extra_calls:
         turn.extra_call_periods.append(after.period_start_ms)
@@ -138,19 +153,18 @@ def _extra_calls(lines: tuple[Line, ...]) -> int:
 
 
 def _count_charge(turn: Turn, call: Call, lines: tuple[Line, ...], sign: int) -> None:
-    """Add a charge to the counters of its period, or subtract it: cost by call type, extra calls charged and unpaid.
+    """Add a charge to the counters of its period, or subtract it: cost by call type and extra calls charged.
 
-    Rules M12, C9 and C16.
+    Rules M12 and C16.
     """
     extra_calls = _extra_calls(lines)
-    unpaid = call.held_extra and not extra_calls and is_counted(call)
-    if not call.charged_micros and not extra_calls and not unpaid:
+    if not call.charged_micros and not extra_calls:
         return
     assert call.end is not None
     period = turn.period(call.started_at_ms)
     changed = {}
-    if unpaid:
-        changed["unpaid_extra_calls"] = max(0, period.unpaid_extra_calls + sign)
     if extra_calls:
         changed["extra_calls_charged"] = max(0, period.extra_calls_charged + sign * extra_calls)
-    count_cost(turn, period, call.end.direction, sign * call.charged_micros, **changed)
+    micros = sign * call.charged_micros
+    use = Use(sign, micros) if micros else _FREE
+    count_cost(turn, period, call.end.direction, use, **changed)

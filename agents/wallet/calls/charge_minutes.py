@@ -2,16 +2,19 @@
 
 from msgspec.structs import replace
 
-from agents.wallet.billing.overage import add_overage, request_overage
+from agents.wallet.billing.overage import add_overage, request_from_threshold
+from agents.wallet.billing.subscription import ACTIVE
 from agents.wallet.billing.usage import count_cost
 from agents.wallet.calls.receipt import Paid, RatedCharge, emit_adjustment, emit_charge
-from agents.wallet.rating.minutes import rate_call
+from agents.wallet.rating.minutes import pool_of, rate_call, rate_of
 from agents.wallet.turn import Turn
-from schemas.call import Call, Rated, is_counted
+from schemas.account import Use
+from schemas.call import Call, Details, Rated, is_counted
 from schemas.facts import Line
 from schemas.plan import MinutesPlan
 
 _UNRATED = Rated(0)
+_WITHIN = Use()
 
 
 def charge_minutes(
@@ -19,35 +22,46 @@ def charge_minutes(
 ) -> None:
     """Charge a call, or adjust its charge after a correction. Other calls are not rated again. Rules M5 and P3."""
     was = before.rated or _UNRATED
+    after = _judge_subscription(turn, before, after)
     if before.rated is not None:
-        _count(turn, before, was, -1)
+        _count(turn, before, was, plan, -1)
     used_before_ms = _used_before_ms(turn, before, after, correction)
     rating = rate_call(plan, after, used_before_ms)
     changed_micros = rating.amount_micros - before.charged_micros
     paid = _pay(turn, changed_micros, was.card_micros)
     rated = Rated(used_before_ms, rating.used_ms, was.card_micros + paid.card_micros)
     after = replace(after, charged_micros=rating.amount_micros, rated=rated)
-    _count(turn, after, rated, 1)
+    _count(turn, after, rated, plan, 1)
     charge = RatedCharge(rating.lines, rating.unrounded_micros, paid)
     if correction is None:
         emit_charge(turn, call_id, after, plan, charge)
-    elif changed_micros or rated.used_ms != was.used_ms:
+    elif changed_micros or _minutes_move(before, was, after, rated):
         after = replace(after, adjustments=after.adjustments + 1)
         emit_adjustment(turn, call_id, after, plan, charge, _lines_before(plan, before), correction)
     turn.put_call(call_id, after)
     add_overage(turn, after.started_at_ms, paid.card_micros)
     if paid.card_micros > 0:
-        _request_from_threshold(turn, plan)
+        request_from_threshold(turn, plan)
 
 
-def _request_from_threshold(turn: Turn, plan: MinutesPlan) -> None:
-    """Request overage from the card once the amount due reaches the threshold of the account's current plan, or of
-    `plan`, the call's own, where the current plan has none. Rule M5.
-    """
-    current = turn.plan
-    deciding = current if isinstance(current, MinutesPlan) else plan
-    if turn.account.card_due_micros >= deciding.card_overage_threshold_micros:
-        request_overage(turn)
+def _judge_subscription(turn: Turn, before: Call, after: Call) -> Call:
+    """Note on a call that it started after its subscription had ended: then it has no included minutes. Rule M8."""
+    if before.rated is not None and before.started_at_ms == after.started_at_ms:
+        return after
+    subscription, details = turn.account.subscription, after.details or Details()
+    over = (
+        subscription is not None and subscription.status != ACTIVE and after.started_at_ms >= subscription.term_end_ms
+    )
+    return (
+        after
+        if over == details.after_subscription
+        else replace(after, details=replace(details, after_subscription=over))
+    )
+
+
+def _minutes_move(before: Call, was: Rated, after: Call, rated: Rated) -> bool:
+    """Whether minutes are used or given back, or move to another period. Rule P4."""
+    return was.used_ms != rated.used_ms or bool(rated.used_ms and before.period_start_ms != after.period_start_ms)
 
 
 def _used_before_ms(turn: Turn, before: Call, after: Call, correction: str | None) -> int:
@@ -65,23 +79,34 @@ def _lines_before(plan: MinutesPlan, before: Call) -> tuple[Line, ...]:
 
 
 def _pay(turn: Turn, changed_micros: int, on_card_micros: int) -> Paid:
-    """Overage is taken from the wallet first; the rest is charged to the card. A reduction lowers the card's part
-    first, as far as that part is not yet requested.
+    """Overage is taken from the wallet first, as far as its balance is not held; the rest is charged to the card. A
+    wallet that does not cover the whole change pays whole minor units. Of a reduction, first the account's card due
+    falls, at most by what this call put on the card; the rest goes to the wallet.
 
-    `on_card_micros` is the card's part of the call so far. Rules M5 and P3.
+    `on_card_micros` is the card's part of the call so far. Rules B10, M5, P0 and P3.
     """
     if changed_micros >= 0:
-        wallet_micros = min(changed_micros, max(0, turn.available_micros))
+        wallet_micros = max(0, turn.available_micros)
+        if wallet_micros < changed_micros:
+            wallet_micros -= wallet_micros % turn.currency.minor_micros
+        wallet_micros = min(changed_micros, wallet_micros)
         return Paid(wallet_micros, changed_micros - wallet_micros)
-    card_micros = min(-changed_micros, on_card_micros, turn.account.card_due_micros)
+    card_micros = min(-changed_micros, on_card_micros, max(0, turn.account.card_due_micros))
     return Paid(changed_micros + card_micros, -card_micros)
 
 
-def _count(turn: Turn, call: Call, rated: Rated, sign: int) -> None:
-    """Add a call to the counters of its period, or subtract it: minutes used and cost by call type. Rule M12."""
+def _count(turn: Turn, call: Call, rated: Rated, plan: MinutesPlan, sign: int) -> None:
+    """Add a call to the counters of its period, or subtract it: minutes used, and cost by call type with the minutes
+    behind it. Rules B8 and M12.
+    """
     if not is_counted(call):
         return
     assert call.end is not None
     period = turn.period(call.started_at_ms)
     used_ms, calls = max(0, period.used_ms + sign * rated.used_ms), max(0, period.minutes_calls + sign)
-    count_cost(turn, period, call.end.direction, sign * call.charged_micros, used_ms=used_ms, minutes_calls=calls)
+    beyond_ms = rated.used_ms - min(max(0, pool_of(plan, call) - rated.before_ms), rated.used_ms)
+    use = _WITHIN
+    if beyond_ms:
+        rate_micros = rate_of(plan, call.end.direction)
+        use = Use(beyond_ms=sign * beyond_ms, beyond_micros=sign * call.charged_micros, rate_micros=rate_micros)
+    count_cost(turn, period, call.end.direction, use, used_ms=used_ms, minutes_calls=calls)

@@ -3,23 +3,31 @@
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from agents.wallet.alert import to_owner
 from agents.wallet.billing.subscription import admits_calls
+from agents.wallet.calls.holds import count_open
+from agents.wallet.calls.legs import first_leg, start_leg
 from agents.wallet.rating.credits import charge_of
-from agents.wallet.turn import Decision, Effect, Turn, View, forgotten_at_ms
+from agents.wallet.turn import Decision, Effect, Refusal, Turn, View, forgotten_at_ms
 from schemas.account import Account
+from schemas.alerts import CRITICAL, FundsNeeded
 from schemas.call import ADMITTED, REDIRECTED, Call
-from schemas.facts import CallAdmitted, CallRedirected, FundsNeeded
+from schemas.facts import CallAdmitted, CallRedirected, call_in_id
 from schemas.inputs import CallStarted
 from schemas.instant import format_instant
 from schemas.plan import CreditsPlan
 from schemas.rows import call_key
 
+_NOT_OPEN = Call()
 
-def start_call(turn: Turn, event: CallStarted) -> Effect:
-    """Decide on a call before it connects. A call that has started or ended before is a repeat. Rules P6 and P7."""
+
+def start_call(turn: Turn, event: CallStarted) -> Effect | Refusal:
+    """Decide on a call before it connects. A call that has started or ended before is a repeat, also when another leg
+    of it starts. Rules P6, P7 and L5.
+    """
     known = turn.call(event.call_id)
     if known is not None and (known.end is not None or known.input_ids):
-        return Effect.REPEAT
+        return Effect.REPEAT if event.leg_id is None else start_leg(turn, event.call_id, known, event.leg_id)
     plan = turn.plan
     period = turn.period(event.occurred_at_ms)
     ordinal = period.counted_calls + period.open_calls + 1
@@ -37,42 +45,46 @@ def start_call(turn: Turn, event: CallStarted) -> Effect:
         plan_version=turn.view.catalogue.version,
         due_ms=event.occurred_at_ms + plan.longest_call_ms,
         reclassification=None if known is None else known.reclassification,
+        details=None if event.leg_id is None else first_leg(event.leg_id),
     )
     turn.keeps_id = True
     if reason:
         turn.put_call(event.call_id, replace(call, due_ms=forgotten_at_ms(turn.view, call.due_ms)))
-        _redirect(turn, event.call_id, reason)
+        _redirect(turn, event, reason)
     elif isinstance(plan, CreditsPlan):
-        _admit(turn, event.call_id, call, plan, ordinal, active)
+        _admit(turn, event, call, plan, ordinal, active)
     else:
-        _connect(turn, event.call_id, replace(call, features=active), "subscription")
+        _connect(turn, event, replace(call, features=active, open=True), "subscription")
     return Effect.APPLIED
 
 
-def _admit(turn: Turn, call_id: str, call: Call, plan: CreditsPlan, ordinal: int, active: tuple[str, ...]) -> None:
+def _admit(
+    turn: Turn, event: CallStarted, call: Call, plan: CreditsPlan, ordinal: int, active: tuple[str, ...]
+) -> None:
     """Admit the call and hold the most that it can cost. Rules C8 and C9."""
     holds_extra = plan.admission == "available" and "extra_calls" in active and ordinal > plan.included_calls
     hold_micros = _hold_micros(plan, active, holds_extra=holds_extra)
-    period = turn.period(call.started_at_ms)
-    extra_calls = period.open_extra_calls + holds_extra
-    turn.put_period(replace(period, open_calls=period.open_calls + 1, open_extra_calls=extra_calls))
-    held = replace(call, features=active, hold_micros=hold_micros, held_extra=holds_extra)
-    _connect(turn, call_id, held, "included" if ordinal <= plan.included_calls else "credits")
+    held = replace(call, features=active, hold_micros=hold_micros, held_extra=holds_extra, open=True)
+    count_open(turn, _NOT_OPEN, held, plan)
+    _connect(turn, event, held, "included" if ordinal <= plan.included_calls else "credits")
 
 
-def _connect(turn: Turn, call_id: str, call: Call, reason: str) -> None:
-    turn.put_call(call_id, replace(call, open=True))
+def _connect(turn: Turn, event: CallStarted, call: Call, reason: str) -> None:
+    turn.put_call(event.call_id, call)
     account, held_micros = turn.account, turn.account.held_micros + call.hold_micros
     turn.account = replace(account, held_micros=held_micros, open_calls=account.open_calls + 1)
     turn.emit(
         CallAdmitted(
-            id=f"{turn.account_id}/{call_id}/admitted",
+            id=f"{turn.account_id}/{call_in_id(event.call_id)}/admitted",
             **turn.common,
-            call_id=call_id,
+            call_id=event.call_id,
             reason=reason,
             features_enabled=call.features,
             hold_micros=call.hold_micros,
             currency=account.currency,
+            direction=event.direction,
+            from_=UNSET if event.from_ is None else event.from_,
+            to=UNSET if event.to is None else event.to,
         )
     )
 
@@ -106,15 +118,15 @@ def _hold_micros(plan: CreditsPlan, active: tuple[str, ...], *, holds_extra: boo
     return charge_of(plan, most)
 
 
-def _redirect(turn: Turn, call_id: str, reason: str) -> None:
+def _redirect(turn: Turn, event: CallStarted, reason: str) -> None:
     """Redirect the call. The first one of an episode of an empty wallet emits `funds-needed`. Rules C15 and P10."""
     account = turn.account
-    turn.emit(_redirected(turn.account_id, account, turn.at, turn.cause, call_id, reason))
+    turn.emit(_redirected(event, account, reason))
     if reason != "insufficient_balance":
         return
     turn.account = replace(account, redirected_calls=account.redirected_calls + 1)
     if account.redirected_calls == 0:
-        turn.emit(FundsNeeded(id=turn.next_alert_id(), **turn.common, redirected_calls=1))
+        turn.emit(FundsNeeded(**to_owner(turn, CRITICAL), redirected_calls=1))
 
 
 def redirect_unknown_account(view: View, event: CallStarted) -> Decision:
@@ -130,21 +142,21 @@ def redirect_unknown_account(view: View, event: CallStarted) -> Decision:
         gate=REDIRECTED,
         started_at_ms=int(event.occurred_at_ms),
         due_ms=forgotten_at_ms(view, instant_ms),
+        details=None if event.leg_id is None else first_leg(event.leg_id),
     )
-    at = format_instant(event.occurred_at_ms)
-    fact = _redirected(event.account_id, None, at, event.id, event.call_id, "unknown_account")
-    return Decision({key: call}, [fact])
+    return Decision({key: call}, [_redirected(event, None, "unknown_account")])
 
 
-def _redirected(
-    account_id: str, account: Account | None, at: str, cause: str, call_id: str, reason: str
-) -> CallRedirected:
+def _redirected(event: CallStarted, account: Account | None, reason: str) -> CallRedirected:
     return CallRedirected(
-        id=f"{account_id}/{call_id}/redirected",
-        account_id=account_id,
-        occurred_at=at,
-        caused_by=cause,
-        call_id=call_id,
+        id=f"{event.account_id}/{call_in_id(event.call_id)}/redirected",
+        account_id=event.account_id,
+        occurred_at=format_instant(event.occurred_at_ms),
+        caused_by=event.id,
+        call_id=event.call_id,
         reason=reason,
         redirect_to=UNSET if account is None or account.redirect_to is None else account.redirect_to,
+        direction=event.direction,
+        from_=UNSET if event.from_ is None else event.from_,
+        to=UNSET if event.to is None else event.to,
     )

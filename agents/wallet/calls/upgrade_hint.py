@@ -2,11 +2,12 @@
 
 from msgspec.structs import replace
 
+from agents.wallet.alert import to_owner
 from agents.wallet.rating.compare import cost_period
 from agents.wallet.turn import Turn
 from schemas.account import Period
+from schemas.alerts import INFO, PlanCost, UpgradeSuggested
 from schemas.call import Call
-from schemas.facts import PlanCost, UpgradeSuggested
 from schemas.instant import format_instant
 
 
@@ -27,18 +28,18 @@ def _is_new(turn: Turn, streak: list[Period]) -> bool:
 def _suggest(turn: Turn, period: Period) -> None:
     turn.put_period(replace(period, upgrade_hinted=True))
     calls = _calls_of(turn, period)
-    costs = [
-        PlanCost(name, cost_period(plan, calls).total_micros)
-        for name, plan in sorted(turn.view.catalogue.plans.items())
+    others = (
+        (name, offer.priced_in(turn.account.currency))
+        for name, offer in sorted(turn.view.catalogue.plans.items())
         if name != turn.account.plan
-    ]
+    )
+    costs = [PlanCost(name, cost_period(plan, calls).total_micros) for name, plan in others if plan is not None]
     turn.emit(
         UpgradeSuggested(
-            id=turn.next_alert_id(),
-            **turn.common,
+            **to_owner(turn, INFO),
             period_start=format_instant(period.start_ms),
             calls=len(calls),
-            cost_micros=period.inbound_micros + period.outbound_micros + period.web_micros,
+            cost_micros=sum(call.charged_micros for call in calls),
             other_plans=tuple(costs),
             currency=turn.account.currency,
         )
@@ -59,9 +60,13 @@ def _streak(periods: tuple[Period, ...], around: Period) -> list[Period]:
 
 
 def _calls_of(turn: Turn, period: Period) -> list[Call]:
-    """The counted calls of the period, the one being charged included, in order."""
-    ranked = [call_id for _, call_id in turn.view.ranked(turn.account_id, period.start_ms)]
-    changed = [key.rpartition("/")[2] for key, row in turn.rows.items() if type(row) is Call and row.ordinal]
-    calls = (turn.call(call_id) for call_id in dict.fromkeys([*ranked, *changed]))
-    counted = [c for c in calls if c is not None and c.ordinal and c.period_start_ms == period.start_ms]
-    return sorted(counted, key=lambda call: call.started_at_ms)
+    """The counted calls of the period, the one being charged included, in order of (`started_at`, `call_id`)."""
+    known = [call_id for _, call_id in turn.view.ranked(turn.account_id, period.start_ms)]
+    changed = [key.split("/", 2)[2] for key, row in turn.rows.items() if type(row) is Call and row.ordinal]
+    calls = {call_id: turn.call(call_id) for call_id in (*known, *changed)}
+    counted = [
+        (call.started_at_ms, call_id, call)
+        for call_id, call in calls.items()
+        if call is not None and call.ordinal and call.period_start_ms == period.start_ms
+    ]
+    return [call for _, _, call in sorted(counted, key=lambda entry: entry[:2])]

@@ -2,14 +2,21 @@
 
 from msgspec.structs import replace
 
-from agents.wallet.turn import Effect, Turn
+from agents.wallet.alert import to_owner
+from agents.wallet.funds.amounts import refuse_fraction
+from agents.wallet.turn import Effect, Refusal, Turn
 from schemas.account import Threshold
-from schemas.facts import BalanceLow, FundsNeeded
+from schemas.alerts import CRITICAL, WARNING, BalanceLow, FundsNeeded
 from schemas.inputs import AlertThresholdsSet
 
 
-def set_thresholds(turn: Turn, event: AlertThresholdsSet) -> Effect:
-    """Replace the thresholds. A threshold is armed if the balance is above it, or if it was armed before. Rule P10."""
+def set_thresholds(turn: Turn, event: AlertThresholdsSet) -> Effect | Refusal:
+    """Replace the thresholds. A threshold is armed if the balance is above it, or if it was armed before. Rules K4 and
+    P10.
+    """
+    refusal = refuse_fraction(turn, "thresholds_micros", *event.thresholds_micros)
+    if refusal is not None:
+        return refusal
     balance_micros = turn.account.balance_micros
     armed = {threshold.micros for threshold in turn.account.thresholds if threshold.armed}
     micros = sorted(set(event.thresholds_micros), reverse=True)
@@ -19,7 +26,8 @@ def set_thresholds(turn: Turn, event: AlertThresholdsSet) -> Effect:
 
 
 def check_thresholds(turn: Turn) -> None:
-    """Emit `balance-low` for each armed threshold that the balance is now below, highest first.
+    """Emit `balance-low` for each armed threshold that the balance is now below, or at for the threshold 0, highest
+    first. Rule P10.
 
     A balance above a threshold arms it. Only the balance that an input leaves counts, not the balances in between (rule
     P21).
@@ -30,9 +38,11 @@ def check_thresholds(turn: Turn) -> None:
     changed = False
     checked = []
     for threshold in turn.account.thresholds:
-        armed = balance_micros > threshold.micros or (threshold.armed and balance_micros == threshold.micros)
-        if threshold.armed and balance_micros < threshold.micros:
-            _emit_low(turn, threshold.micros)
+        micros = threshold.micros
+        # At a threshold nothing changes, except that a wallet of 0 is empty.
+        armed = balance_micros > micros or (threshold.armed and balance_micros == micros != 0)
+        if threshold.armed and not armed:
+            _emit_low(turn, micros)
         changed = changed or armed != threshold.armed
         checked.append(threshold if armed == threshold.armed else Threshold(threshold.micros, armed))
     if changed:
@@ -42,8 +52,7 @@ def check_thresholds(turn: Turn) -> None:
 def _emit_low(turn: Turn, threshold_micros: int) -> None:
     turn.emit(
         BalanceLow(
-            id=turn.next_alert_id(),
-            **turn.common,
+            **to_owner(turn, WARNING if threshold_micros > 0 else CRITICAL),
             threshold_micros=threshold_micros,
             balance_micros=turn.account.balance_micros,
             currency=turn.account.currency,
@@ -59,4 +68,4 @@ def end_redirect_episode(turn: Turn) -> None:
     turn.account = replace(turn.account, redirected_calls=0)
     # The first redirected call was reported when it happened.
     if redirected_calls > 1:
-        turn.emit(FundsNeeded(id=turn.next_alert_id(), **turn.common, redirected_calls=redirected_calls))
+        turn.emit(FundsNeeded(**to_owner(turn, CRITICAL), redirected_calls=redirected_calls))

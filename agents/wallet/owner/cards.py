@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
-from agents.wallet.billing.bills import request_waiting_bills
+from agents.wallet.billing.answers import request_waiting_bills
 from agents.wallet.billing.subscription import is_running
+from agents.wallet.funds.block import unblock_card
 from agents.wallet.funds.payment import find_card, no_card
 from agents.wallet.funds.refill import rearm
 from agents.wallet.turn import Effect, Refusal, Turn
@@ -15,7 +16,9 @@ CARDS_MAX = 32
 
 
 def add_card(turn: Turn, event: PaymentMethodAdded) -> Effect | Refusal:
-    """Add a card, or replace the card with the same id. The first card is the default. Rule P15."""
+    """Add a card, or replace the card with the same id, which a dispute then no longer blocks. The first card is the
+    default; a default card that is added again re-arms a paused auto-refill. Rules P15 and R7.
+    """
     card = Card(
         event.payment_method_id, event.token, event.brand, event.last4, int(event.exp_month), int(event.exp_year)
     )
@@ -23,8 +26,11 @@ def add_card(turn: Turn, event: PaymentMethodAdded) -> Effect | Refusal:
     known = find_card(turn.account, event.payment_method_id)
     if known is not None:
         turn.account = replace(turn.account, cards=tuple(card if c is known else c for c in cards))
-        if known != card and turn.account.default_card == card.payment_method_id:
-            _use_new_default(turn)
+        if turn.account.default_card == card.payment_method_id:
+            rearm(turn)
+            # Another card, or the same one without its disputes: it pays what waits for a card.
+            if known != card:
+                request_waiting_bills(turn)
         return Effect.APPLIED
     if len(cards) >= CARDS_MAX:
         return Refusal("schema_invalid", f"the account has {CARDS_MAX} payment methods: remove one first")
@@ -51,22 +57,23 @@ def remove_card(turn: Turn, event: PaymentMethodRemoved) -> Effect | Refusal:
 
 
 def default_card(turn: Turn, event: PaymentMethodDefaulted) -> Effect | Refusal:
-    """Make a card the default. Rule P15."""
-    if find_card(turn.account, event.payment_method_id) is None:
+    """Make a card the default, also one that is: a dispute then no longer blocks it, and a paused auto-refill is armed
+    again. Rules P15 and R7.
+    """
+    card = find_card(turn.account, event.payment_method_id)
+    if card is None:
         return no_card(event.payment_method_id)
+    unblock_card(turn, card)
+    rearm(turn)
     _make_default(turn, event.payment_method_id)
     return Effect.APPLIED
 
 
 def _make_default(turn: Turn, payment_method_id: str | None) -> None:
+    """A new default card re-arms a paused auto-refill and pays what waits for a card. Rules C14 and P11."""
     if turn.account.default_card == payment_method_id:
         return
     turn.account = replace(turn.account, default_card=payment_method_id)
     if payment_method_id is not None:
-        _use_new_default(turn)
-
-
-def _use_new_default(turn: Turn) -> None:
-    """A new default card re-arms a paused auto-refill and pays what waits for a card. Rules C14 and P11."""
-    rearm(turn)
-    request_waiting_bills(turn)
+        rearm(turn)
+        request_waiting_bills(turn)

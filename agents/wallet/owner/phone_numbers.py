@@ -2,17 +2,23 @@
 
 from msgspec.structs import replace
 
-from agents.wallet.billing.usage import schedule_period_end
+from agents.wallet.billing.usage import period_to_invoice, schedule_period_end
+from agents.wallet.funds.amounts import refuse_fraction
 from agents.wallet.turn import Effect, Refusal, Turn
+from schemas.billing import Billing, PhoneNumber
 from schemas.inputs import PhoneNumberAdded, PhoneNumberRemoved
-from schemas.rows import Billing, PhoneNumber
 
 # An account has a handful. Without a bound a faulty sender could make its row grow for ever.
 NUMBERS_MAX = 64
 
 
 def add_number(turn: Turn, event: PhoneNumberAdded) -> Effect | Refusal:
-    """Add a number, or set the fee of a number that the account holds. Rule M13."""
+    """Add a number, or set the fee of a number that the account holds; with the same fee it is a repeat. Rules K4, M13
+    and P7.
+    """
+    refusal = refuse_fraction(turn, "monthly_fee_micros", event.monthly_fee_micros)
+    if refusal is not None:
+        return refusal
     billing, at_ms = turn.billing, turn.instant_ms
     known = _held(billing, event.number)
     if known is not None and known.removed_at_ms is not None:
@@ -20,6 +26,8 @@ def add_number(turn: Turn, event: PhoneNumberAdded) -> Effect | Refusal:
         # holding.
         same_period = turn.period(known.removed_at_ms).start_ms == turn.period(at_ms).start_ms
         known = known if same_period else None
+    if known is not None and known.removed_at_ms is None and known.monthly_fee_micros == event.monthly_fee_micros:
+        return Effect.REPEAT
     if known is None and len(billing.numbers) >= NUMBERS_MAX:
         return Refusal("schema_invalid", f"the account has {NUMBERS_MAX} phone numbers: remove one first")
     if known is None:
@@ -28,17 +36,17 @@ def add_number(turn: Turn, event: PhoneNumberAdded) -> Effect | Refusal:
         held = replace(known, monthly_fee_micros=event.monthly_fee_micros, removed_at_ms=None)
         numbers = tuple(held if phone is known else phone for phone in billing.numbers)
     turn.billing = replace(billing, numbers=numbers)
-    schedule_period_end(turn, turn.period(at_ms))
+    schedule_period_end(turn, period_to_invoice(turn, at_ms))
     return Effect.APPLIED
 
 
-def remove_number(turn: Turn, event: PhoneNumberRemoved) -> Effect | Refusal:
-    """Remove a number. The current period is the last one that pays for it. Rule P12."""
+def remove_number(turn: Turn, event: PhoneNumberRemoved) -> Effect:
+    """Remove a number. The current period is the last one that pays for it. A number that is not held is a repeat.
+    Rules M13 and P7.
+    """
     billing = turn.billing
     known = _held(billing, event.number)
-    if known is None:
-        return Refusal("schema_invalid", "`number` is none of the account's phone numbers")
-    if known.removed_at_ms is not None:
+    if known is None or known.removed_at_ms is not None:
         return Effect.REPEAT
     gone = replace(known, removed_at_ms=max(turn.instant_ms, known.added_at_ms))
     turn.billing = replace(billing, numbers=tuple(gone if phone is known else phone for phone in billing.numbers))

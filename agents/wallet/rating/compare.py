@@ -71,7 +71,8 @@ def _cost_minutes(plan: MinutesPlan, calls: Sequence[Call]) -> CostOnPlan:
     rated_ms = included_ms = calls_micros = 0
     for call in calls:
         assert call.end is not None
-        rating = rate_time(plan, call.end.direction, billable_ms(call.end), rated_ms)
+        billable = billable_ms(call.end, plan.longest_call_ms)
+        rating = rate_time(plan, call.end.direction, billable, rated_ms, plan.included_ms)
         rated_ms += rating.used_ms
         included_ms += rating.from_pool_ms
         calls_micros += rating.amount_micros

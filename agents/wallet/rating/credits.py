@@ -6,15 +6,18 @@ enough: a call beyond the included ones that ends before earlier-started calls r
 (rule P2) and costs nothing extra. Once the earlier calls have ended it becomes an extra call after all. Without its
 hold the next call would be admitted on money that is already committed, and the one after that: one cap each. So the
 price of an extra call stays reserved for as many ended calls as the open ones can still push out of the included ones.
+All this goes by the terms that each call started under, also after the account has changed its plan (rule P0).
 """
+
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from schemas.account import Account, Period
+from schemas.account import ExtraCalls, Period
 from schemas.call import REDIRECTED, Call, is_counted
 from schemas.facts import Line
 from schemas.money import round_half_up
-from schemas.plan import CreditsPlan
+from schemas.plan import AnyPlan, CreditsPlan
 
 _INCLUDED = Line("included", 1, 0, 0)
 _NOT_ENABLED = Line("not_enabled", 1, 0, 0)
@@ -85,18 +88,30 @@ def difference(before: tuple[Line, ...], after: tuple[Line, ...]) -> tuple[Line,
     return (*taken, *added)
 
 
-def exposed_micros(account: Account, periods: tuple[Period, ...], plan: CreditsPlan) -> int:
-    """The holds of open calls plus the reserve for ended ones: the balance minus this is available. Rule C9."""
-    held_micros = account.held_micros
+def reserved_micros(
+    periods: tuple[Period, ...], terms: Callable[[str, int], AnyPlan], plan: str, plan_version: int
+) -> int:
+    """What ended calls may still cost, beside the holds of open calls. Rules C9 and P0.
+
+    `plan` and `plan_version` are the account's: rows of earlier versions do not say under which terms the calls
+    started.
+    """
+    reserved = 0
     for period in periods:
         if period.unpaid_extra_calls:
-            held_micros += _pushed_out(period, plan.included_calls) * min(plan.extra_call_micros, plan.cap_micros)
-    return held_micros
+            counters = period.extra_calls or (
+                ExtraCalls(plan, plan_version, period.open_extra_calls, period.unpaid_extra_calls),
+            )
+            reserved += sum(_reserved_of(period, calls, terms(calls.plan, calls.plan_version)) for calls in counters)
+    return reserved
 
 
-def _pushed_out(period: Period, included_calls: int) -> int:
-    """The number of ended calls that become extra calls if every open call counts, without open calls that hold the
-    price of an extra call themselves.
+def _reserved_of(period: Period, calls: ExtraCalls, plan: AnyPlan) -> int:
+    """The price of an extra call for each ended call that becomes one if every open call counts, without open calls
+    that hold the price of an extra call themselves.
     """
-    beyond = period.counted_calls + period.open_calls - max(included_calls, period.counted_calls)
-    return min(period.unpaid_extra_calls, max(0, beyond - period.open_extra_calls))
+    if not isinstance(plan, CreditsPlan):
+        return 0
+    beyond = period.counted_calls + period.open_calls - max(plan.included_calls, period.counted_calls)
+    pushed_out = min(calls.unpaid, max(0, beyond - calls.open))
+    return pushed_out * min(plan.extra_call_micros, plan.cap_micros)

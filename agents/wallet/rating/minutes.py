@@ -34,13 +34,21 @@ def rate_call(plan: MinutesPlan, call: Call, used_before_ms: int) -> Rating:
     if not is_counted(call):
         return Rating(())
     assert call.end is not None
-    return rate_time(plan, call.end.direction, billable_ms(call.end), used_before_ms)
+    billable = billable_ms(call.end, plan.longest_call_ms)
+    return rate_time(plan, call.end.direction, billable, used_before_ms, pool_of(plan, call))
 
 
-def rate_time(plan: MinutesPlan, direction: str, billable: int, used_before_ms: int) -> Rating:
+def pool_of(plan: MinutesPlan, call: Call) -> int:
+    """The included time of the call's period, 0 for a call that started after its subscription had ended. Rules M2 and
+    M8.
+    """
+    return 0 if call.details is not None and call.details.after_subscription else plan.included_ms
+
+
+def rate_time(plan: MinutesPlan, direction: str, billable: int, used_before_ms: int, pool_ms: int) -> Rating:
     """Rate billable milliseconds: split at the end of the pool, rounded once. Rules M2 to M4 and G1."""
     used_ms = in_increments(plan, billable)
-    from_pool_ms = min(max(0, plan.included_ms - used_before_ms), used_ms)
+    from_pool_ms = min(max(0, pool_ms - used_before_ms), used_ms)
     beyond_ms = used_ms - from_pool_ms
     rate_micros = rate_of(plan, direction)
     # Micros per minute times milliseconds: divided once, by the rounding.
@@ -59,7 +67,7 @@ def minutes_receipt(plan: MinutesPlan, call: Call) -> MinutesReceipt:
     assert call.end is not None
     rating = rate_call(plan, call, call.rated.before_ms)
     return MinutesReceipt(
-        pool_ms=plan.included_ms,
+        pool_ms=pool_of(plan, call),
         used_before_ms=call.rated.before_ms,
         rated_ms=rating.used_ms,
         from_pool_ms=rating.from_pool_ms,

@@ -75,8 +75,8 @@ def test_an_id_of_several_accounts(tmp_path: Path) -> None:
         (b'{"type":"invoice-issued"}', "line 2 was passed over: no invoice-issued of the contract: Object missing"),
         (b'{"type":7}', "line 2 was passed over: Expected `str`, got `int` - at `$.type`"),
         (jsonl(invoice(9, time_zone="Mars/Base")).strip(), "`time_zone`: 'Mars/Base' is not in the IANA"),
-        (jsonl(invoice(9, period_end="soon")).strip(), "`period_end`: expected a UTC time"),
-        (jsonl(receipt("p9", occurred_at="")).strip(), "`occurred_at`: expected a UTC time"),
+        (jsonl(invoice(9, period_end="soon")).strip(), "`period_end`: expected an RFC 3339 time"),
+        (jsonl(receipt("p9", occurred_at="")).strip(), "`occurred_at`: expected an RFC 3339 time"),
     ],
     ids=range(9),
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from backoffice.explain.command import explain
@@ -189,8 +190,17 @@ def test_every_call_of_the_golden_histories_adds_up() -> None:
     assert explained > 50
 
 
+# An earlier version took prices that are no multiple of the quantum; its charges are explained all the same.
 def test_rounding_is_shown() -> None:
-    facts = list(replay_lines(inputs_of("cap"), CATALOGUE))
+    odd = msgspec.structs.replace(
+        CATALOGUE.plans["odd"],
+        extra_call_micros=1_234_567,
+        live_agent_micros=105_000,
+        appointment_booking_micros=4_999,
+        cap_micros=1_339_999,
+    )
+    catalogue = msgspec.structs.replace(CATALOGUE, plans={**CATALOGUE.plans, "odd": odd})
+    facts = list(replay_lines(inputs_of("cap"), catalogue))
     text = explain(facts, "o1")
     assert text.startswith("Call o1 of account cap-odd cost 1.23 EUR:")
     assert "1 x 1.234567 EUR     1.23 EUR" in text
@@ -201,3 +211,20 @@ def test_rounding_is_shown() -> None:
 def test_a_period_that_does_not_begin_at_midnight_utc_is_shown_with_its_time() -> None:
     facts = list(replay_lines(inputs_of("gate"), CATALOGUE))
     assert "of the period from 30 Jan 2026 23:00:00 UTC" in explain(facts, "c1")
+
+
+# Rule X2: the answer to a refused start is no decision about the call.
+def test_a_call_whose_start_was_refused() -> None:
+    history = opened("live_agent", dollars=20)
+    for call_id in ("alone", "ended", "again"):
+        history.start(call_id, "a1", direction="sideways")
+    history.end("ended", "a1", features=["live_agent"])
+    history.start("again", "a1", id="corrected")
+    facts = replay(history)
+    assert sentence(facts, "alone").endswith(
+        "cost nothing: its start was refused, and no end was ever reported for it."
+    )
+    assert "cost $3.00" in sentence(facts, "ended")
+    assert "its end was charged as if the call had been admitted when the end came" in explain(facts, "ended")
+    assert "Gate          admitted at" in explain(facts, "again")
+    assert "Inputs        corrected, " in explain(facts, "again")

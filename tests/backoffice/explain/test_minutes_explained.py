@@ -223,7 +223,7 @@ def test_m08_a_call_after_the_end_of_the_subscription() -> None:
     assert story.sentence("c1") == "cost nothing: the gate redirected it, the subscription had ended."
     text = story.explained("c1")
     assert "redirected to +15550199 at 1 Feb 2026 00:00:00 UTC: the subscription had ended (subscription_ended)" in text
-    assert "does not count: 0 minutes used before it and after it, of 100 minutes included" in text
+    assert "does not count: 0 minutes used before it and after it, of 0 minutes included" in text
 
 
 def test_g05_an_end_without_a_start_and_a_start_without_an_end() -> None:
@@ -240,3 +240,13 @@ def test_an_adjustment_without_its_charge_does_not_show_who_paid() -> None:
     assert text.splitlines()[0].endswith("beyond the 100 included in the period from 1 Jan 2026, at $0.11 a minute.")
     assert "given back" not in text
     assert "DIFFERS: the charge acme/c1/charged is not in these facts" in text
+
+
+# Rules L1 and G7: the legs of a call, and time that the longest call cuts off.
+def test_g11_l01_a_call_by_legs_and_longer_than_the_longest_call() -> None:
+    story = subscribed("100").ends("c1", leg_id="a", seconds=3 * 3600)
+    story.ends("c1", leg_id="b", seconds=5 * 3600, outcome="completed")
+    text = story.explained("c1")
+    assert "240 min 0 s of 300 min 0 s, the longest call billable" in text
+    assert "leg a: inbound, completed, started 1 Jan 2026" in text
+    assert "another leg of the call ended (leg, input" in text

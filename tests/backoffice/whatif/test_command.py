@@ -65,18 +65,31 @@ def test_several_periods_are_shown_one_by_one() -> None:
     assert "2026-02-01 1 $6.00 $49.00 free" in shown
 
 
-def test_a_total_over_several_accounts_currencies_apart() -> None:
+# G12: an account is compared on the plans that have prices in its currency.
+def test_a_total_over_several_accounts_currencies_apart(tmp_path: Path) -> None:
+    catalogue = tmp_path / "plans.toml"
+    catalogue.write_text(
+        "[plans.free]\n[plans.dental]\n[plans.professional.currencies.EUR]\nmonthly_price_micros = 45_000_000\n"
+        "inbound_micros = 100_000\noutbound_micros = 100_000\nweb_micros = 70_000\n",
+        encoding="utf-8",
+    )
     inputs = log(
         talk(account("a", "dental"), 7200),
         talk(account("b"), 60, used=BOTH),
         talk(account("c", "professional", currency="EUR"), 7200),
     )
-    shown = squeezed(whatif(inputs, "--plans", "free,professional"))
+    given = ["--catalogue", str(catalogue), "--plans", "free,professional"]
+    shown = squeezed(whatif(inputs, *given))
     assert "All 2 accounts in USD: 2 calls, 121 min, $0.00 charged for calls" in shown
     # 99 + 6 now; 51.20 + 49 on professional.
     assert "professional 2 121 101 of 200 min $98.00 $2.20 $100.20 -$4.80" in shown
-    assert "professional (now) 1 120 100 of 100 min 49.00 EUR 2.20 EUR 51.20 EUR 0.00 EUR" in shown
-    assert not any("in EUR" in line for line in shown)
+    assert "professional (now) 1 120 100 of 100 min 45.00 EUR 2.00 EUR 47.00 EUR 0.00 EUR cheapest" in shown
+    assert not any("in EUR" in line or ("EUR" in line and line.startswith("free")) for line in shown)
+    assert [row["plan"] for row in rows(inputs, *given) if row["currency"] == "EUR"] == ["professional"]
+    # No plan that is asked for has prices in euros.
+    other = rows(inputs, "--catalogue", str(catalogue), "--plans", "free")
+    assert {row["currency"] for row in other} == {"USD"}
+    assert whatif(inputs, "--catalogue", str(catalogue), "--plans", "free").exit_code == 0
 
 
 # FORTY on professional: 120 minutes, 20 of them beyond the pool.

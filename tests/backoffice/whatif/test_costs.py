@@ -142,7 +142,7 @@ def test_plans_are_data() -> None:
     [
         opened("extra_calls", *BOTH, credit=500).calls(28, used=BOTH),
         talk(subscriber(), 99 * 60, 150, 61, 1),
-        talk(subscriber("dental"), 299 * 60, 150),
+        talk(subscriber("dental"), 200 * 60, 99 * 60, 150),
     ],
     ids=["free", "professional", "dental"],
 )
