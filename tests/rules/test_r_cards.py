@@ -79,6 +79,14 @@ def test_r06_armed_again_the_one_in_flight_is_retried_as_ever() -> None:
     assert requested["amount_micros"] == usd(20)
 
 
+# R7: a blocked card that is the default because another was removed is as no card: it arms nothing.
+def test_r07_a_blocked_card_that_becomes_the_default_arms_nothing() -> None:
+    story = refilling().adds_card("pm2").says("payment-method-defaulted", payment_method_id="pm2")
+    story.reverses("dispute", 20, REFILL).says("payment-method-removed", payment_method_id="pm2")
+    assert paused(story) == (True, [])
+    assert story.answer("refill-requested") == []
+
+
 # R6 and C14: what arms it again.
 @pytest.mark.parametrize(
     ("how", "requests"),

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from agents.wallet.billing.answers import request_waiting_bills
 from agents.wallet.billing.subscription import is_running
 from agents.wallet.funds.block import unblock_card
-from agents.wallet.funds.payment import find_card, no_card
+from agents.wallet.funds.payment import find_card, no_card, usable_card
 from agents.wallet.funds.refill import rearm
 from agents.wallet.turn import Effect, Refusal, Turn
 from schemas.account import Card
@@ -70,10 +70,12 @@ def default_card(turn: Turn, event: PaymentMethodDefaulted) -> Effect | Refusal:
 
 
 def _make_default(turn: Turn, payment_method_id: str | None) -> None:
-    """A new default card re-arms a paused auto-refill and pays what waits for a card. Rules C14 and P11."""
+    """A new default card re-arms a paused auto-refill and pays what waits for a card; a blocked one, which became the
+    default because another was removed, does neither. Rules C14, P11 and R7.
+    """
     if turn.account.default_card == payment_method_id:
         return
     turn.account = replace(turn.account, default_card=payment_method_id)
-    if payment_method_id is not None:
+    if usable_card(turn.account) is not None:
         rearm(turn)
         request_waiting_bills(turn)

@@ -21,20 +21,18 @@ def add_number(turn: Turn, event: PhoneNumberAdded) -> Effect | Refusal:
         return refusal
     billing, at_ms = turn.billing, turn.instant_ms
     known = _held(billing, event.number)
-    if known is not None and known.removed_at_ms is not None:
-        # It was removed in an earlier period that no tick has ended yet. That period pays the old fee; this is a new
-        # holding.
-        same_period = turn.period(known.removed_at_ms).start_ms == turn.period(at_ms).start_ms
-        known = known if same_period else None
     if known is not None and known.removed_at_ms is None and known.monthly_fee_micros == event.monthly_fee_micros:
         return Effect.REPEAT
     if known is None and len(billing.numbers) >= NUMBERS_MAX:
         return Refusal("schema_invalid", f"the account has {NUMBERS_MAX} phone numbers: remove one first")
-    if known is None:
-        numbers = (*billing.numbers, PhoneNumber(event.number, event.monthly_fee_micros, at_ms))
-    else:
+    numbers, added = billing.numbers, PhoneNumber(event.number, event.monthly_fee_micros, at_ms)
+    if known is not None and not _is_of_ended_period(turn, known, at_ms):
         held = replace(known, monthly_fee_micros=event.monthly_fee_micros, removed_at_ms=None)
-        numbers = tuple(held if phone is known else phone for phone in billing.numbers)
+        numbers = _with(numbers, known, held)
+    elif known is not None and known.removed_at_ms is None:
+        numbers = (*_with(numbers, known, replace(known, removed_at_ms=turn.period(at_ms).start_ms)), added)
+    else:
+        numbers = (*numbers, added)
     turn.billing = replace(billing, numbers=numbers)
     schedule_period_end(turn, period_to_invoice(turn, at_ms))
     return Effect.APPLIED
@@ -49,8 +47,22 @@ def remove_number(turn: Turn, event: PhoneNumberRemoved) -> Effect:
     if known is None or known.removed_at_ms is not None:
         return Effect.REPEAT
     gone = replace(known, removed_at_ms=max(turn.instant_ms, known.added_at_ms))
-    turn.billing = replace(billing, numbers=tuple(gone if phone is known else phone for phone in billing.numbers))
+    turn.billing = replace(billing, numbers=_with(billing.numbers, known, gone))
     return Effect.APPLIED
+
+
+def _is_of_ended_period(turn: Turn, known: PhoneNumber, at_ms: int) -> bool:
+    """Whether a period that is over at `at_ms`, and that no tick has ended yet, is to pay the fee that the number had.
+    What comes after that period is then another holding. Rule B7.
+    """
+    start_ms = turn.period(at_ms).start_ms
+    if known.removed_at_ms is not None:
+        return known.removed_at_ms < start_ms
+    return known.added_at_ms < start_ms and 0 < turn.account.billing_due_ms <= start_ms
+
+
+def _with(numbers: tuple[PhoneNumber, ...], known: PhoneNumber, changed: PhoneNumber) -> tuple[PhoneNumber, ...]:
+    return tuple(changed if phone is known else phone for phone in numbers)
 
 
 def _held(billing: Billing, number: str) -> PhoneNumber | None:
