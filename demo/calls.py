@@ -1,7 +1,7 @@
 """Calls as telephone systems report them: mostly in order, sometimes late, reversed, incomplete or contradicted."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import accumulate
 from random import Random
@@ -9,11 +9,12 @@ from random import Random
 from demo.accounts import Account
 from demo.arrivals import DAYS, arrivals, talk_ms
 from demo.wire import Timed, encode
-from schemas.instant import DAY_MS, MINUTE_MS, SECOND_MS, format_instant
+from schemas.instant import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, format_instant
 
 # All records of calls reach the log before this time after midnight, within the last hour of the traffic.
 LAST_REPORT_MS = DAYS * DAY_MS + 50 * MINUTE_MS
 REPORT_DELAY_MEAN_MS = 150  # From a telephone exchange to the log.
+FORGOTTEN_HOURS = (5, 9)  # Longer than the longest call of every plan.
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class CallShares:
     start_only: float = 0.004
     end_only: float = 0.006
     contradicted: float = 0.003  # a second end, with another duration
+    forgotten: float = 0.001  # of the answered: nobody hangs up for hours
+    forked: float = 0.01  # of the answered: rings two telephones, which report the call by legs
+    transferred: float = 0.5  # of the forked: passed on to the other telephone
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,13 @@ class Call:
     outcome: str
     features: tuple[str, ...]
     real: bool
+    leg_id: str | None = None
 
     def record(self, kind: str, name: str, at_ms: int, occurred_ms: int, fields: dict[str, object]) -> Timed:
         fields["call_id"] = self.call_id
+        if self.leg_id is not None:
+            fields["leg_id"] = self.leg_id
+            name = f"{name}-{self.leg_id}"
         value = encode(kind, f"{self.call_id}:{name}", self.account.account_id, occurred_ms, fields)
         return Timed(at_ms, kind, self.account.key, value)
 
@@ -89,13 +97,19 @@ def _draw_call(
         features.append("appointment_booking")
     if rng.random() < shares.live_agent:
         features.append("live_agent")
-    ended_ms = min(rung_ms + talk_ms(account.talk_median_s, rng), last_ms)
+    talked_ms = talk_ms(account.talk_median_s, rng)
+    if rng.random() < shares.forgotten:
+        talked_ms = rng.randrange(FORGOTTEN_HOURS[0] * HOUR_MS, FORGOTTEN_HOURS[1] * HOUR_MS)
+    ended_ms = min(rung_ms + talked_ms, last_ms)
     real = rng.random() >= shares.known_spam
     return Call(account, call_id, direction, started_ms, rung_ms, ended_ms, "completed", tuple(features), real=real)
 
 
 def _reports(call: Call, last_ms: int, shares: CallShares, rng: Random) -> Iterator[Timed]:
     """The records of a call, each with its arrival time, not in order of arrival."""
+    if call.answered_ms is not None and rng.random() < shares.forked:
+        yield from _by_legs(call, last_ms, shares, rng)
+        return
     oddity = rng.random()
     start_only = oddity < shares.start_only
     end_only = not start_only and oddity < shares.start_only + shares.end_only
@@ -118,6 +132,23 @@ def _reports(call: Call, last_ms: int, shares: CallShares, rng: Random) -> Itera
         yield _ended(call, "corrected", min(end_at_ms + rng.randrange(DAY_MS), last_ms), corrected_ms)
     if call.answered_ms is not None and call.real and rng.random() < shares.spam:
         yield from _spam(call, end_at_ms, last_ms, shares, rng)
+
+
+def _by_legs(call: Call, last_ms: int, shares: CallShares, rng: Random) -> Iterator[Timed]:
+    """The call rings two telephones, `desk` and `mobile`. The mobile answers it, and the desk stops ringing or takes
+    the call over half-way.
+    """
+    assert call.answered_ms is not None
+    desk, mobile = replace(call, leg_id="desk"), replace(call, leg_id="mobile")
+    if rng.random() < shares.transferred:
+        passed_ms = call.answered_ms + (call.ended_ms - call.answered_ms) // 2
+        mobile = replace(mobile, ended_ms=passed_ms)
+        desk = replace(desk, started_ms=passed_ms, answered_ms=min(passed_ms + SECOND_MS, call.ended_ms), features=())
+    else:
+        desk = replace(desk, answered_ms=None, ended_ms=call.answered_ms, outcome="canceled", features=())
+    for leg in (desk, mobile):
+        yield _started(leg, min(leg.started_ms + _delay(rng), last_ms), rng)
+        yield _ended(leg, "ended", min(leg.ended_ms + _delay(rng), last_ms), leg.ended_ms)
 
 
 def _delay(rng: Random) -> int:

@@ -12,15 +12,22 @@ from rich.markup import escape
 from backoffice.explain.command import explain
 from demo.accounts import CREDITS_PLAN
 from demo.checks.evidence import Evidence
+from demo.checks.rows import SnapshotRow
 from demo.examples.account_history import account_histories
-from demo.examples.billing import invoice, overage
+from demo.examples.billing import carried, invoice, overage
+from demo.examples.calls import by_legs, overlong
 from demo.examples.example import Example, best_examples
+from demo.examples.reversals import dispute, dispute_won
 from demo.examples.subscription import cancellation, renewal, upgrade
+from demo.plans import plan_of
 from demo.verify import Audit
 from schemas.money import format_money
-from schemas.plan import CreditsPlan, load_catalogue
+from schemas.plan import CreditsPlan
 
-EXAMPLE_MAKERS = (renewal, upgrade, cancellation, invoice, overage)
+EXAMPLE_MAKERS = (
+    *(renewal, upgrade, cancellation, invoice, carried, overage),
+    *(dispute, dispute_won, overlong, by_legs),
+)
 
 Fact = dict[str, Any]  # Decoded JSON: the demo only reads and shows it.
 
@@ -65,12 +72,17 @@ def print_audit(console: Console, audit: Audit, findings: list[str]) -> None:
         return
     evidence = audit.evidence
     invoices = sum(row.type == "invoice-issued" for row in evidence.invoices)
+    returned = sum(row.type == "payment-reversed" for row in evidence.alerts)
     passed = (
         f"exactly once: {len(audit.accepted):,} accepted calls have one charge each",
         "  each charge is the sum of its lines, and of its wallet and card parts; minutes used match the calls",
+        "  no call is charged for more than the longest call of its plan, and one alert names each longer one",
         f"  {len(evidence.snapshots):,} balances match their ledger; {len(evidence.ids):,} event ids are unique",
         f"  {len(evidence.payments):,} payments have one request and one answer; each card charge has a receipt",
+        f"  {returned:,} disputes and refunds took no more than their payment and gave back no more than they took",
         f"  {invoices:,} invoices are numbered without gaps, add up, and are paid or open for a known reason",
+        "  each invoice, computed again from ledger, charges and payments, continues the one before; its total less",
+        "  top-ups and what it carries to the next one is what cards paid or owe",
         f"  {evidence.codes.total():,} dead letters, among them every provoked one",
     )
     console.print()
@@ -78,11 +90,11 @@ def print_audit(console: Console, audit: Audit, findings: list[str]) -> None:
         console.print(line, style="bold green", soft_wrap=True, highlight=False)
 
 
-def print_explanation(console: Console, account_id: str, balance_micros: int, facts: list[Fact]) -> None:
+def print_explanation(console: Console, account: SnapshotRow, facts: list[Fact]) -> None:
     """The account with the lowest balance, and the explanation of its most expensive call."""
     console.print(
-        f"\nlowest balance: {account_id} has {format_money(balance_micros)} after {_activity(facts)}"
-        f"{_past_bound(balance_micros)}",
+        f"\nlowest balance: {account.account_id} has {format_money(account.balance_micros, account.currency)} after "
+        f"{_activity(facts, account.currency)}{_past_bound(account)}",
         soft_wrap=True,
         highlight=False,
     )
@@ -99,22 +111,25 @@ def print_explanation(console: Console, account_id: str, balance_micros: int, fa
     )
 
 
-def _past_bound(balance_micros: int) -> str:
+def _past_bound(account: SnapshotRow) -> str:
     """The reason for a balance below minus one cap, which calls whose ends arrive in time never cause (rule C9)."""
-    plan = load_catalogue().plans[CREDITS_PLAN]
+    plan = plan_of(CREDITS_PLAN, account.currency)
     assert isinstance(plan, CreditsPlan)
-    if balance_micros > -plan.cap_micros:
+    if account.balance_micros > -plan.cap_micros:
         return ""
-    return f"; only late ends and corrections can go below -{format_money(plan.cap_micros)}, the cap of a call"
+    bound = format_money(-plan.cap_micros, account.currency)
+    return f"; only disputes, late ends and corrections can go below {bound}, the cap of a call"
 
 
-def _activity(facts: list[Fact]) -> str:
+def _activity(facts: list[Fact], currency: str) -> str:
     charged = [fact for fact in facts if fact["type"] == "call-charged"]
     redirected = sum(fact["type"] == "call-redirected" for fact in facts)
     entries = [fact for fact in facts if fact["type"] == "ledger-entry-posted"]
     added_micros = sum(entry["amount_micros"] for entry in entries if entry["kind"] in {"purchase", "refill", "grant"})
+    reversed_micros = sum(entry["amount_micros"] for entry in entries if entry["kind"] == "reversal")
     spent_micros = sum(fact["amount_micros"] for fact in facts if fact["type"] in {"call-charged", "charge-adjusted"})
     return (
         f"{len(charged)} calls, {redirected} of them redirected, "
-        f"{format_money(added_micros)} added and {format_money(spent_micros)} spent"
+        f"{format_money(added_micros, currency)} added, {format_money(spent_micros, currency)} spent"
+        f"{f' and {format_money(-reversed_micros, currency)} reversed' if reversed_micros else ''}"
     )

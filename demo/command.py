@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from demo.accounts import CURRENCIES
 from demo.plans import unresolved_ms
-from demo.provider import Provider, ProviderSettings
+from demo.provider import Provider, ProviderSettings, fares
 from demo.provider_loop import serve
 from demo.run import RunOptions, run
 from demo.sender import play, write_report
 from demo.traffic import PLAYED_MS, TrafficSettings, records
-from payments.providers.fake import FakeSettings
 from schemas.instant import MINUTE_MS, to_millis
+from schemas.plan import load_catalogue
 from stream.settings import Settings
 
 app = typer.Typer(
@@ -93,6 +94,7 @@ def traffic(
             "the traffic brings its own time: set TOLLGATE_CLOCK=none and TOLLGATE_TIME=ticks, for the worker as well"
         )
     keys = settings.keys()
+    offered = load_catalogue(settings.plans, settings.currencies).plans.values()
     traffic_settings = TrafficSettings(
         midnight_ms=to_millis(day.replace(tzinfo=UTC)),
         seed=seed,
@@ -100,6 +102,7 @@ def traffic(
         calls=calls,
         partitions=settings.partitions,
         signing_key=keys[0] if keys else None,
+        currencies=tuple(code for code in CURRENCIES if all(plan.priced_in(code) for plan in offered)),
     )
     rate = PLAYED_MS / 1_000 / _seconds(seconds, speed_up)
     kinds = asyncio.run(play(settings, records(traffic_settings), rate))
@@ -121,7 +124,7 @@ def provider(
     keys = settings.keys()
     rate = PLAYED_MS / 1_000 / _seconds(seconds, speed_up)
     very_slow_ms = unresolved_ms(rate) + MINUTE_MS
-    decisions = Provider(ProviderSettings(FakeSettings(seed, very_slow_ms=very_slow_ms), keys[0] if keys else None))
+    decisions = Provider(ProviderSettings(fares(seed, very_slow_ms), keys[0] if keys else None))
     asyncio.run(serve(settings, decisions, rate))
 
 

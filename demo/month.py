@@ -208,7 +208,7 @@ async def _close(month: Month, progress: Progress, begin: Offsets, provoked: Cou
     lowest = result.lowest_account()
     if lowest is not None:
         facts = await facts_of(month.settings, lowest, begin, end)
-        print_explanation(month.console, lowest, result.evidence.snapshots[lowest].balance_micros, facts)
+        print_explanation(month.console, result.evidence.snapshots[lowest], facts)
     print_audit(month.console, result, findings)
     return findings
 

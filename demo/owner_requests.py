@@ -6,7 +6,7 @@ from random import Random
 
 from demo.accounts import LARGE_PLANS, SMALL_PLAN, Account, card, purchase
 from demo.arrivals import DAYS, moment
-from demo.opening import phone_number
+from demo.opening import phone_number, usual_fee_micros
 from demo.wire import Timed
 from schemas.instant import DAY_MS, MINUTE_MS, SECOND_MS
 from schemas.money import MICROS_PER_UNIT
@@ -19,7 +19,8 @@ CANCEL_REASONS = ("too expensive", "too few calls", "another provider", "busines
 def owner_requests(accounts: list[Account], midnight_ms: int, rng: Random) -> Iterator[Timed]:
     """All requests of the month, in order. Leaves out records that would follow after the month."""
     end_ms = midnight_ms + DAYS * DAY_MS
-    drawn = [record for account in accounts for record in _of(account, midnight_ms, rng) if record.at_ms < end_ms]
+    owners = (account for account in accounts if not account.small)
+    drawn = [record for owner in owners for record in _of(owner, midnight_ms, rng) if record.at_ms < end_ms]
     return iter(sorted(drawn, key=attrgetter("at_ms")))
 
 
@@ -91,7 +92,7 @@ def _subscription_requests(
     elif account.plan in LARGE_PLANS and fate < 0.2:
         yield _change_plan(account, rng.randrange(midnight_ms, renews_ms), SMALL_PLAN)
     if rng.random() < 0.1:
-        number = phone_number(account, 7, rng)
+        number = phone_number(account, 7, usual_fee_micros(rng))
         added_ms = some_time()
         yield account.record("number", added_ms, number)
         if rng.random() < 0.5:

@@ -1,6 +1,6 @@
 """A payment provider that moves no money: it answers every payment request once, with declines and delays.
 
-Some time after its answer a payment may be disputed or refunded, if the settings say so.
+Some time after its answer a payment may be disputed or refunded, by shares in the settings.
 """
 
 from dataclasses import dataclass, field
@@ -25,6 +25,20 @@ class ProviderSettings:
 
     fares: FakeSettings = field(default_factory=FakeSettings)
     signing_key: bytes | None = None
+
+
+def fares(seed: int, very_slow_ms: int) -> FakeSettings:
+    """What happens to the payments of a month. Banks and owners reverse far more of them than in life, so that a month
+    shows each kind.
+    """
+    return FakeSettings(
+        seed,
+        very_slow_ms=very_slow_ms,
+        disputed_ppm=40_000,
+        won_ppm=500_000,
+        refunded_ppm=15_000,
+        refund_failed_ppm=150_000,
+    )
 
 
 class PaymentRequest(msgspec.Struct, frozen=True):

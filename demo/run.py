@@ -19,11 +19,10 @@ from rich.console import Console
 from demo.children import ChildDiedError
 from demo.cluster import delete_topics
 from demo.month import Month, play
-from demo.plans import with_longer_wait
+from demo.plans import plans_of_a_run
 from demo.traffic import PLAYED_MS
 from devkit.broker import DevBroker, DevBrokerError
 from devkit.kafka_jars import MissingToolError
-from schemas.plan import SHIPPED
 from stream.settings import Settings
 from stream.topics import TopicsError
 
@@ -102,7 +101,7 @@ def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Se
     """The settings of the environment, with those that a run sets itself: names, signing key, time, plans and port."""
     plans = folder / "plans.toml"
     speed_up = PLAYED_MS / 1_000 / options.seconds
-    plans.write_text(with_longer_wait(SHIPPED.read_text(encoding="utf-8"), speed_up), encoding="utf-8")
+    plans.write_text(plans_of_a_run(speed_up), encoding="utf-8")
     label = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     given = Settings() if options.broker_url is None else Settings(bootstrap_servers=options.broker_url)
     return given.model_copy(

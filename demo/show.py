@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 from rich.console import Console
@@ -11,8 +12,9 @@ from rich.table import Table
 
 from demo.progress import Progress
 from demo.subscription_changes import SubscriptionChanges
-from demo.watch import Totals
+from demo.watch import Money, Totals
 from schemas.money import format_money
+from schemas.plan_prices import DEFAULT_CURRENCY
 
 LINE_EVERY_S = 5.0
 KINDS_MAX = 4  # Dead letters have twenty codes, which would fill the screen.
@@ -75,7 +77,7 @@ def panel(progress: Progress, title: str) -> Panel:
     table.add_row("calls redirected", f"{totals.of('call-decisions', 'call-redirected'):,}", summed(totals.reasons))
     adjusted = f"{totals.of('charges', 'charge-adjusted'):,} adjusted later"
     table.add_row("calls charged", f"{totals.calls.total():,}", f"{summed(totals.calls)}; {adjusted}")
-    table.add_row("money charged", format_money(totals.charged_micros.total()), money(totals.charged_micros))
+    table.add_row("money charged", in_all(totals.charged_micros), money(totals.charged_micros))
     table.add_row("", "", f"minutes beyond those included: {overage(totals)}")
     table.add_row("renewals", f"{totals.renewals:,}", summed(owners(totals.changes)))
     table.add_row("invoices", f"{totals.of('invoices', 'invoice-issued'):,}", f"{totals.invoices_paid:,} paid")
@@ -86,14 +88,39 @@ def panel(progress: Progress, title: str) -> Panel:
     return Panel(table, title=title, title_align="left", expand=False)
 
 
-def money(micros: Counter[str]) -> str:
-    """Amounts by name: `credits $21.00, minutes $3.30`."""
-    return ", ".join(f"{name} {format_money(amount)}" for name, amount in sorted(micros.items())) or "none"
+def amounts(micros: Mapping[str, int]) -> str:
+    """A sum of each currency, dollars first: `$21.00 and 3.30 EUR`. Sums of different currencies are never added."""
+    ordered = sorted(micros.items(), key=lambda sum_of: (sum_of[0] != DEFAULT_CURRENCY, sum_of[0]))
+    return " and ".join(format_money(amount, currency) for currency, amount in ordered) or format_money(0)
+
+
+def named(micros: Money, name: str) -> Counter[str]:
+    """The sum of each currency under one name."""
+    return Counter({currency: amount for (what, currency), amount in micros.items() if what == name})
+
+
+def in_all(micros: Money) -> str:
+    """The sum of each currency over all names."""
+    return amounts(sum_by((currency, amount) for (_, currency), amount in micros.items()))
+
+
+def sum_by(sums: Iterable[tuple[str, int]]) -> Counter[str]:
+    """The sum of the amounts of each name or currency. Zero sums stay."""
+    found: Counter[str] = Counter()
+    for name, amount in sums:
+        found[name] += amount
+    return found
+
+
+def money(micros: Money) -> str:
+    """Amounts by name: `credits $21.00 and 2.80 EUR, minutes $3.30`."""
+    names = sorted({name for name, _ in micros})
+    return ", ".join(f"{name} {amounts(named(micros, name))}" for name in names) or "none"
 
 
 def overage(totals: Totals) -> str:
     paid_micros = totals.paid_micros
-    return f"{format_money(paid_micros['wallet'])} from wallets, {format_money(paid_micros['card'])} on cards"
+    return f"{amounts(named(paid_micros, 'wallet'))} from wallets, {amounts(named(paid_micros, 'card'))} on cards"
 
 
 def owners(changes: SubscriptionChanges) -> Counter[str]:
@@ -103,7 +130,7 @@ def owners(changes: SubscriptionChanges) -> Counter[str]:
 
 def cards(totals: Totals) -> str:
     return (
-        f"{format_money(totals.paid_micros['receipts'])} with receipts; "
+        f"{amounts(named(totals.paid_micros, 'receipts'))} with receipts; "
         f"{totals.changes.counts['declines']:,} declined, {totals.retried:,} requests retried"
     )
 

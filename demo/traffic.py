@@ -11,7 +11,7 @@ from heapq import heappop, heappush, merge
 from operator import attrgetter
 from random import Random
 
-from demo.accounts import Account, draw_accounts
+from demo.accounts import CURRENCIES, Account, draw_accounts
 from demo.arrivals import DAYS
 from demo.calls import CallShares, calls
 from demo.malformed import malformed
@@ -43,6 +43,7 @@ class TrafficSettings:
     signing_key: bytes | None = None
     repeated: float = 0.015
     malformed: float = 0.004
+    currencies: tuple[str, ...] = CURRENCIES  # Those that every plan has prices in.
     call: CallShares = field(default_factory=CallShares)
 
     @property
@@ -57,7 +58,8 @@ class TrafficSettings:
 
 def records(settings: TrafficSettings) -> Iterator[Timed]:
     """The records of the month, in order of arrival."""
-    accounts = draw_accounts(settings.accounts, settings.label, settings.midnight_ms, _random(settings, "accounts"))
+    rng = _random(settings, "accounts")
+    accounts = draw_accounts(settings.accounts, settings.label, settings.midnight_ms, rng, settings.currencies)
     happened = merge(*_streams(settings, accounts), key=attrgetter("at_ms")) if accounts else iter(())
     every_ms, key = settings.tick_every_ms, settings.signing_key
     clock = VirtualClock(settings.midnight_ms, settings.end_ms, every_ms, settings.partitions, key)

@@ -9,7 +9,10 @@ from aiokafka import ConsumerRecord
 from demo.checks.calls import check_calls, ended_calls
 from demo.checks.evidence import DEAD_LETTERS, SNAPSHOTS, CallKey, Evidence, finding
 from demo.checks.invoices import check_invoices
+from demo.checks.overlong import check_overlong
 from demo.checks.payments import check_payments
+from demo.checks.reversals import check_reversals
+from demo.checks.statements import check_statements
 from demo.checks.usage import check_usage
 from demo.checks.wallets import check_wallets
 from demo.cluster import FACTS, Offsets, between, reading
@@ -17,7 +20,16 @@ from demo.wire import INPUT_TOPIC
 from stream.settings import Settings
 
 TOPICS = (INPUT_TOPIC, *FACTS, SNAPSHOTS, DEAD_LETTERS)
-CHECKS = (check_calls, check_wallets, check_payments, check_invoices, check_usage)
+CHECKS = (
+    check_calls,
+    check_overlong,
+    check_wallets,
+    check_payments,
+    check_reversals,
+    check_invoices,
+    check_statements,
+    check_usage,
+)
 
 
 @dataclass(slots=True)
@@ -55,7 +67,7 @@ class Audit:
                 yield f"{count} dead letters {code} expected, {found} found"
 
     def lowest_account(self) -> str | None:
-        """The account with the lowest balance; of equals, the first by id."""
+        """The account with the lowest balance, as a number of any currency; of equals, the first by id."""
         balances = ((row.balance_micros, account) for account, row in self.evidence.snapshots.items())
         lowest = min(balances, default=None)
         return None if lowest is None else lowest[1]

@@ -12,6 +12,7 @@ from demo.cluster import Offsets, header, seek
 from demo.subscription_changes import COUNTED_TYPES, SubscriptionChanges
 from demo.ticks import TICK_PREFIX
 from demo.wire import INPUT_TOPIC
+from schemas.plan_prices import DEFAULT_CURRENCY
 from stream.settings import Settings
 
 # The topics of the live view. Only the audit reads ledger entries and snapshots: they are most of the bytes.
@@ -31,11 +32,15 @@ CREDITS, MINUTES = "credits plan", "minutes plans"
 _COUNTED_PREFIXES = tuple(f'{{"type":"{kind}"'.encode() for kind in COUNTED_TYPES)
 
 
+Money = Counter[tuple[str, str]]  # Micros by name and currency.
+
+
 class FactRow(msgspec.Struct):
     """The fields of any fact that the totals use."""
 
     type: str
     occurred_at: str | None
+    currency: str = DEFAULT_CURRENCY
     amount_micros: int = 0
     wallet_micros: int = 0
     card_micros: int = 0
@@ -51,7 +56,8 @@ class FactRow(msgspec.Struct):
 class Totals:
     """Counts: `facts` by (topic, type), `reasons` of redirects, `dead_letters` by code, `calls` by product.
 
-    Money: `charged_micros` by product; `paid_micros` for minutes by `wallet` and `card`, and the sum of `receipts`.
+    Money is by name and currency: `charged_micros` by product; `paid_micros` for minutes by `wallet` and `card`, and
+    the sum of `receipts`.
     `newest` is the latest RFC 3339 time of a fact.
     """
 
@@ -59,8 +65,8 @@ class Totals:
     reasons: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
-    charged_micros: Counter[str] = field(default_factory=Counter)
-    paid_micros: Counter[str] = field(default_factory=Counter)
+    charged_micros: Money = field(default_factory=Counter)
+    paid_micros: Money = field(default_factory=Counter)
     changes: SubscriptionChanges = field(default_factory=SubscriptionChanges)
     renewals: int = 0
     retried: int = 0
@@ -79,17 +85,17 @@ class Totals:
         elif fact.type == "call-redirected":
             self.reasons[fact.reason] += 1
         elif fact.type == "receipt-issued":
-            self.paid_micros["receipts"] += fact.amount_micros
+            self.paid_micros["receipts", fact.currency] += fact.amount_micros
         elif fact.type == "invoice-issued":
             self.paid_at_issue += fact.status == "paid"
 
     def _charge(self, fact: FactRow) -> None:
         product = CREDITS if fact.plan == CREDITS_PLAN else MINUTES
         self.calls[product] += fact.type == "call-charged"
-        self.charged_micros[product] += fact.amount_micros
+        self.charged_micros[product, fact.currency] += fact.amount_micros
         if product == MINUTES:
-            self.paid_micros["wallet"] += fact.wallet_micros
-            self.paid_micros["card"] += fact.card_micros
+            self.paid_micros["wallet", fact.currency] += fact.wallet_micros
+            self.paid_micros["card", fact.currency] += fact.card_micros
 
     def _payment(self, fact: FactRow) -> None:
         """The first attempt of a fee that a tick requests is a renewal; later attempts have higher numbers."""

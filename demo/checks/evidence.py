@@ -8,6 +8,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from demo.checks.rows import (
+    AlertRow,
     ChargeRow,
     DecisionRow,
     EntryRow,
@@ -22,8 +23,9 @@ from demo.wire import INPUT_TOPIC
 
 DEAD_LETTERS = "dead-letters"
 SNAPSHOTS = "account-snapshots"
-# Most inputs are of these types, and no check uses them.
-UNUSED_TYPES = (b'"call-started"', b'"clock-ticked"')
+# Most inputs are of these types, and of them no check uses more than their place in the log.
+TICK = "clock-ticked"
+UNUSED_TYPES = ("call-started", TICK)
 
 NAMED_MAX = 3  # A finding names this many faults.
 
@@ -40,10 +42,14 @@ class Evidence:
 
     input_count: int = 0
     inputs: list[tuple[Position, InputRow]] = field(default_factory=list)
+    # Offsets of inputs by account and id, those of ticks by partition and id; and the partition of each account.
+    places: dict[tuple[str | int, str], int] = field(default_factory=dict)
+    partitions: dict[str, int] = field(default_factory=dict)
     rejected: set[Position] = field(default_factory=set)
     codes: Counter[str] = field(default_factory=Counter)
     decisions: list[DecisionRow] = field(default_factory=list)
     charges: list[ChargeRow] = field(default_factory=list)
+    alerts: list[AlertRow] = field(default_factory=list)
     payments: list[PaymentRow] = field(default_factory=list)
     entries: list[EntryRow] = field(default_factory=list)
     invoices: list[InvoiceRow] = field(default_factory=list)
@@ -59,19 +65,21 @@ class Evidence:
             self.rejected.add((int(header(record, "errors.partition")), int(header(record, "errors.offset"))))
             self.codes[header(record, "errors.code")] += 1
         else:
-            self._fact(topic, _FACTS[topic].decode(record.value))
+            self._fact(topic, _FACTS[topic].decode(record.value), record.partition)
 
     def _input(self, record: ConsumerRecord) -> None:
         self.input_count += 1
-        if any(kind in record.value for kind in UNUSED_TYPES):
-            return
         try:
             row = _INPUT.decode(record.value)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return  # It must be a dead letter: the audit compares their number with the generator's.
-        self.inputs.append(((record.partition, record.offset), row))
+        owner = record.partition if row.type == TICK else row.account_id
+        self.places.setdefault((owner, row.id), record.offset)
+        if row.type not in UNUSED_TYPES:
+            self.inputs.append(((record.partition, record.offset), row))
 
-    def _fact(self, topic: str, row: Row) -> None:
+    def _fact(self, topic: str, row: Row, partition: int) -> None:
+        self.partitions[row.account_id] = partition
         # Event ids are unique per account.
         before = len(self.ids)
         self.ids.add((topic, f"{row.account_id} {row.id}"))
@@ -88,10 +96,18 @@ class Evidence:
                 self.decisions.append(row)
             case EntryRow():
                 self.entries.append(row)
+            case AlertRow():
+                self.alerts.append(row)
             case PaymentRow():
                 self.payments.append(row)
             case InvoiceRow():
                 self.invoices.append(row)
+
+    def place_of(self, fact: Row) -> int:
+        """The offset of the input that caused a fact; -1 when the log has no such input."""
+        account = fact.account_id
+        tick = self.places.get((self.partitions[account], fact.caused_by), -1)
+        return self.places.get((account, fact.caused_by), tick)
 
     def accepted(self) -> list[InputRow]:
         """The inputs that took effect: neither rejected nor repeated. Without call starts and ticks."""
@@ -115,9 +131,8 @@ _FACTS: dict[str, msgspec.json.Decoder[Row]] = {
     for topic, kind in {
         "call-decisions": DecisionRow,
         "charges": ChargeRow,
-        # Only the ids of these two are checked.
-        "alerts": Row,
-        "refills": Row,
+        "alerts": AlertRow,
+        "refills": Row,  # Only their ids are checked.
         "payment-requests": PaymentRow,
         "ledger-entries": EntryRow,
         "invoices": InvoiceRow,

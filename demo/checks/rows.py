@@ -5,6 +5,8 @@ Names are the contract's; money is micros, times are RFC 3339 text.
 
 import msgspec
 
+from schemas.plan_prices import DEFAULT_CURRENCY
+
 
 class Row(msgspec.Struct):
     """The fields of every input and fact. Only facts have `caused_by`."""
@@ -23,7 +25,10 @@ class InputRow(Row):
     answered_at: str | None = None
     outcome: str = ""
     real: bool | None = None
+    leg_id: str = ""
     payment_id: str = ""
+    amount_micros: int = 0
+    kind: str = ""
     reason: str = ""
     plan: str = ""
 
@@ -54,6 +59,15 @@ class ReceiptRow(msgspec.Struct):
     minutes: RatedRow | None = None
 
 
+class AlertRow(Row):
+    call_id: str = ""
+    payment_id: str = ""
+    invoice_id: str = ""
+    amount_micros: int = 0
+    kind: str = ""
+    reason: str = ""
+
+
 class ChargeRow(Row):
     """A charge, or an adjustment of one."""
 
@@ -61,7 +75,11 @@ class ChargeRow(Row):
     amount_micros: int = 0
     wallet_micros: int = 0
     card_micros: int = 0
+    currency: str = DEFAULT_CURRENCY
     lines: tuple[LineRow, ...] = ()
+    billable_ms: int = 0
+    reported_ms: int = 0
+    reason: str = ""
     plan: str = ""
     period_start: str = ""
     receipt: ReceiptRow = msgspec.field(default_factory=ReceiptRow)
@@ -71,11 +89,15 @@ class PaymentRow(Row):
     payment_id: str = ""
     purpose: str = ""
     amount_micros: int = 0
+    currency: str = DEFAULT_CURRENCY
+    refund_of: str = ""
 
 
 class EntryRow(Row):
     kind: str = ""
     amount_micros: int = 0
+    balance_after_micros: int = 0
+    reference: str = ""
 
 
 class WalletRow(msgspec.Struct):
@@ -88,7 +110,7 @@ class WalletRow(msgspec.Struct):
 
 
 class InvoiceRow(Row):
-    """A fact of the topic `invoices`: `invoice-issued`, `invoice-paid` or `receipt-issued`."""
+    """A fact of the topic `invoices`: `invoice-issued`, `invoice-paid`, `invoice-reversed` or `receipt-issued`."""
 
     invoice_id: str = ""
     number: int = 0
@@ -99,7 +121,11 @@ class InvoiceRow(Row):
     total_micros: int = 0
     tax_micros: int = 0
     open_micros: int = 0
+    carried_micros: int = 0
+    reversed_micros: int = 0
+    currency: str = DEFAULT_CURRENCY
     status: str = ""
+    kind: str = ""
     payment_id: str = ""
     purpose: str = ""
     amount_micros: int = 0
@@ -117,10 +143,27 @@ class StatusRow(msgspec.Struct):
     status: str = "none"
 
 
+class CardRow(msgspec.Struct):
+    payment_method_id: str = ""
+    brand: str = ""
+    last4: str = ""
+    default: bool = False
+    blocked: bool = False
+
+
+class RefillRow(msgspec.Struct):
+    enabled: bool = False
+    paused_reason: str | None = None
+
+
 class SnapshotRow(Row):
     version: int = 0
     plan: str = ""
     balance_micros: int = 0
     card_due_micros: int = 0
+    carried_micros: int = 0
+    currency: str = DEFAULT_CURRENCY
+    payment_methods: tuple[CardRow, ...] = ()
+    auto_refill: RefillRow = msgspec.field(default_factory=RefillRow)
     subscription: StatusRow = msgspec.field(default_factory=StatusRow)
     usage: UsageRow = msgspec.field(default_factory=UsageRow)

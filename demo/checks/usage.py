@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from demo.checks.evidence import CallKey, Evidence, finding
 from demo.checks.rows import ChargeRow, InputRow, RatedRow
+from demo.plans import plan_of
 from schemas.instant import MINUTE_MS, SECOND_MS, parse_instant
 
 REDIRECTED = "redirected"
@@ -31,18 +32,17 @@ def rated_calls(evidence: Evidence, accepted: Sequence[InputRow]) -> Iterator[tu
     Uses the inputs, not the charges alone: a correction that moves no money publishes no charge.
     """
     charges = {(row.account_id, row.call_id): row for row in evidence.charges if row.receipt.minutes is not None}
-    ends: dict[CallKey, InputRow] = {}
+    ends: dict[CallKey, dict[str, InputRow]] = {}
     reclassified: dict[CallKey, InputRow] = {}
     for row in accepted:
         call = row.account_id, row.call_id
         if row.type == "call-ended":
-            ends[call] = row
+            ends.setdefault(call, {})[row.leg_id] = row
         elif row.type == "call-reclassified" and _is_newer(row, reclassified.get(call)):
             reclassified[call] = row
     for call, charge in charges.items():
-        end = ends.get(call)
-        if end is not None:
-            yield charge, _used_ms(charge, end, reclassified.get(call))
+        if call in ends:
+            yield charge, _used_ms(charge, list(ends[call].values()), reclassified.get(call))
 
 
 def _is_newer(row: InputRow, current: InputRow | None) -> bool:
@@ -54,13 +54,20 @@ def _order(row: InputRow) -> tuple[int, str]:
     return parse_instant(row.occurred_at), row.id
 
 
-def _used_ms(charge: ChargeRow, end: InputRow, reclassified: InputRow | None) -> int:
-    real = end.real is not False if reclassified is None else bool(reclassified.real)
-    redirected = REDIRECTED in (charge.receipt.gate, end.outcome)
-    if end.answered_at is None or redirected or not real:
+def _used_ms(charge: ChargeRow, ends: Sequence[InputRow], reclassified: InputRow | None) -> int:
+    """`ends` are the last end of each leg. Unanswered and redirected legs do not count."""
+    legs = [end for end in ends if end.answered_at is not None and end.outcome != REDIRECTED]
+    real = all(leg.real is not False for leg in legs) if reclassified is None else bool(reclassified.real)
+    if not legs or charge.receipt.gate == REDIRECTED or not real:
         return 0
     assert charge.receipt.minutes is not None
-    return in_increments(parse_instant(end.occurred_at) - parse_instant(end.answered_at), charge.receipt.minutes)
+    longest_ms = plan_of(charge.plan, charge.currency).longest_call_ms
+    return in_increments(min(talked_ms(legs), longest_ms), charge.receipt.minutes)
+
+
+def talked_ms(legs: Sequence[InputRow]) -> int:
+    """From the first answer to the last end of answered legs."""
+    return max(parse_instant(leg.occurred_at) for leg in legs) - min(parse_instant(leg.answered_at) for leg in legs)
 
 
 def in_increments(billable_ms: int, rated: RatedRow) -> int:

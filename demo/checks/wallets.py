@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from demo.checks.evidence import Evidence, finding
 from demo.checks.payments import succeeded
-from demo.checks.rows import InputRow
+from demo.checks.rows import EntryRow, InputRow
 
-SPENT = ("charge", "adjustment")
 BOUGHT = ("purchase", "refill")
 
 
@@ -16,7 +15,9 @@ def check_wallets(evidence: Evidence, accepted: Sequence[InputRow]) -> Iterator[
     charged = Counter[str]()
     for charge in evidence.charges:
         charged[charge.account_id] += charge.wallet_micros
-    spent = _posted(evidence, SPENT)
+    spent = Counter[str]()
+    for entry in evidence.entries:
+        spent[entry.account_id] += entry.amount_micros * is_of_calls(entry)
     yield from finding(
         "wallets whose debits differ from the charges of their calls",
         (
@@ -37,6 +38,11 @@ def check_wallets(evidence: Evidence, accepted: Sequence[InputRow]) -> Iterator[
             if paid[account] != bought[account]
         ),
     )
+
+
+def is_of_calls(entry: EntryRow) -> bool:
+    """Whether a call or its correction moved the wallet. An invoice that pays back moves it as well (rule B6)."""
+    return entry.kind == "charge" or (entry.kind == "adjustment" and "/invoice/" not in entry.reference)
 
 
 def _posted(evidence: Evidence, kinds: tuple[str, ...]) -> Counter[str]:

@@ -8,8 +8,10 @@ from backoffice.explain.wording import day
 from demo.checks.evidence import Evidence
 from demo.checks.payments import ANSWERS
 from demo.checks.rows import (
+    AlertRow,
     ChargeRow,
     DecisionRow,
+    EntryRow,
     InputRow,
     InvoiceRow,
     PaymentRow,
@@ -25,18 +27,26 @@ SUCCEEDED, DECLINED = ANSWERS
 
 @dataclass(slots=True)
 class AccountHistory:
-    """Each list is in the order of the log; `answers` and `receipts` are by payment id, `paid` by invoice id."""
+    """Each list is in the order of the log; `answers` and `receipts` are by payment id, `paid` by invoice id, and
+    `legs` by call id: the ends of calls that were reported by legs.
+    """
 
     account_id: str
     snapshot: SnapshotRow
     inputs: list[InputRow] = field(default_factory=list)
+    legs: dict[str, list[InputRow]] = field(default_factory=dict)
     answers: dict[str, InputRow] = field(default_factory=dict)
     decisions: list[DecisionRow] = field(default_factory=list)
     charges: list[ChargeRow] = field(default_factory=list)
+    entries: list[EntryRow] = field(default_factory=list)
+    alerts: list[AlertRow] = field(default_factory=list)
     payments: list[PaymentRow] = field(default_factory=list)
     invoices: list[InvoiceRow] = field(default_factory=list)
     paid: dict[str, InvoiceRow] = field(default_factory=dict)
     receipts: dict[str, InvoiceRow] = field(default_factory=dict)
+
+    def money(self, micros: int) -> str:
+        return format_money(micros, self.snapshot.currency)
 
     def inputs_of(self, kind: str) -> list[InputRow]:
         """The account's inputs of one type, without call ends."""
@@ -48,7 +58,7 @@ class AccountHistory:
 
     def describe_payment(self, payment: PaymentRow) -> str:
         """`$49.00 requested from the Visa ending in 4242, paid`, or why it was not paid."""
-        amount, answer = format_money(payment.amount_micros), self.answers.get(payment.payment_id)
+        amount, answer = self.money(payment.amount_micros), self.answers.get(payment.payment_id)
         receipt = self.receipts.get(payment.payment_id)
         if receipt is not None:
             return f"{amount} requested from the {card_name(receipt)}, paid"
@@ -77,7 +87,10 @@ def on(text: str) -> str:
 def account_histories(evidence: Evidence, accepted: Sequence[InputRow]) -> list[AccountHistory]:
     """The history of each account that has a snapshot, by account id. The checks report accounts without one."""
     histories = {account: AccountHistory(account, row) for account, row in sorted(evidence.snapshots.items())}
-    sources = (accepted, evidence.decisions, evidence.charges, evidence.payments, evidence.invoices)
+    sources = (
+        *(accepted, evidence.decisions, evidence.charges, evidence.payments),
+        *(evidence.invoices, evidence.entries, evidence.alerts),
+    )
     for row in chain.from_iterable(sources):
         history = histories.get(row.account_id)
         if history is not None:
@@ -91,6 +104,10 @@ def _add(history: AccountHistory, row: Row) -> None:
             history.decisions.append(row)
         case ChargeRow():
             history.charges.append(row)
+        case EntryRow():
+            history.entries.append(row)
+        case AlertRow():
+            history.alerts.append(row)
         case PaymentRow():
             history.payments.append(row)
         case InvoiceRow():
@@ -101,7 +118,9 @@ def _add(history: AccountHistory, row: Row) -> None:
 
 def _add_input(history: AccountHistory, row: InputRow) -> None:
     if row.type == "call-ended":
-        return  # Its charge has everything that examples need.
+        if row.leg_id:  # Of other calls the charge has everything that examples need.
+            history.legs.setdefault(row.call_id, []).append(row)
+        return
     if row.type in ANSWERS:
         history.answers.setdefault(row.payment_id, row)
     else:
@@ -113,5 +132,5 @@ def _add_invoice(history: AccountHistory, row: InvoiceRow) -> None:
         history.invoices.append(row)
     elif row.type == "invoice-paid":
         history.paid[row.invoice_id] = row
-    else:
+    elif row.type == "receipt-issued":
         history.receipts[row.payment_id] = row

@@ -1,13 +1,15 @@
-"""Examples of an invoice with its lines, and of overage that a card has paid."""
+"""Examples of an invoice, of a small sum that waited for the next one, and of overage that a card has paid."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from backoffice.explain.wording import minutes_of
 from demo.checks.rows import ChargeRow, InvoiceRow, PaymentRow
-from demo.examples.account_history import AccountHistory, caused_by_tick, on
+from demo.examples.account_history import SUCCEEDED, AccountHistory, caused_by_tick, on
 from demo.examples.example import Example
-from schemas.money import format_money
-from schemas.plan import MinutesPlan, load_catalogue
+from demo.plans import plan_of
+from schemas.currencies import load_currencies
+from schemas.plan import MinutesPlan
 
 
 def invoice(history: AccountHistory) -> Example | None:
@@ -16,8 +18,6 @@ def invoice(history: AccountHistory) -> Example | None:
     if not rows:
         return None
     row = max(rows, key=_kinds)
-    table = [*((line.description, line.amount_micros) for line in row.lines), ("total", row.total_micros)]
-    width = max(len(what) for what, _ in table)
     return Example(
         score=(_kinds(row), len(row.lines), row.invoice_id in history.paid),
         title="an invoice",
@@ -25,8 +25,39 @@ def invoice(history: AccountHistory) -> Example | None:
             f"number {row.number} of {history.account_id}, for "
             f"{on(row.period_start)} to {on(row.period_end)}, issued {on(row.occurred_at)}: {_status(history, row)}."
         ),
-        lines=tuple(f"{what:<{width}} {format_money(micros):>12}" for what, micros in table),
+        lines=_table(history, row),
     )
+
+
+def _table(history: AccountHistory, row: InvoiceRow) -> tuple[str, ...]:
+    table = [*((line.description, line.amount_micros) for line in row.lines), ("total", row.total_micros)]
+    width = max(len(what) for what, _ in table)
+    return tuple(f"{what:<{width}} {history.money(micros):>12}" for what, micros in table)
+
+
+def carried(history: AccountHistory) -> Example | None:
+    """An invoice for less than a card can be charged, and the next one, which asks for both."""
+    least_micros = load_currencies()[history.snapshot.currency].least_micros
+    for first, second in pairwise(history.invoices):
+        if not 0 < first.carried_micros < least_micros or second.carried_micros:
+            continue
+        payments = [p for p in history.payments if p.payment_id.rpartition("/")[0] == second.invoice_id]
+        if not payments:
+            continue
+        paid = history.result(payments[-1]) == SUCCEEDED
+        tried = "; ".join(f"{on(payment.occurred_at)} {history.describe_payment(payment)}" for payment in payments)
+        return Example(
+            score=(paid, -len(payments)),
+            title="a small sum that waited for the next invoice",
+            text=(
+                f"invoice {first.number} of {history.account_id}, issued {on(first.occurred_at)}, has a total of "
+                f"{history.money(first.total_micros)}. No card is charged less than {history.money(least_micros)}, so "
+                f"{history.money(first.carried_micros)} went on to invoice {second.number} of "
+                f"{on(second.occurred_at)}: {tried}."
+            ),
+            lines=_table(history, second),
+        )
+    return None
 
 
 def _kinds(row: InvoiceRow) -> int:
@@ -36,7 +67,7 @@ def _kinds(row: InvoiceRow) -> int:
 def _status(history: AccountHistory, row: InvoiceRow) -> str:
     if row.status == "paid":
         return "it was already paid"
-    opened = f"{format_money(row.open_micros)} of it was open"
+    opened = f"{history.money(row.open_micros)} of it was open"
     paid = history.paid.get(row.invoice_id)
     return f"{opened} and paid on {on(paid.occurred_at)}" if paid is not None else f"{opened} and still is"
 
@@ -56,7 +87,7 @@ def overage(history: AccountHistory) -> Example | None:
         return Example(
             score=(split is not None and wallet_micros > 0, len(requested)),
             title="overage on the card",
-            text=f"{_used(history, crossing, charges)}{_split(split)}{_crossed(history, payment, crossing)}",
+            text=f"{_used(history, crossing, charges)}{_split(history, split)}{_crossed(history, payment, crossing)}",
         )
     return None
 
@@ -66,28 +97,28 @@ def _used(history: AccountHistory, crossing: ChargeRow, charges: Sequence[Charge
     pool = minutes_of(crossing.receipt.minutes.pool_ms)
     wallet_micros = sum(row.wallet_micros for row in charges)
     card_micros = sum(row.card_micros for row in charges)
-    wallet = f"{format_money(wallet_micros)} from its wallet until that was empty, " if wallet_micros > 0 else ""
+    wallet = f"{history.money(wallet_micros)} from its wallet until that was empty, " if wallet_micros > 0 else ""
     return (
         f"{history.account_id} has {pool} included from {on(crossing.period_start)} and used more: {wallet}"
-        f"{format_money(card_micros)} on the card. "
+        f"{history.money(card_micros)} on the card. "
     )
 
 
-def _split(split: ChargeRow | None) -> str:
+def _split(history: AccountHistory, split: ChargeRow | None) -> str:
     if split is None:
         return ""
     return (
-        f"One call was paid by both: {format_money(split.amount_micros)}, {format_money(split.wallet_micros)} from the "
-        f"wallet and {format_money(split.card_micros)} by card. "
+        f"One call was paid by both: {history.money(split.amount_micros)}, {history.money(split.wallet_micros)} from "
+        f"the wallet and {history.money(split.card_micros)} by card. "
     )
 
 
 def _crossed(history: AccountHistory, payment: PaymentRow, crossing: ChargeRow) -> str:
     """The call with which the due amount reached the threshold."""
-    plan = load_catalogue().plans[crossing.plan]
+    plan = plan_of(crossing.plan, history.snapshot.currency)
     assert isinstance(plan, MinutesPlan)
-    threshold = format_money(plan.card_overage_threshold_micros)
+    threshold = history.money(plan.card_overage_threshold_micros)
     return (
-        f"The call of {on(crossing.occurred_at)} ({format_money(crossing.amount_micros)}) brought what is due to "
+        f"The call of {on(crossing.occurred_at)} ({history.money(crossing.amount_micros)}) brought what is due to "
         f"{threshold} or more: {history.describe_payment(payment)}."
     )

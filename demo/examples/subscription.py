@@ -9,7 +9,6 @@ from demo.examples.account_history import (
 )
 from demo.examples.example import Example
 from demo.subscription_changes import display_name
-from schemas.money import format_money
 
 
 def renewal(history: AccountHistory) -> Example | None:
@@ -44,7 +43,7 @@ def upgrade(history: AccountHistory) -> Example | None:
         if payment is None or invoice is None or not opened:
             continue
         lines = [line for line in invoice.lines if line.kind == "proration"]
-        prorated = " and ".join(f"{format_money(line.amount_micros)} ({line.description})" for line in lines)
+        prorated = " and ".join(f"{history.money(line.amount_micros)} ({line.description})" for line in lines)
         return Example(
             score=(len(lines), history.result(payment) == SUCCEEDED),
             title="an upgrade",
@@ -81,7 +80,7 @@ def cancellation(history: AccountHistory) -> Example | None:
             f"{history.account_id} cancelled {display_name(history.snapshot.plan)} on {on(at)} "
             f"(“{cancelled[-1].reason}”). "
             f"It ran to {on(end)}: {_calls(len(usable))} still connected, then {_calls(len(redirected))} redirected "
-            f"(subscription_ended); {fees}. Its wallet keeps {format_money(history.snapshot.balance_micros)}."
+            f"(subscription_ended); {fees}. Its wallet keeps {history.money(history.snapshot.balance_micros)}."
         ),
     )
 

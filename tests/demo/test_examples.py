@@ -115,10 +115,82 @@ def test_overage_shows_what_wallet_and_card_paid() -> None:
     log.charged("c2", "f2", 9_900_000, wallet_micros=0, card_micros=9_900_000, caused_by="end-2", **minutes)
     log.requested("a/overage/1", "overage", 10_010_000, caused_by="end-2").answered("a/overage/1")
     log.receipted("a/overage/1", 10_010_000, **VISA)
-    assert text(examples(log)[4]) == (
+    assert text(examples(log)[5]) == (
         "a has 100 minutes included from 1 Jan 2026 and used more: $0.22 from its wallet until that was empty, $10.01 "
         "on the card. One call was paid by both: $0.33, $0.22 from the wallet and $0.11 by card. The call of 5 Jan "
         "2026 ($9.90) brought what is due to $10.00 or more: $10.01 requested from the Visa ending in 4242, paid."
+    )
+
+
+def test_a_sum_below_the_least_charge_waits_for_the_next_invoice() -> None:
+    log = opened("free")
+    number = {"kind": "phone_number", "description": "Phone number +15550100", "amount_micros": 250_000}
+    carried = {"kind": "carried", "description": "Carried from earlier invoices", "amount_micros": 250_000}
+    log.invoiced(1, 0, lines=[number], total_micros=250_000, carried_micros=250_000)
+    log.invoiced(2, 0, lines=[number, carried], total_micros=500_000, open_micros=500_000)
+    log.requested("a/invoice/2/1", "invoice", 500_000).answered("a/invoice/2/1")
+    log.receipted("a/invoice/2/1", 500_000, **VISA).invoice_paid(2)
+    example = examples(log, "free")[4]
+    assert text(example) == (
+        "invoice 1 of a, issued 5 Jan 2026, has a total of $0.25. No card is charged less than $0.50, so $0.25 went on "
+        "to invoice 2 of 5 Jan 2026: 5 Jan 2026 $0.50 requested from the Visa ending in 4242, paid."
+    )
+    assert example is not None
+    assert [line.split()[-1] for line in example.lines] == ["$0.25", "$0.25", "$0.50"]
+
+
+def disputed() -> RunLog:
+    """A refill of $20.00, of which $5.00 are spent when the cardholder disputes it."""
+    log = opened("free")
+    log.requested("a/refill/1/1", "refill", 20_000_000).answered("a/refill/1/1")
+    log.receipted("a/refill/1/1", 20_000_000, **VISA)
+    log.reversed("a/refill/1/1", "dispute", 20_000_000, id="r1")
+    return log.posted("e2", "reversal", -20_000_000, balance_after_micros=-5_000_000)
+
+
+def test_a_dispute_shows_the_wallet_the_card_and_the_refill() -> None:
+    log = disputed().put("alerts", type="refill-paused", reason="dispute")
+    blocked = {"payment_method_id": "pm", "brand": "visa", "last4": "4242", "default": True, "blocked": True}
+    log.snapshot(10, -5_000_000, plan="free", payment_methods=[blocked])
+    assert text(examples(log, "free")[6]) == (
+        "a added $20.00 of credits from the Visa ending in 4242 on 5 Jan 2026 (refill). The cardholder disputed the "
+        "payment with the bank: $20.00 left the wallet again, which made its balance -$5.00. The Visa ending in 4242 "
+        "is blocked: nothing more is requested from it, and auto-refill is paused until the owner acts."
+    )
+
+
+def test_a_dispute_that_was_won_shows_what_came_back() -> None:
+    log = disputed().reversed("a/refill/1/1", "dispute_won", 20_000_000, id="r2")
+    log.posted("e3", "reversal", 20_000_000, balance_after_micros=15_000_000)
+    log.snapshot(10, 15_000_000, plan="free", auto_refill={"enabled": True, "paused_reason": "dispute"})
+    found = examples(log, "free")
+    assert found[6] is None
+    assert text(found[7]) == (
+        "a added $20.00 of credits from the Visa ending in 4242 on 5 Jan 2026 (refill). The cardholder disputed the "
+        "payment with the bank: $20.00 left the wallet again, which made its balance -$5.00. Then the dispute was won: "
+        "$20.00 came back, which made the balance $15.00. The card may be used again, but auto-refill waits for the "
+        "owner."
+    )
+
+
+def test_an_overlong_call_shows_what_was_reported_and_what_was_charged() -> None:
+    log = opened("professional").rated("c1", "f1", card=15_400_000, reported_ms=18_060_000, billable_ms=14_400_000)
+    log.put("alerts", type="call-overlong", call_id="c1")
+    assert text(examples(log)[8]) == (
+        "a call of a ended on 5 Jan 2026 after 5 h 1 min. Professional charges at most 4 h of a call: this one cost "
+        "$15.40. The alert `call-overlong` asks a person to look at it."
+    )
+
+
+def test_a_call_by_legs_is_charged_at_its_first_end_and_adjusted_at_the_other() -> None:
+    log = opened("professional").ended("c1", minutes=3, leg_id="desk", id="end-1")
+    log.rated("c1", "f1", wallet=220_000, billable_ms=180_000)
+    log.ended("c1", leg_id="mobile", id="end-2", answered_at=None)
+    log.rated("c1", "f2", wallet=110_000, billable_ms=240_000, type="charge-adjusted", reason="leg")
+    assert text(examples(log)[9]) == (
+        "a call of a on 5 Jan 2026 has two legs: `desk` talked for 3 min 0 s and `mobile` was not answered. It is "
+        "charged as one call of 4 min 0 s: $0.22 when the first leg ended, $0.11 more when the other ended, $0.33 in "
+        "all."
     )
 
 

@@ -12,8 +12,8 @@ from tests.demo.world import World
 KEY = b"a key of the tests"
 SETTINGS = TrafficSettings(
     midnight_ms=parse_instant("2026-01-01T00:00:00Z"),
-    accounts=60,
-    calls=4_000,
+    accounts=120,
+    calls=5_000,
     partitions=4,
     signing_key=KEY,
     malformed=0.01,
@@ -27,7 +27,7 @@ def test_a_month_adds_up_and_has_everything_that_happens_to_a_customer(batch_max
     world.play(iter(month))
     provoked = Counter(record.dead_letter for record in month if record.dead_letter is not None)
     assert world.audit.findings(provoked) == []
-    assert len(world.audit.accepted) > 3_900
+    assert len(world.audit.accepted) > 4_900
     evidence = world.audit.evidence
     assert {row.purpose for row in evidence.payments} == {
         *("purchase", "refill", "refund"),
@@ -36,7 +36,7 @@ def test_a_month_adds_up_and_has_everything_that_happens_to_a_customer(batch_max
     assert {row.reason for row in evidence.decisions} >= {"subscription", "subscription_ended", "credits", "included"}
     assert {line.kind for row in evidence.invoices for line in row.lines} == {
         *("subscription", "proration", "overage"),
-        *("top_up", "phone_number", "tax", "wallet_credit"),
+        *("top_up", "phone_number", "tax", "wallet_credit", "carried"),
     }
     # Every account was renewed: each one that subscribed from the beginning has an invoice for it.
     subscribed = {row.account_id for row in evidence.accepted() if row.type == "account-opened" and row.plan != "free"}

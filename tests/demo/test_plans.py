@@ -1,21 +1,28 @@
-"""The plans of a run are the shipped ones, except for the wait for the answer to a refill."""
+"""The plans of a run are the shipped ones, except for the prices in euros and the wait for the answer to a refill."""
 
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
-from demo.plans import unresolved_ms, with_longer_wait
+from demo.plans import plan_of, plans_of_a_run, unresolved_ms
 from schemas.instant import HOUR_MS, MINUTE_MS
-from schemas.plan import SHIPPED, load_catalogue
+from schemas.plan import load_catalogue
 
 
-def test_only_the_wait_for_a_refills_answer_differs_from_the_shipped_plans(tmp_path: Path) -> None:
+def test_only_the_wait_for_a_refills_answer_and_a_second_currency_differ_from_the_shipped_plans(tmp_path: Path) -> None:
     path = tmp_path / "plans.toml"
-    path.write_text(with_longer_wait(SHIPPED.read_text(encoding="utf-8"), 36_000))
-    shipped = load_catalogue()
-    rules = msgspec.structs.replace(shipped.rules, refill_unresolved_ms=40 * HOUR_MS)
-    assert load_catalogue(path) == msgspec.structs.replace(shipped, rules=rules)
+    path.write_text(plans_of_a_run(36_000))
+    shipped, found = load_catalogue(), load_catalogue(path)
+    assert all(set(plan.currencies) == {"EUR"} for plan in found.plans.values())
+    rules = replace(shipped.rules, refill_unresolved_ms=40 * HOUR_MS)
+    in_dollars = {name: replace(plan, currencies={}) for name, plan in found.plans.items()}
+    assert replace(found, plans=in_dollars) == replace(shipped, rules=rules)
+
+
+def test_a_plan_of_the_run_has_its_own_prices_in_each_currency() -> None:
+    assert plan_of("professional", "USD").monthly_price_micros == 49_000_000
+    assert plan_of("professional", "EUR").monthly_price_micros == 45_000_000
 
 
 # Virtual seconds per real second -> the wait.

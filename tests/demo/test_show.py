@@ -7,7 +7,7 @@ from rich.console import Console
 
 from demo.closing import call_to_explain
 from demo.progress import Progress
-from demo.show import Show, line
+from demo.show import Show, in_all, line, money
 from demo.watch import Totals
 
 
@@ -54,6 +54,15 @@ def test_a_plain_line_has_every_number() -> None:
         "2026-01-31 14:32  0 events/s  lag 12  charged 2 calls (credits plan $3.00, minutes plans $0.33)  "
         "redirected 1  renewals 1  invoices 2, 2 paid  declines 1  dead letters 1"
     )
+
+
+def test_sums_of_two_currencies_are_not_added() -> None:
+    totals = Totals()
+    for currency, micros in (("EUR", 5_600_000), ("USD", 6_000_000), ("EUR", -2_800_000)):
+        fact = {"type": "call-charged", "occurred_at": "2026-01-31T14:32:10Z", "plan": "free", "currency": currency}
+        totals.fact("charges", json.dumps(fact | {"amount_micros": micros}).encode())
+    assert money(totals.charged_micros) == "credits plan $6.00 and 2.80 EUR"
+    assert in_all(totals.charged_micros) == "$6.00 and 2.80 EUR"
 
 
 def test_without_a_terminal_lines_are_limited_and_the_last_one_is_always_shown() -> None:

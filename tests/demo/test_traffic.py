@@ -22,6 +22,7 @@ from schemas.inputs import (
     CallEnded,
     CallStarted,
     Input,
+    PhoneNumberAdded,
     PlanChangeRequested,
     SubscriptionCancelRequested,
     SubscriptionResumeRequested,
@@ -35,7 +36,9 @@ KEY = b"a key of the tests"
 SETTINGS = TrafficSettings(
     midnight_ms=MIDNIGHT_MS, accounts=120, calls=4_000, partitions=4, signing_key=KEY, malformed=0.01
 )
-NOTHING_ODD = CallShares(spam=0, known_spam=0, late_end=0, end_first=0, start_only=0, end_only=0, contradicted=0)
+NOTHING_ODD = CallShares(
+    spam=0, known_spam=0, late_end=0, end_first=0, start_only=0, end_only=0, contradicted=0, forgotten=0, forked=0
+)
 
 
 def instant(kind: type, value: object) -> object:
@@ -151,6 +154,45 @@ def test_plans_go_up_and_down_and_owners_leave_the_credits_plan_or_subscribe_aga
     assert any(before == after for before, after in changes)
 
 
+def test_the_accounts_are_in_the_currencies_that_the_plans_have_prices_in(month: list[Timed]) -> None:
+    opened = [read for read in decoded(month) if isinstance(read, AccountOpened)]
+    assert {(read.plan == "free", read.currency) for read in opened} == {
+        (credits_plan, currency) for credits_plan in (True, False) for currency in (None, "EUR")
+    }
+    dollars = decoded(list(records(replace(SETTINGS, currencies=("USD",)))))
+    assert {read.currency for read in dollars if isinstance(read, AccountOpened)} == {None}
+
+
+def test_some_accounts_pay_less_a_month_than_a_card_can_be_charged(month: list[Timed]) -> None:
+    """Their first period ends early in the month, their second within it."""
+    fees = {read.account_id: read for read in decoded(month) if isinstance(read, PhoneNumberAdded)}
+    small = {account for account, read in fees.items() if read.monthly_fee_micros < 500_000}
+    opened = {read.account_id: read for read in decoded(month) if isinstance(read, AccountOpened)}
+    assert {opened[account].currency for account in small} == {None, "EUR"}
+    assert all(MIDNIGHT_MS - opened[account].occurred_at_ms >= 29 * DAY_MS for account in small)
+
+
+def test_a_forked_call_has_two_legs_and_one_id() -> None:
+    every = replace(NOTHING_ODD, answered=1, forked=1, transferred=0.5)
+    month = decoded(list(records(replace(SETTINGS, calls=100, repeated=0, malformed=0, call=every))))
+    legs: dict[str, list[CallEnded]] = {}
+    for read in month:
+        if isinstance(read, CallEnded):
+            legs.setdefault(read.call_id, []).append(read)
+    assert len(legs) == 100
+    assert all({end.leg_id for end in ends} == {"desk", "mobile"} for ends in legs.values())
+    answered = Counter(sum(end.answered_at_ms is not None for end in ends) for ends in legs.values())
+    assert answered[1] > 25
+    assert answered[2] > 25
+
+
+def test_a_forgotten_call_lasts_longer_than_the_longest_call() -> None:
+    every = replace(NOTHING_ODD, answered=1, forgotten=1)
+    ends = decoded(list(records(replace(SETTINGS, calls=50, repeated=0, malformed=0, call=every))))
+    talked = [r.occurred_at_ms - (r.answered_at_ms or 0) for r in ends if isinstance(r, CallEnded)]
+    assert sum(talked_ms > 4 * HOUR_MS for talked_ms in talked) > 45
+
+
 def test_talk_times_have_a_long_tail(month: list[Timed]) -> None:
     talked_ms = sorted(
         read.occurred_at_ms - read.answered_at_ms
@@ -170,7 +212,15 @@ def test_accounts_differ_in_size_and_some_pass_the_included_calls(month: list[Ti
 
 def test_the_share_of_each_kind_is_the_one_configured() -> None:
     every = CallShares(
-        answered=1, spam=1, known_spam=0, not_spam_after_all=1, end_only=0, start_only=0, contradicted=1, booking=1
+        answered=1,
+        spam=1,
+        known_spam=0,
+        not_spam_after_all=1,
+        end_only=0,
+        start_only=0,
+        contradicted=1,
+        booking=1,
+        forked=0,
     )
     settings = replace(SETTINGS, calls=300, call=every, repeated=0, malformed=0.1, tick_every_ms=0)
     month = list(records(settings))

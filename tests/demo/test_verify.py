@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.demo.run_log import RunLog, run_that_adds_up
+from tests.demo.run_log import QUIET, RunLog, run_that_adds_up
 
 NOTHING_PROVOKED: Counter[str] = Counter()
 
@@ -19,6 +19,9 @@ def test_a_run_that_adds_up_has_no_findings(log: RunLog) -> None:
     assert log.audit.findings(Counter(too_late=1)) == []
     assert log.audit.accepted == {("a", "c1"), ("a", "c2"), ("a", "c4")}
     assert log.audit.lowest_account() == "a"
+
+
+NOT_PAID = "1 invoices whose total less what is carried is not what cards paid or owe"
 
 
 # A fault, and the findings it gives, in the order of the checks.
@@ -100,33 +103,42 @@ FAULTS: list[tuple[str, Callable[[RunLog], RunLog], list[str]]] = [
     ),
     (
         "a gap in the numbers of invoices",
-        lambda log: log.invoiced(3, 1),
+        lambda log: log.invoiced(3, 0, **QUIET),
         ["1 accounts whose invoices are not numbered from 1 without gaps: a has [1, 3]"],
     ),
     (
         "an invoice that differs from the sum of its lines",
-        lambda log: log.invoiced(2, 1, total_micros=2),
-        ["1 invoices that differ from the sum of their lines: a a/invoice/2: total 2, tax 0; lines 1, tax 0"],
+        lambda log: log.invoiced(2, 1, total_micros=2, **QUIET),
+        [
+            "1 invoices that differ from the sum of their lines: a a/invoice/2: total 2, tax 0; lines 1, tax 0",
+            f"{NOT_PAID}: a a/invoice/2: 2 to pay, 0 paid",
+        ],
     ),
     (
         "an invoice with another tax than its lines",
-        lambda log: log.invoiced(2, 1, tax_micros=1),
-        ["1 invoices that differ from the sum of their lines: a a/invoice/2: total 1, tax 1; lines 1, tax 0"],
+        lambda log: log.invoiced(2, 1, tax_micros=1, **QUIET),
+        [
+            "1 invoices that differ from the sum of their lines: a a/invoice/2: total 1, tax 1; lines 1, tax 0",
+            f"{NOT_PAID}: a a/invoice/2: 1 to pay, 0 paid",
+        ],
     ),
     (
         "an invoice paid twice",
-        lambda log: log.invoiced(2, 1).invoice_paid(2),
+        lambda log: log.invoiced(2, 0, **QUIET).invoice_paid(2),
         ["1 invoice-paid events for invoices that were not open: a a/invoice/2"],
     ),
     (
         "an invoice marked as paid although its payment was declined",
         lambda log: (
-            log.invoiced(2, 1, open_micros=1)
+            log.invoiced(2, 1, open_micros=1, **QUIET)
             .requested("a/invoice/2/1", "invoice", 1)
             .answered("a/invoice/2/1", "declined")
             .invoice_paid(2)
         ),
-        ["1 invoices marked as paid whose payment failed: a a/invoice/2"],
+        [
+            "1 invoices marked as paid whose payment failed: a a/invoice/2",
+            f"{NOT_PAID}: a a/invoice/2: 1 to pay, 0 paid",
+        ],
     ),
     (
         "minutes of a call that are not in the snapshot",
@@ -167,14 +179,14 @@ def test_a_planted_fault_is_found(log: RunLog, plant: Callable[[RunLog], RunLog]
 def test_an_open_invoice_needs_a_reason(log: RunLog, happens: Callable[[RunLog], RunLog], explained: bool) -> None:
     log.snapshot(3, 16_800_000, minutes_used=6)
     log.rated("c4", "f5", card=-100_000)
-    log.invoiced(2, 1, open_micros=1)
+    log.invoiced(2, 1, open_micros=1, **QUIET)
     happens(log)
     found = [finding for finding in log.audit.findings(NOTHING_PROVOKED) if "open without a reason" in finding]
     assert found == ([] if explained else ["1 invoices open without a reason: a a/invoice/2"])
 
 
 def test_overage_that_is_due_keeps_an_invoice_open(log: RunLog) -> None:
-    log.invoiced(2, 1, open_micros=1)
+    log.invoiced(2, 1, open_micros=1, **QUIET)
     assert log.audit.findings(NOTHING_PROVOKED) == []
 
 

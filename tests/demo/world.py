@@ -1,6 +1,7 @@
 """Runs a month through the real rules, the demo's provider and the audit, without Kafka."""
 
 import heapq
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,13 +9,15 @@ from itertools import count
 
 from agents.wallet.agent import Wallets
 from agents.wallet.clock import Timing
-from demo.provider import Provider, ProviderSettings, reversals
+from demo.plans import plans_of_a_run
+from demo.provider import Provider, ProviderSettings, fares, reversals
 from demo.traffic import TrafficSettings
 from demo.verify import Audit
 from demo.wire import INPUT_TOPIC, Timed
 from schemas.batch import Headers
+from schemas.instant import MINUTE_MS
 from schemas.partitioning import partition_of
-from schemas.plan import load_catalogue
+from schemas.plan import catalogue_from
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,10 @@ class World:
 
     def __post_init__(self) -> None:
         key, partitions = self.settings.signing_key, self.settings.partitions
-        self.wallets = Wallets(load_catalogue(None), [key] if key else [], partitions, Timing(by_ticks=True))
-        self.provider = Provider(ProviderSettings(signing_key=key))
+        self.wallets = Wallets(
+            catalogue_from(tomllib.loads(plans_of_a_run(1))), [key] if key else [], partitions, Timing(by_ticks=True)
+        )
+        self.provider = Provider(ProviderSettings(fares(1, 16 * MINUTE_MS), key))
         self.tables: list[dict[str, bytes]] = [{} for _ in range(partitions)]
         self.waiting: list[list[Record]] = [[] for _ in range(partitions)]
         self.offsets = [count() for _ in range(partitions)]
