@@ -1,6 +1,7 @@
 """The published schemas say what the code does: every fact fits them, and they refuse what we refuse."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,10 +9,12 @@ import jsonschema_rs
 import pytest
 
 from backoffice.replay import replay_lines, snapshot_lines
+from demo.plans import plans_of_a_run
 from demo.traffic import TrafficSettings, records
 from schemas.codec import TYPES as INPUTS
 from schemas.codec import Unreadable, decode_input
 from schemas.instant import parse_instant
+from schemas.plan import catalogue_from
 from schemas.wire.generate import document_of, documents
 from stream.ops.metric_table import DEAD_LETTER_CODES
 from tests.wire.golden_files import THEMES, catalogue_of, inputs_of
@@ -92,15 +95,16 @@ def test_an_example_input_is_taken(example: dict[str, Any]) -> None:
 
 
 def broad_history() -> Iterator[dict[str, Any]]:
-    """Every fact of the golden histories, and of a generated day of traffic."""
+    """Every fact of the golden histories, and of a generated day of traffic in two currencies."""
     for theme in THEMES:
         yield from replay_lines(inputs_of(theme), catalogue_of(theme))
         yield from snapshot_lines(inputs_of(theme), catalogue_of(theme))
     midnight_ms = parse_instant("2026-02-28T00:00:00Z")
     day = TrafficSettings(midnight_ms, accounts=25, calls=1_200, partitions=1, malformed=0.02)
     lines = [record.value for record in records(day)]
-    yield from replay_lines(lines)
-    yield from snapshot_lines(lines)
+    catalogue = catalogue_from(tomllib.loads(plans_of_a_run(1)))
+    yield from replay_lines(lines, catalogue)
+    yield from snapshot_lines(lines, catalogue)
 
 
 def test_every_fact_of_a_broad_history_fits_its_schema() -> None:
