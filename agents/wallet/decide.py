@@ -134,8 +134,8 @@ def _refuse_second_opening(_turn: Turn, _event: inputs.AnyInput) -> Refusal:
     return Refusal("account_exists", "`account_id` names an account that is open")
 
 
-# The rule of each input, for an account that exists. A rule that refuses its input, or recognises a repeat, changes
-# nothing.
+# The rule of each input, for an account that exists. What a rule has changed counts only if it applied its input; of a
+# repeat, only the rows that it wrote do (rule L5).
 _RULES: dict[type[inputs.Input], Callable[[Turn, Any], Effect | Refusal]] = {
     inputs.CallStarted: start_call,
     inputs.CallEnded: end_call,

@@ -81,7 +81,8 @@ class Effect(Enum):
     """What a rule did with an input that it did not refuse."""
 
     APPLIED = "applied"
-    REPEAT = "repeat"  # Recognised as a repeat; the rule has changed nothing (rules G4 and P7).
+    # Recognised as a repeat (rules G4 and P7). The rule has changed nothing, or noted a leg's start on its call (L5).
+    REPEAT = "repeat"
 
 
 class Decision(msgspec.Struct, frozen=True):

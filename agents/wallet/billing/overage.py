@@ -18,7 +18,7 @@ from schemas.billing import Bill
 from schemas.inputs import PaymentDeclined
 from schemas.payment_rows import Payment
 from schemas.plan import MinutesPlan
-from schemas.rows import bill_key, payment_key
+from schemas.rows import bill_key
 
 # The name of the row: there is one for each account.
 OVERAGE_BILL = "overage/0"
@@ -92,11 +92,7 @@ def request_overage(turn: Turn) -> None:
     turn.billing = replace(turn.billing, overages=billing.overages + 1)
     reference = f"overage/{billing.overages + 1}"
     payment_id = f"{turn.account_id}/{reference}"
-    request_payment(turn, payment_id, "overage", reference, micros, card)
-    key = payment_key(turn.account_id, payment_id)
-    payment = turn.get(key, Payment)
-    assert payment is not None
-    turn.rows[key] = replace(payment, invoice=billing.invoices + 1)
+    request_payment(turn, payment_id, "overage", reference, micros, card, invoice=billing.invoices + 1)
 
 
 def _take(turn: Turn, micros: int) -> None:

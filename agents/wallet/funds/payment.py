@@ -1,6 +1,6 @@
 """Payments: card charges and refunds that are requested from the payment adapter. Rules C12 and P7."""
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from agents.wallet.turn import Refusal, Turn
@@ -31,11 +31,12 @@ def request_payment(
     reference: str,
     amount_micros: int,
     card: Card,
-    refund_of: str | UnsetType = UNSET,
+    refund_of: str = "",
+    invoice: int = 0,
 ) -> None:
     """Request a card charge or a refund. Each `payment_id` is requested once; it is the provider's idempotency key.
 
-    A refund names the payment that it gives back. Its amount was debited from the wallet.
+    A refund names the payment that it gives back; the wallet was debited. `invoice` is what it counts for (rule P14).
     """
     turn.rows[payment_key(turn.account_id, payment_id)] = Payment(
         purpose,
@@ -46,8 +47,9 @@ def request_payment(
         brand=card.brand,
         last4=card.last4,
         token=card.token,
-        refund_of="" if isinstance(refund_of, UnsetType) else refund_of,
-        refunded_micros=0 if isinstance(refund_of, UnsetType) else amount_micros,
+        refund_of=refund_of,
+        refunded_micros=amount_micros if refund_of else 0,
+        invoice=invoice,
     )
     turn.emit(
         PaymentRequested(
@@ -59,7 +61,7 @@ def request_payment(
             currency=turn.account.currency,
             payment_method_id=card.payment_method_id,
             token=card.token,
-            refund_of=refund_of,
+            refund_of=refund_of or UNSET,
         )
     )
 
