@@ -23,8 +23,9 @@ from demo.summary import print_summary
 from demo.verify import TOPICS, audit
 from demo.watch import Watch
 from devkit.broker import DevBroker
-from stream import topics
 from stream.settings import Settings
+from stream.startup import make_topics
+from stream.topics import declared
 
 READY_DEADLINE_S = 60
 STALLED_DEADLINE_S = 60  # The run has failed when inputs wait and nothing is decided for this long.
@@ -106,7 +107,7 @@ async def _guard(month: Month) -> NoReturn:
 
 
 async def _play(month: Month) -> list[str]:
-    await topics.ensure(month.settings)
+    await make_topics(month.settings, declared(month.settings))
     begin = await _ends(month.settings)
     worker = month.start("worker", "stream", "worker")
     await _ready(month, worker)

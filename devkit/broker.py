@@ -133,12 +133,16 @@ class DevBroker:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Suspend the broker within the context: connections stay open without an answer, like on a hanging machine."""
+        """Suspend the broker within the context: connections stay open without an answer, like on a hanging machine.
+        Afterwards wait until it answers clients. A controller takes a broker that was silent for nine seconds off its
+        list for a moment, which may come after that answer: clients ask again. Raises DevBrokerError.
+        """
         os.kill(self.pid, signal.SIGSTOP)
         try:
             yield
         finally:
             os.kill(self.pid, signal.SIGCONT)
+        self._wait_until_it_answers()
 
     def restart(self) -> None:
         """Stop, then start on the same data and port."""

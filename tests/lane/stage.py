@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.rows import CHECKPOINT_KEY, Checkpoint, decode_row
-from stream import topics
+from stream import startup, topics
 from stream.settings import Settings
 from tests.lane.tally import HEAD, Charge, Deposit
 
@@ -189,7 +189,7 @@ class Stage:
 
     def create_topics(self) -> None:
         """As a worker would at its start."""
-        asyncio.run(topics.ensure(self.settings()))
+        asyncio.run(startup.make_topics(self.settings(), topics.declared(self.settings())))
 
     def settings(self, **changed: Any) -> Settings:
         return Settings(

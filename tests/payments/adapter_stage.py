@@ -20,7 +20,7 @@ from agents.wallet.signature import HEADER, is_signed, sign
 from payments.adapter import topics
 from payments.settings import Settings
 from schemas.partitioning import partition_of
-from stream.topics import ensure
+from stream.startup import make_topics
 from tests.lane.stage import ROOT, log_ends, wait_until
 from tests.payments.requests import PARTITIONS
 from tests.payments.stripe_server import API_KEY, StripeServer
@@ -108,7 +108,7 @@ class AdapterStage:
             topic_prefix=f"{name}.",
             partitions=PARTITIONS,
         )
-        asyncio.run(ensure(self.settings, topics.needed(self.settings)))
+        asyncio.run(make_topics(self.settings, topics.needed(self.settings)))
 
     def stripe(self, server: StripeServer, **changed: object) -> AdapterProcess:
         """One more adapter, with `server` as Stripe."""

@@ -4,6 +4,8 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,19 @@ def test_a_stop_with_a_dead_broker_ends_in_time(stage: AdapterStage, broker: Dev
         assert stop_in_time(adapter) in {0, Exit.PASSING}, adapter.log()[-2_000:]
     finally:
         broker.start()
+
+
+def test_the_topics_of_a_test_wait_for_a_broker_that_is_not_back_yet(
+    stage: AdapterStage, broker: DevBroker, tmp_path: Path
+) -> None:
+    """Other tests of this module kill and freeze the broker; afterwards it can be unknown to clients for a moment."""
+    broker.kill()
+    with ThreadPoolExecutor(1) as executor:
+        back = executor.submit(broker.start)
+        later = AdapterStage(broker.bootstrap, f"{stage.settings.app_id}-later", tmp_path)
+        back.result()
+    with closing(later):
+        later.start(payments_provider="fake").wait_ready()
 
 
 def test_a_stop_while_it_waits_for_its_broker_ends_at_once(stage: AdapterStage) -> None:
