@@ -129,7 +129,7 @@ class NaiveAccount:
     thresholds: list[int] = field(default_factory=list)
     armed_thresholds: set[int] = field(default_factory=set)
     redirected_calls: int = 0
-    extra_periods_ever: set[int] = field(default_factory=set)
+    extra_periods: set[int] = field(default_factory=set)
     hinted_periods: set[int] = field(default_factory=set)
 
     known_wallet: tuple[int, Wallet] = field(default_factory=lambda: (0, Wallet([])))

@@ -69,12 +69,14 @@ def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
 
 
 def settle_hint(world: World, account: NaiveAccount, wire: Wire) -> None:
-    """Rules C16, P18: the third period in a row with a charged extra call, once per streak."""
+    """Rules C16, P18: the third period in a row with a charged extra call, once per streak. What counts is what is charged
+    now: a period whose only one was corrected away has none, and may get its first again.
+    """
     extra = {
         account.period_of(call.started_ms) for call in account.calls.values() if call.price.lines.get("extra_call")
     }
-    new = extra - account.extra_periods_ever
-    account.extra_periods_ever |= extra
+    new = extra - account.extra_periods
+    account.extra_periods = extra
     for period in sorted(new):
         streak = {period}
         while min(streak) - 1 in extra:
@@ -84,8 +86,7 @@ def settle_hint(world: World, account: NaiveAccount, wire: Wire) -> None:
         if len(streak) >= HINT_PERIODS and not streak & account.hinted_periods:
             world.reached.add("upgrade suggested")
             world.fact(account.account_id, wire, type="upgrade-suggested")
-        if len(streak) >= HINT_PERIODS:
-            account.hinted_periods |= streak
+            account.hinted_periods.add(period)
 
 
 def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:

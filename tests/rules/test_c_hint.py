@@ -68,6 +68,26 @@ def test_p18_the_hint_is_given_once_per_streak_also_after_a_correction() -> None
     assert len(story.facts("upgrade-suggested")) == 1
 
 
+# A period that lost its only charged extra call has none; it completes the streak when it gets its first again.
+def test_p18_a_period_in_the_middle_may_get_its_first_extra_call_again() -> None:
+    story = months([2, 2]).reclassifies("m2-01", real=False).waits("2026-03-10T00:00:00Z").calls(2, "m3-")
+    assert story.facts("upgrade-suggested") == []
+    story.reclassifies("m2-01", real=True)
+    assert [fact["period_start"] for fact in story.facts("upgrade-suggested")] == ["2026-02-01T00:00:00Z"]
+
+
+# March had the hint and loses its extra call: April to June are a streak without one. June's extra call has another end,
+# which is no first extra call; then it is taken away and comes back, which is one.
+def test_p18_a_correction_of_an_extra_call_is_not_the_first_of_its_period() -> None:
+    story = months([2, 2, 2, 2, 2, 2]).reclassifies("m3-01", real=False).ends("m6-02", seconds=600)
+    assert len(story.facts("upgrade-suggested")) == 1
+    story.reclassifies("m6-02", real=False).reclassifies("m6-02", real=True)
+    assert [fact["period_start"] for fact in story.facts("upgrade-suggested")] == [
+        "2026-03-01T00:00:00Z",
+        "2026-06-01T00:00:00Z",
+    ]
+
+
 def test_p21_the_hint_comes_after_the_reranked_calls() -> None:
     story = months([2, 2, 1, 2])
     # The first call of April really was in March: March gets its first extra call, April loses its only one.

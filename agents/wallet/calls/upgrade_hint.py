@@ -12,11 +12,14 @@ from schemas.instant import format_instant
 
 
 def check_upgrade_hint(turn: Turn) -> None:
-    """Suggest once per streak, when the first extra call is charged in the period that completes it."""
-    for start_ms in sorted(set(turn.extra_call_periods)):
+    """Suggest once per streak, when the first extra call is charged in the period that completes it.
+
+    A period whose only charged extra call was corrected away has none, until it gets its first again.
+    """
+    had_some = {period.start_ms for period in turn.account.periods if period.extra_calls_charged}
+    for start_ms in sorted(set(turn.extra_call_periods) - had_some):
         period = turn.period(start_ms)
-        streak = _streak(turn.periods, period)
-        if period.extra_calls_charged == 1 and _is_new(turn, streak):
+        if _is_new(turn, _streak(turn.periods, period)):
             _suggest(turn, period)
 
 
