@@ -69,8 +69,8 @@ def settle(world: World, account: NaiveAccount, wire: Wire) -> None:
 
 
 def settle_hint(world: World, account: NaiveAccount, wire: Wire) -> None:
-    """Rules C16, P18: the third period in a row with a charged extra call, once per streak. What counts is what is charged
-    now: a period whose only one was corrected away has none, and may get its first again.
+    """Rules C16, P18: the third period in a row with a charged extra call, once per streak. What counts is what is
+    charged now: a period whose only one was corrected away has none, and may get its first again.
     """
     extra = {
         account.period_of(call.started_ms) for call in account.calls.values() if call.price.lines.get("extra_call")

@@ -76,8 +76,8 @@ def test_p18_a_period_in_the_middle_may_get_its_first_extra_call_again() -> None
     assert [fact["period_start"] for fact in story.facts("upgrade-suggested")] == ["2026-02-01T00:00:00Z"]
 
 
-# March had the hint and loses its extra call: April to June are a streak without one. June's extra call has another end,
-# which is no first extra call; then it is taken away and comes back, which is one.
+# March had the hint and loses its extra call: April to June are a streak without one. Another end of June's extra call
+# is no first extra call; after it is taken away and comes back, it is one.
 def test_p18_a_correction_of_an_extra_call_is_not_the_first_of_its_period() -> None:
     story = months([2, 2, 2, 2, 2, 2]).reclassifies("m3-01", real=False).ends("m6-02", seconds=600)
     assert len(story.facts("upgrade-suggested")) == 1

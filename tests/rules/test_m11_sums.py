@@ -1,5 +1,7 @@
 """M11 over several periods: what is asked for, what the wallet pays and what the invoices say add up. In dollars."""
 
+import pytest
+
 from tests.agents.partition import Partition, facts_of
 from tests.rules.story import only, usd
 from tests.rules.subscriber import (
@@ -15,6 +17,7 @@ from tests.rules.subscriber import (
 )
 
 FEE = ("subscription", 49)
+FEE_LINE = ("subscription", "49")
 
 
 # The sum of the lines is the total, and what is asked for is what is open, over a year of changes.
@@ -48,6 +51,28 @@ def test_m11_g02_many_periods_before_the_first_tick() -> None:
     assert [billed(i)[1:] for i in story.invoices()] == [
         dollars(("overage inbound", f"{11 * month / 100:.2f}")) for month in range(1, 11)
     ]
+
+
+# P5 and B2: an end that moves a call into another period moves what the card pays for it, too: no wallet paid anything. The
+# call has 10 minutes in February, then 12 in January.
+@pytest.mark.parametrize(
+    ("january_is_invoiced", "january", "february"),
+    [
+        (False, [FEE_LINE, ("overage inbound", "1.32")], [FEE_LINE]),
+        # A late call goes on the next invoice.
+        (True, [FEE_LINE], [FEE_LINE, ("overage inbound", "1.32")]),
+    ],
+)
+def test_p05_b02_the_card_part_moves_with_the_call(
+    january_is_invoiced: bool, january: list[tuple[str, str]], february: list[tuple[str, str]]
+) -> None:
+    story = paying().uses(100, "pool").waits(FEBRUARY).uses(100, "feb").uses(10, "c1").waits("2026-02-10T00:00:00Z")
+    if january_is_invoiced:
+        story.ticks(FEBRUARY).settles_all()
+    story.ends("c1", started="2026-01-31T00:00:00Z", at="2026-01-31T00:12:00Z").ticks("2026-03-01T00:00:00Z")
+    first, second = story.invoices()
+    assert (billed(first), billed(second)) == (dollars(*january), dollars(*february))
+    assert [invoice["wallet"]["used_micros"] for invoice in (first, second)] == [0, 0]
 
 
 # M1: the price at the renewal is that of the catalogue then.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from agents.wallet.alert import emit_payment_declined
 from agents.wallet.billing.carried import carry
 from agents.wallet.billing.retries import is_exhausted, retry_at_ms
-from agents.wallet.billing.usage import period_to_invoice
+from agents.wallet.billing.usage import period_to_invoice, schedule_period_end
 from agents.wallet.funds.payment import request_payment, usable_card
 from agents.wallet.turn import Turn
 from schemas.billing import Bill
@@ -44,6 +44,16 @@ def add_overage(turn: Turn, started_at_ms: int, card_micros: int) -> None:
     turn.put_period(replace(period, card_micros=period.card_micros + card_micros))
     if card_micros < 0 and turn.account.card_due_micros <= 0:
         _end_wait(turn)
+
+
+def move_overage(turn: Turn, from_ms: int, to_ms: int, card_micros: int) -> None:
+    """Move the card's part of a call that now has another start to the invoice of its cost. Rules B2 and P5."""
+    if not card_micros or from_ms == to_ms:
+        return
+    for at_ms, micros in ((from_ms, -card_micros), (to_ms, card_micros)):
+        period = period_to_invoice(turn, at_ms)
+        turn.put_period(replace(period, card_micros=period.card_micros + micros))
+        schedule_period_end(turn, period)
 
 
 def _end_wait(turn: Turn) -> None:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from agents.wallet.billing.overage import add_overage, request_from_threshold
+from agents.wallet.billing.overage import add_overage, move_overage, request_from_threshold
 from agents.wallet.billing.subscription import ACTIVE
 from agents.wallet.billing.usage import count_cost
 from agents.wallet.calls.receipt import Paid, RatedCharge, emit_adjustment, emit_charge
@@ -39,6 +39,7 @@ def charge_minutes(
         after = replace(after, adjustments=after.adjustments + 1)
         emit_adjustment(turn, call_id, after, plan, charge, _lines_before(plan, before), correction)
     turn.put_call(call_id, after)
+    move_overage(turn, before.started_at_ms, after.started_at_ms, was.card_micros)
     add_overage(turn, after.started_at_ms, paid.card_micros)
     if paid.card_micros > 0:
         request_from_threshold(turn, plan)
