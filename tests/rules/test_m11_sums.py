@@ -53,8 +53,8 @@ def test_m11_g02_many_periods_before_the_first_tick() -> None:
     ]
 
 
-# P5 and B2: an end that moves a call into another period moves what the card pays for it, too: no wallet paid anything. The
-# call has 10 minutes in February, then 12 in January.
+# P5 and B2: an end that moves a call into another period moves what the card pays for it, too: no wallet paid anything.
+# The call has 10 minutes in February, then 12 in January.
 @pytest.mark.parametrize(
     ("january_is_invoiced", "january", "february"),
     [
