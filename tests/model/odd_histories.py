@@ -47,7 +47,9 @@ class OddHistories(CallHistories):
         """A grant with the id of a call or a switch, or a switch with that of a grant: of the other class (rule G4)."""
         others = {"credits-granted"} if signed else {"call-started", "call-ended", "feature-set"}
         lender = pick([wire for wire in self.history.wires if wire["type"] in others], number)
-        if lender is None or not self.is_remembered(lender):
+        if lender is None:
+            return
+        if not all(self.is_remembered(wire) for wire in self.history.wires if wire["id"] == lender["id"]):
             return
         if signed:
             wire = self.history.add("feature-set", account_id, feature="live_agent", enabled=number % 2 == 0)
