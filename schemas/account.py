@@ -71,8 +71,9 @@ class Use(Row, frozen=True, array_like=True):
     """What stands behind the usage line of one call type on an invoice: its quantity and its rate (rule B8).
 
     Of credits plans `calls` counts the calls that cost something. Of minutes plans `beyond_ms` is the time beyond the
-    included minutes; `rate_micros` is its price a minute, SEVERAL_RATES when calls had different ones. Corrections
-    count with their sign. The two costs sum to the line, unless an earlier version counted a part of it.
+    included minutes; `rate_micros` is its price a minute: RATE_OF_NOTHING where it is free, SEVERAL_RATES when calls
+    had different ones, 0 without such calls. Corrections count with their sign. The two costs sum to the line, unless
+    an earlier version counted a part of it.
     """
 
     calls: int = 0
@@ -83,12 +84,14 @@ class Use(Row, frozen=True, array_like=True):
 
 
 SEVERAL_RATES = -1
+RATE_OF_NOTHING = -2
 
 
 class ExtraCalls(Row, frozen=True, array_like=True):
     """Calls of one period and of one plan version that were admitted with the price of an extra call held (rule C9).
 
-    `open` are open and do not count yet. `unpaid` have ended and rank among the included calls for now.
+    `open` are open and do not count yet. `unpaid` have ended, rank among the included calls for now, and cost less than
+    the cap.
     """
 
     plan: str

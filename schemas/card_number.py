@@ -26,7 +26,7 @@ def holds_card_number(value: bytes) -> bool:
 
     `value` is JSON, flat or a CloudEvent in structured mode. Raises RecursionError when it is nested too deeply.
     """
-    event = json.loads(value, object_pairs_hook=_Pairs)
+    event = json.loads(value, object_pairs_hook=_Pairs, parse_int=str)  # An integer may have thousands of digits.
     waiting: list[object] = [_without(event, _EXEMPT if _is_flat(event) else _ATTRIBUTES_EXEMPT)]
     waiting += [_without(data, _EXEMPT) for name, data in event if name == "data"]
     while waiting:
@@ -68,10 +68,8 @@ def _bytes_hold(part: bytes) -> bool:
 
 
 def _scalar_holds(value: object) -> bool:
-    if isinstance(value, bool) or value is None:
-        return False
-    if isinstance(value, int | float):
-        value = format(value, "d") if isinstance(value, int) else format(value, ".0f")
+    if isinstance(value, float):
+        value = format(value, ".0f")
     return isinstance(value, str) and text_holds_card_number(value)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,6 +18,7 @@ from schemas.instant import Instant, parse_instant
 VALUE_BYTES_MAX = 65_536
 _MESSAGE_MAX = 400
 _CLOUDEVENTS_VERSION = "1.0"
+_VERSION = b"specversion"
 _STRUCTURED = b"application/cloudevents+json"
 _CARD_INPUTS = (PaymentMethodAdded, PaymentMethodRemoved, PaymentMethodDefaulted)
 
@@ -56,7 +58,7 @@ def decode_input(value: bytes | None, headers: Headers = ()) -> AnyInput | Unrea
         return _decode_slowly(value, headers)
     # A value that decodes is flat, whatever the headers say: its own fields are the input, and they are what was
     # signed.
-    if isinstance(event, _CARD_INPUTS) or (headers and _check_version(headers) is not None):
+    if isinstance(event, _CARD_INPUTS) or _VERSION in value or (headers and _check_version(headers) is not None):
         return _decode_slowly(value, headers)
     return event
 
@@ -103,7 +105,10 @@ def read_arrival(line: bytes) -> int | Unreadable | None:
     has read.
     """
     try:
-        arrived = _arrival_decoder.decode(line).arrived_at
+        try:
+            arrived = _arrival_decoder.decode(line).arrived_at
+        except RecursionError:  # An ignored field may be nested more deeply than this decoder goes.
+            arrived = msgspec.convert(_parse(line), _Arrival, dec_hook=_read_instant).arrived_at
     except msgspec.MsgspecError as error:
         return _schema_invalid(error)
     return None if arrived is None else int(arrived)
@@ -164,16 +169,42 @@ def _refuse_card_number(value: bytes, flat: dict[str, Any]) -> Unreadable | None
 
 def _parse(value: bytes) -> dict[str, Any] | Unreadable:
     try:
-        value.decode("utf-8")
+        text = value.decode("utf-8")
     except UnicodeDecodeError as error:
         return Unreadable("not_utf8", f"byte {error.start} is not UTF-8")
     try:
         table = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        return Unreadable("malformed_json", f"not JSON: {error.msg} at byte {error.pos}")
+        table = _parse_with_great_numbers(text)
+        if table is None:
+            return Unreadable("malformed_json", f"not JSON: {error.msg} at byte {error.pos}")
     if not isinstance(table, dict):
         return Unreadable("not_an_object", f"expected one JSON object, got {_json_type(table)}")
     return table
+
+
+def _parse_with_great_numbers(text: str) -> Any:
+    """The value of JSON with a number beyond the greatest double, such as `1e999`, which orjson does not read; None for
+    what is not JSON. No field may hold such a number, but a field that is ignored may.
+    """
+    try:
+        table = json.loads(text, parse_int=_read_integer, parse_constant=_refuse_constant)
+        json.dumps(table, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):  # Not JSON, or a lone surrogate, or nested too deeply.
+        return None
+    return table
+
+
+_INTEGER_DIGITS_MAX = 18
+_BEYOND_EVERY_FIELD = 10**_INTEGER_DIGITS_MAX
+
+
+def _read_integer(digits: str) -> int:
+    return int(digits) if len(digits) <= _INTEGER_DIGITS_MAX else _BEYOND_EVERY_FIELD
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _json_type(value: object) -> str:
@@ -202,6 +233,8 @@ def _flatten(table: dict[str, Any], headers: Mapping[str, bytes | None]) -> dict
 
 
 def _flatten_structured(table: dict[str, Any]) -> dict[str, Any] | Unreadable:
+    if table.get("specversion") != _CLOUDEVENTS_VERSION:
+        return _WRONG_VERSION  # Another version may encode its data in another way.
     data = table.get("data")
     if data is None and "data_base64" in table:
         try:
@@ -209,7 +242,7 @@ def _flatten_structured(table: dict[str, Any]) -> dict[str, Any] | Unreadable:
         except (binascii.Error, TypeError, ValueError):
             return Unreadable("malformed_json", "`data_base64` is not JSON in base64")
     if data is None:
-        data = {}
+        data = table  # Only attributes, or a flat input that names its version.
     if not isinstance(data, dict):
         return Unreadable("not_an_object", f"expected `data` to be a JSON object, got {_json_type(data)}")
     return _merge(table, data)
@@ -218,9 +251,11 @@ def _flatten_structured(table: dict[str, Any]) -> dict[str, Any] | Unreadable:
 def _merge(attributes: Mapping[str, Any], data: dict[str, Any]) -> dict[str, Any] | Unreadable:
     """CloudEvents attributes plus the data's own fields. The data, which is what was signed, takes precedence."""
     if attributes.get("specversion") != _CLOUDEVENTS_VERSION:
-        return Unreadable("unsupported_version", f"`specversion` is not {_CLOUDEVENTS_VERSION}")
+        return _WRONG_VERSION
     supplied = {field: attributes[name] for name, field in _ATTRIBUTES.items() if name in attributes}
     return supplied | data
 
+
+_WRONG_VERSION = Unreadable("unsupported_version", f"`specversion` is not {_CLOUDEVENTS_VERSION}")
 
 TYPES = frozenset(str(kind.__struct_config__.tag) for kind in AnyInput.__args__)

@@ -19,7 +19,9 @@ CallId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")]
 # A purchase, or the `refill_id` of a refill: ids that the rules make have their parts between slashes.
 PurchaseOrRefillId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:+@/-]{1,512}\Z")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Text = Annotated[str, msgspec.Meta(max_length=1024)]
+# Text that a fact repeats or that changes nothing. No row keeps it, so its bound is the size of an input.
+Text = Annotated[str, msgspec.Meta(max_length=65_536)]
+ProviderReference = Annotated[str, msgspec.Meta(max_length=1024)]
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 Amount = Annotated[int, msgspec.Meta(gt=0, lt=AMOUNT_LIMIT_MICROS)]
 SignedAmount = Annotated[int, msgspec.Meta(gt=-AMOUNT_LIMIT_MICROS, lt=AMOUNT_LIMIT_MICROS)]
@@ -215,7 +217,7 @@ class TaxRateSet(Input, frozen=True, kw_only=True, tag="tax-rate-set"):
 
 class PaymentSucceeded(Input, frozen=True, kw_only=True, tag="payment-succeeded"):
     payment_id: Reference
-    provider_reference: Text | None = None
+    provider_reference: ProviderReference | None = None
 
 
 class PaymentDeclined(Input, frozen=True, kw_only=True, tag="payment-declined"):
@@ -236,7 +238,7 @@ class PaymentReversed(Input, frozen=True, kw_only=True, tag="payment-reversed"):
     payment_id: Reference
     amount_micros: Amount
     kind: ReversalKind
-    provider_reference: Text | None = None
+    provider_reference: ProviderReference | None = None
 
 
 class ClockTicked(Input, frozen=True, kw_only=True, tag="clock-ticked"):

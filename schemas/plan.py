@@ -21,7 +21,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Duration = Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400_000)]
 Level = Annotated[int, msgspec.Meta(gt=-AMOUNT_LIMIT_MICROS, lt=AMOUNT_LIMIT_MICROS)]
 Levels = Annotated[tuple[Level, ...], msgspec.Meta(max_length=16)]
-_PLAN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_PLAN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", re.ASCII)  # Every bare key of TOML is one.
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, tag_field="family", forbid_unknown_fields=True):
@@ -80,7 +80,7 @@ class MinutesPlan(Plan, frozen=True, kw_only=True, tag="minutes", forbid_unknown
     web_micros: Price = 80_000
     increment_first_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
     increment_next_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
-    card_overage_threshold_micros: Annotated[int, msgspec.Meta(gt=0, lt=AMOUNT_LIMIT_MICROS)] = 10_000_000
+    card_overage_threshold_micros: Price = 10_000_000
 
     @property
     def included_ms(self) -> int:
@@ -178,7 +178,7 @@ def _catalogue(table: dict[str, Any], currencies: dict[str, Currency]) -> Catalo
     wrong = [name for name in plans if _PLAN_NAME.fullmatch(name) is None]
     if wrong:
         raise CatalogueError(
-            f"plans.{wrong[0]}: a plan's name is 1 to 64 letters, digits, `_`, `.` or `-`, a letter first"
+            f"plans.{wrong[0]}: a plan's name is 1 to 64 letters, digits, `_`, `-` or `.`, no `.` first"
         )
     given: _File = convert(table, _File)
     return Catalogue(

@@ -9,14 +9,14 @@ DEFAULT_CURRENCY = "USD"
 
 # The prices of each family. They must be given in a currency other than the default one: no number is a sensible price
 # in every currency.
-_PRICES = {
+PRICES = {
     "credits": ("extra_call_micros", "live_agent_micros", "appointment_booking_micros", "cap_micros"),
     "minutes": ("monthly_price_micros", "inbound_micros", "outbound_micros", "web_micros"),
 }
-FAMILIES = tuple(_PRICES)
+FAMILIES = tuple(PRICES)
 
 # Money that has a default in each currency. A credits plan has no fee, so its monthly price is 0.
-_WITH_DEFAULT = {
+WITH_DEFAULT = {
     "credits": ("monthly_price_micros", "charge_quantum_micros", "alert_thresholds_micros", "refill_threshold_micros"),
     "minutes": (
         "charge_quantum_micros",
@@ -29,7 +29,7 @@ _WITH_DEFAULT = {
 
 def without_money(table: Mapping[str, Any], family: str) -> dict[str, Any]:
     """The table of a plan without its money keys: the rest of it is the same in every currency."""
-    money = (*_PRICES[family], *_WITH_DEFAULT[family])
+    money = (*PRICES[family], *WITH_DEFAULT[family])
     return {key: value for key, value in table.items() if key not in money}
 
 
@@ -67,7 +67,7 @@ def _known(path: str, code: object, currencies: Mapping[str, Currency]) -> Curre
 def _check_keys(path: str, prices: object, family: str) -> None:
     if not isinstance(prices, dict):
         raise CatalogueError(f"{path}: expected a table of prices")
-    money = (*_PRICES[family], *_WITH_DEFAULT[family])
+    money = (*PRICES[family], *WITH_DEFAULT[family])
     wrong = [key for key in prices if key not in money]
     if wrong:
         raise CatalogueError(f"{path}.{wrong[0]}: not money of a {family} plan: expected one of {', '.join(money)}")
@@ -76,7 +76,7 @@ def _check_keys(path: str, prices: object, family: str) -> None:
 def _with_defaults(path: str, table: dict[str, Any], family: str, currency: Currency) -> dict[str, Any]:
     """The table with what the currency gives. Rules K1 and K2."""
     if currency.code != DEFAULT_CURRENCY:
-        missing = [key for key in _PRICES[family] if key not in table]
+        missing = [key for key in PRICES[family] if key not in table]
         if missing:
             raise CatalogueError(f"{path}.{missing[0]}: missing: a plan in {currency.code} needs all of its prices")
     defaults = {
@@ -104,7 +104,7 @@ def check_prices(path: str, family: str, fee_micros: int, plan: Mapping[str, Any
         )
     if family == "credits":
         quantum_micros = plan["charge_quantum_micros"]
-        for key in _PRICES["credits"]:
+        for key in PRICES["credits"]:
             if plan[key] % quantum_micros:
                 raise CatalogueError(f"{path}.{key}: not a multiple of `charge_quantum_micros`, {quantum_micros}")
     if plan["refill_threshold_micros"] % minor_micros:

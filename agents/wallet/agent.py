@@ -152,6 +152,7 @@ class Wallets:
                     f"the account belongs to partition {home}, not {record.partition}: partition by murmur2 of the key"
                     " (librdkafka: partitioner=murmur2_random)",
                 )
+        # Before repeats: an unsigned tick is refused, however old it is. Rule X4.
         if self._signing_keys and moves_money(input_type(event)) and not self._is_signed(record, event):
             return Unreadable(
                 "unauthenticated", "header `signature` is missing or matches no signing key: sign the value"

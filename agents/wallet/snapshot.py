@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from agents.wallet.billing.subscription import CANCELLING, ENDED, has_term
+from agents.wallet.billing.subscription import CANCELLING, ENDED, has_term, is_over
 from agents.wallet.funds.payment import reference_of
 from agents.wallet.funds.refund import refundable_lots
 from agents.wallet.owner.account import buyer_of
@@ -203,10 +203,11 @@ def _pending_payments(turn: Turn) -> tuple[PendingPayment, ...]:
 
 def _usage(turn: Turn, period: Period) -> Usage:
     """Usage of the period that holds the later of the clock and the newest accepted input. Credits plans count calls,
-    minutes plans count minutes.
+    minutes plans count minutes. No minutes are included after the subscription has ended (rule M8).
     """
     plan = turn.plan
-    pool = plan.included_ms if isinstance(plan, MinutesPlan) else 0
+    over = is_over(turn.account.subscription, period.start_ms)
+    pool = plan.included_ms if isinstance(plan, MinutesPlan) and not over else 0
     calls = period.counted_calls + period.minutes_calls
     elapsed_ms = _elapsed_ms(turn.now_ms, period)
     return Usage(

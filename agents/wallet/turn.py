@@ -258,7 +258,8 @@ class Turn:
         if periods and periods[-1].start_ms == period.start_ms:
             self.periods = (*periods[:-1], period)
         else:
-            self.periods = with_period(periods, period, self.clock_ms)
+            hint_periods = self.view.catalogue.rules.upgrade_hint_periods
+            self.periods = with_period(self.account, periods, period, self.clock_ms, hint_periods)
 
     def emit(self, fact: Fact) -> None:
         self.facts.append(fact)

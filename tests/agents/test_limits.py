@@ -138,3 +138,17 @@ def test_the_wallets_know_the_record_at_which_a_rule_failed() -> None:
         partition.take(*story.starts("c1").inputs[-1:])
     assert partition.wallets.deciding is not None
     assert partition.wallets.deciding.offset == partition.offset - 1
+
+
+# Years that waited for the first tick leave the account's row once their invoices are issued.
+def test_g02_the_row_is_small_again_after_a_long_log_without_ticks() -> None:
+    story = opened("live_agent", credit=100)
+    for month in range(40):
+        story.waits(f"{2026 + month // 12}-{1 + month % 12:02d}-10T00:00:00Z").call(f"c{month}", used=["live_agent"])
+    story.ticks("2029-06-01T00:00:00Z").call("after")
+    partition = Partition()
+    sizes = []
+    for event in story.inputs:
+        partition.take(event)
+        sizes.append(len(partition.rows["acme"]))
+    assert max(sizes) > 2 * sizes[-1]

@@ -30,7 +30,8 @@ SEEN = {
 RECORD_BYTES_MAX = 1 << 17  # An eighth of what a topic takes.
 WIDE = "\u0001"  # Six bytes in JSON.
 ID = "%s" + "i" * 120
-NAME, TEXT, REFERENCE = (WIDE * length for length in (120, 1_024, 512))
+NAME, PROVIDERS, REFERENCE = (WIDE * length for length in (120, 1_024, 512))
+TEXT = WIDE * 5_000  # Two fill an input, which is the bound.
 SUFFIX = "x" * 120  # Makes an id of eight digits as long as an id can be.
 EMAIL = f"{WIDE * 64}@{WIDE * 255}"
 LARGEST = 9 * 10**15 - 1
@@ -68,7 +69,7 @@ def decided(partition: Partition, story: Subscriber) -> Iterable[tuple[Event, Ba
             if answered % 2:
                 answer |= {"type": "payment-declined", "reason": TEXT, "retryable": answered % 4 == 1}
             else:
-                answer |= {"type": "payment-succeeded", "provider_reference": TEXT}
+                answer |= {"type": "payment-succeeded", "provider_reference": PROVIDERS}
             waiting.insert(0, answer)
 
 

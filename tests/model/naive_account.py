@@ -165,7 +165,7 @@ class NaiveAccount:
     def reserve_of(self, period: int, plan: NaivePlan) -> int:
         counted, still_open = self.calls_of(period), self.open_calls_of(period)
         held = [call for call in counted if call.plan == plan and call.held_extra and not call.is_open]
-        waiting = [call for call in held if "extra_call" not in call.price.lines]
+        waiting = [call for call in held if "extra_call" not in call.price.lines and call.charged < plan.cap_micros]
         free_places = max(0, plan.included_calls - len(counted))
         with_a_hold = sum(call.held_extra > 0 for call in still_open if call.plan == plan)
         beyond = max(0, len(still_open) - free_places - with_a_hold)

@@ -16,7 +16,10 @@ HINT_PERIODS = 3
 
 
 def due(world: World, account: NaiveAccount) -> list[tuple[int, str, str]]:
-    """What the clock has reached: (when it fell due, what, which). Rules G5, P17, C14, M6, P12."""
+    """What the clock has reached: (when it fell due, what, which). Rules G5, P17, C14, M6, P12.
+
+    Nothing says in what order waits of the same end are worked on: an invoice comes before a fee, as in a tick (B6).
+    """
     assert world.clock is not None
     stuck = [(stuck_ms(call), "stuck", call.call_id) for call in account.calls.values() if call.is_open]
     unresolved = [
@@ -27,7 +30,7 @@ def due(world: World, account: NaiveAccount) -> list[tuple[int, str, str]]:
     refill = account.in_flight
     retries = [] if refill is None or refill.retry_due_ms is None else [(refill.retry_due_ms, "retry", refill.name)]
     billing = account.billing
-    waits = [(fee.retries.due_ms, "fee", f"{number:06d}") for number, fee in enumerate(billing.fees)]
+    waits = [(fee.retries.due_ms, "proration or fee", f"{number:06d}") for number, fee in enumerate(billing.fees)]
     waits += [(one.retries.due_ms, "invoice", f"{number:06d}") for number, one in enumerate(billing.invoices)]
     waits += [(billing.overage.due_ms, "overage", "")]
     bills = [(at_ms, what, which) for at_ms, what, which in waits if at_ms is not None]
@@ -103,7 +106,7 @@ def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:
             world.reached.add("refill unresolved")
             said = {"refill_id": payment.about, "payment_id": payment.name}
             tell(world, account, wire, "refill-unresolved", amount=payment.amount, card=payment.card, **said)
-        elif what == "fee":
+        elif what == "proration or fee":
             retry_fee(world, account, wire, account.billing.fees[int(which)])
         elif what == "invoice":
             retry_bill(world, account, wire, account.billing.invoices[int(which)])

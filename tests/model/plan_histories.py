@@ -55,7 +55,7 @@ FINE = NaiveMinutes(
 BIG = NaiveMinutes("big", 4_990 * CENT, included_minutes=0, first_s=60, next_s=1, card_threshold_micros=20 * CENT)
 YEAR = NaiveMinutes("year", 10 * DOLLAR, "year", included_minutes=1, card_threshold_micros=50 * CENT)
 YEAR_UP = NaiveMinutes("year-up", 1_250 * CENT, "year", included_minutes=4, card_threshold_micros=50 * CENT)
-TINY = NaiveMinutes("tiny", 30 * CENT, included_minutes=1, card_threshold_micros=DOLLAR)
+TINY = NaiveMinutes("tiny", 30 * CENT, included_minutes=1, web_micros=0, card_threshold_micros=DOLLAR)
 MINUTES_PLANS: list[AnyPlan] = [
     in_other_currencies(SMALL, "JPY", "KWD"),
     EXACT,

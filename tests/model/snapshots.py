@@ -9,7 +9,7 @@ from tests.model.against import milliseconds
 from tests.model.naive_account import NaiveAccount
 from tests.model.naive_billing import DIRECTIONS
 from tests.model.naive_charge import start_of_period
-from tests.model.naive_minutes import used_in
+from tests.model.naive_minutes import is_over, used_in
 from tests.model.naive_model import NaiveModel
 from tests.model.naive_money import FEATURES
 from tests.model.naive_plans import NaiveMinutes, NaivePlan
@@ -188,7 +188,8 @@ def expected_usage(account: NaiveAccount, period: int, now_ms: int) -> dict[str,
     costs = [cost for cost in account.billing.costs if cost.period == period]
     on_minutes = [call for call in account.calls.values() if call.is_counted and call.rated_period == period]
     used_ms = used_in(account, period)
-    included_ms = account.plan.included_minutes * MINUTE_MS if isinstance(account.plan, NaiveMinutes) else 0
+    minutes = account.plan.included_minutes if isinstance(account.plan, NaiveMinutes) else 0
+    included_ms = 0 if is_over(account, start_ms) else minutes * MINUTE_MS
     is_credits = isinstance(account.plan, NaivePlan)
     is_early = (now_ms - start_ms) * 20 < end_ms - start_ms
     projected = Fraction(used_ms * (end_ms - start_ms), max(1, now_ms - start_ms) * MINUTE_MS)

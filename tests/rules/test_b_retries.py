@@ -1,9 +1,20 @@
 """B4 and M6: when a declined fee, overage or invoice is requested again. Money in dollars."""
 
+import msgspec
 import pytest
 
-from tests.rules.story import only, usd
-from tests.rules.subscriber import FEBRUARY, MARCH, Subscriber, billed, dollars, numbers, paying, subscriber
+from tests.rules.story import SHIPPED, only, usd
+from tests.rules.subscriber import (
+    FEBRUARY,
+    MARCH,
+    Subscriber,
+    billed,
+    dollars,
+    minutes_plans,
+    numbers,
+    paying,
+    subscriber,
+)
 
 FEE = ("subscription", 49)
 OVERAGE = ("overage", 11)
@@ -104,3 +115,29 @@ def test_g13_a_rest_that_is_not_payable_is_carried() -> None:
     assert story.asks() == dollars(("invoice", "0.75"))
     story.settles("invoice").ticks(MARCH)
     assert billed(story.invoices()[1]) == dollars(("phone_number", "0.25"), ("phone_number", "0.50"))
+
+
+# G13: also what is left once the retry that asked for more has been declined, of an account that needs no other period.
+def test_g13_a_rest_after_a_declined_retry_is_carried() -> None:
+    dollar = msgspec.structs.replace(SHIPPED.currency("USD"), greatest_micros=usd(60), least_micros=usd("0.50"))
+    plans = minutes_plans(professional={"included_minutes": 0, "inbound_micros": 113_000})
+    plans = msgspec.structs.replace(plans, currencies={**plans.currencies, "USD": dollar})
+    story = subscriber(catalogue=plans).waits("2026-01-31T00:00:00Z").adds_card().uses(100).cancels().ticks(FEBRUARY)
+    story.refuses("subscription").refuses("overage")
+    assert story.ticks(days=3).asks() == dollars(("invoice", 60))
+    first = story.payment_id()
+    assert story.refuses("invoice").ticks(days=5).asks() == dollars(("invoice", 60))
+    story.pays(payment_id=first).refuses("invoice")
+    assert numbers(story.ticks(MARCH).facts("invoice-paid")) == [1]
+    assert story.snapshot()["carried_micros"] == usd("0.30")
+
+
+# M6: a wait goes on as long as anything is due, also a fraction of a cent that a new default card cannot be asked for.
+def test_m06_a_new_default_card_that_is_asked_for_nothing_ends_no_wait() -> None:
+    plans = minutes_plans(professional={"inbound_micros": 110_010, "charge_quantum_micros": 10, "included_minutes": 0})
+    story = paying(catalogue=plans).uses(100).refuses("overage").pays(payment_id="acme/overage/1")
+    assert story.card_due() == usd("0.001")
+    assert story.adds_card("pm2").defaults_card("pm2").asks() == []
+    assert story.uses(100).asks() == []
+    assert story.ticks(days=1).asks() == dollars(("overage", 11))
+    assert story.settles("overage").uses(100).asks() == dollars(("overage", 11))

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.plan import Catalogue, CreditsPlan, MinutesPlan
+from schemas.plan import Catalogue, CreditsPlan, MinutesPlan, Rules
 from tests.rules.story import SHIPPED, Story, later, only, opened, plans, usd
 
 ONE = plans(included_calls=1)
@@ -46,6 +46,18 @@ def test_c16_p18_three_periods_in_a_row(calls: list[int], hinted: list[int]) -> 
     assert [fact["period_start"] for fact in alerts] == [f"2026-{month:02d}-01T00:00:00Z" for month in hinted]
     # It comes with the first charged extra call of that period: its second call.
     assert [fact["calls"] for fact in alerts] == [2] * len(hinted)
+
+
+# The number of periods is the catalogue's, and one hint comes whatever it is. The clock runs, so that periods end.
+@pytest.mark.parametrize("periods", [1, 3, 7, 9, 12])
+def test_c16_as_many_periods_in_a_row_as_the_catalogue_names(periods: int) -> None:
+    catalogue = msgspec.structs.replace(ONE, rules=Rules(upgrade_hint_periods=periods))
+    story = opened("extra_calls", credit=500, catalogue=catalogue)
+    for month in range(14):
+        year, number = divmod(month, 12)
+        story.ticks(f"{2026 + year}-{number + 1:02d}-10T00:00:00Z").calls(2, f"m{month}-")
+    alert = only(story.facts("upgrade-suggested"))
+    assert alert["period_start"] == f"2026-{periods:02d}-01T00:00:00Z"
 
 
 def test_c16_extra_calls_that_were_corrected_away_are_not_charged() -> None:

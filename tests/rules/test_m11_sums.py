@@ -3,10 +3,11 @@
 import pytest
 
 from tests.agents.partition import Partition, facts_of
-from tests.rules.story import only, usd
+from tests.rules.story import SIGNUP, only, usd
 from tests.rules.subscriber import (
     APRIL,
     FEBRUARY,
+    Subscriber,
     asked,
     billed,
     dollars,
@@ -51,6 +52,27 @@ def test_m11_g02_many_periods_before_the_first_tick() -> None:
     assert [billed(i)[1:] for i in story.invoices()] == [
         dollars(("overage inbound", f"{11 * month / 100:.2f}")) for month in range(1, 11)
     ]
+
+
+# Eight years are not too many: a customer may be moved in with all that an old system knows.
+def test_m11_g03_years_before_the_first_tick() -> None:
+    story = subscriber(signup="2018-01-01T00:00:00Z")
+    for month in range(96):
+        story.waits(f"{2018 + month // 12}-{1 + month % 12:02d}-10T00:00:00Z").uses(101)
+    story.ticks(SIGNUP)
+    assert [billed(i)[1:] for i in story.invoices()] == [dollars(("overage inbound", "0.11"))] * 96
+
+
+# The same with calls whose holds expire in each of the months, which is work of its own before the month's end.
+def test_b07_g05_many_periods_with_stuck_calls_before_the_first_tick() -> None:
+    story = Subscriber().opens("free").switches("live_agent").is_granted(100)
+    for month in range(1, 11):
+        story.waits(f"2026-{month:02d}-10T00:00:00Z").starts(f"stuck{month}").call(f"c{month}", used=["live_agent"])
+    story.ticks("2026-11-01T00:00:00Z")
+    assert len(story.facts("call-stuck")) == 10
+    statements = [invoice["wallet"] for invoice in story.invoices()]
+    assert [s["used_micros"] for s in statements] == [usd(3)] * 10
+    assert [s["closing_micros"] for s in statements] == [usd(100 - 3 * month) for month in range(1, 11)]
 
 
 # P5 and B2: an end that moves a call into another period moves what the card pays for it, too: no wallet paid anything.

@@ -205,6 +205,13 @@ def test_m13_b07_a_fee_replaced_before_the_tick_counts_from_its_own_period() -> 
     assert numbers(story) == [[usd(1)], [usd(4)]]
 
 
+# The same when the owner removes the number in the new period and adds it again with another fee.
+def test_m13_b07_a_number_removed_and_added_again_before_the_tick_keeps_its_fee_in_the_period_before() -> None:
+    story = paying().adds_number(fee=1).waits("2026-02-01T00:00:01Z").removes_number().adds_number(fee=3)
+    story.removes_number().adds_number(fee=4).ticks("2026-02-01T00:00:02Z").ticks(MARCH)
+    assert numbers(story) == [[usd(1)], [usd(4)]]
+
+
 # 0020: a number that comes back in the next period is another holding: the period before pays the fee that it had.
 def test_m13_p12_a_number_that_comes_back_before_the_tick_keeps_its_old_fee_in_the_period_before() -> None:
     story = paying().adds_number(fee=1).waits("2026-01-05T00:00:00Z").removes_number()
@@ -213,3 +220,19 @@ def test_m13_p12_a_number_that_comes_back_before_the_tick_keeps_its_old_fee_in_t
         dollars(("subscription", 49), ("phone_number", 1)),
         dollars(("subscription", 49), ("phone_number", 3)),
     ]
+
+
+# The same where the number is removed and comes back within the next period: it is paid once there, at the new fee.
+def test_m13_b07_a_number_taken_back_before_the_tick_keeps_its_old_fee_in_the_period_before() -> None:
+    story = paying().adds_number(fee=1).waits("2026-02-01T00:00:01Z").removes_number().adds_number(fee=3)
+    story.ticks("2026-02-01T00:00:02Z").ticks(MARCH)
+    assert numbers(story) == [[usd(1)], [usd(3)]]
+
+
+# Its place among the numbers stays as well.
+def test_m13_a_number_with_another_fee_keeps_its_place() -> None:
+    story = paying().adds_number("+1", fee=1).adds_number("+2", fee=1)
+    story.waits("2026-02-01T00:00:01Z").adds_number("+1", fee=3)
+    assert [n["number"] for n in story.snapshot()["phone_numbers"]] == ["+1", "+2"]
+    february = story.ticks("2026-02-01T00:00:02Z").ticks(MARCH).invoices()[1]
+    assert billed(february) == dollars(FEE, ("phone_number", 3), ("phone_number", 1))

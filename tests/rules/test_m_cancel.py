@@ -49,6 +49,19 @@ def test_m08_it_is_usable_until_the_period_ends_and_not_charged_again() -> None:
     assert asked(story.facts()) == dollars(("subscription", 49), ("invoice", "0.55"))
 
 
+# M12: included minutes end with the subscription, and another subscription has its own.
+def test_m08_m12_an_ended_subscription_has_no_included_minutes() -> None:
+    story = cancelled().uses(30)
+    assert (story.usage()["minutes_included"], story.usage()["minutes_remaining"]) == (100, 70)
+    # The allowance of a call that starts now is 0 already, before a tick ends the subscription.
+    story.waits(FEBRUARY).switches("live_agent")
+    assert (story.usage()["minutes_included"], story.usage()["minutes_remaining"]) == (0, 0)
+    story.ticks(FEBRUARY)
+    assert (story.usage()["minutes_included"], story.usage()["minutes_remaining"]) == (0, 0)
+    story.changes_plan("professional")
+    assert (story.usage()["minutes_included"], story.usage()["minutes_remaining"]) == (100, 100)
+
+
 # The monthly fee is not refundable.
 def test_m08_the_fee_is_not_refundable() -> None:
     story = cancelled()

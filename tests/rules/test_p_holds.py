@@ -38,6 +38,17 @@ def test_p00_a_change_of_plan_does_not_forget_what_ended_calls_may_still_cost(pl
     assert story.snapshot()["held_micros"] == 0
 
 
+# C6: what an ended call may still cost is never more than the cap leaves of it. One long call is open ($6 held).
+@pytest.mark.parametrize(("used", "held_usd"), [((), 6 + 3), (("live_agent",), 6 + 3), (BOTH, 6)])
+def test_p00_c06_an_ended_call_that_has_reached_the_cap_may_cost_no_more(used: tuple[str, ...], held_usd: int) -> None:
+    story = Story().opens().switches("extra_calls", *BOTH).is_granted(100).calls(24)
+    story.starts("long").waits(seconds=1).call("short", used=used)
+    assert story.snapshot()["held_micros"] == usd(held_usd)
+    story.ends("long", seconds=3600)
+    assert story.costs()["short"] == min(usd(6), usd(3 + 3 * len(used)))
+    assert story.snapshot()["held_micros"] == 0
+
+
 def test_p00_overage_uses_only_the_balance_that_is_not_held() -> None:
     story = with_reserve(25, "75.01").changes_plan("professional")
     charge = only(story.uses(240).answer("call-charged"))

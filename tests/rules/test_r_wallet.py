@@ -278,3 +278,16 @@ def test_r05_the_ledger_sums_to_the_balance() -> None:
     story.reverses("dispute_won", 15).reverses("refund_failed", 3, "p2").buys_paid("p3", 7).refunds("p3").declines()
     amounts = [e["amount_micros"] for e in story.facts("ledger-entry-posted")]
     assert sum(amounts) == story.balance()
+
+
+# R5: what a dispute takes from an old lot returns to that lot, however old it is and however often it goes and comes.
+# Of p3's $10 a dispute has taken $3.33 and the owner used $3; the rest is refundable, and p2's credits come and go.
+def test_r05_an_old_lot_disputed_and_won_again_and_again() -> None:
+    story = wallet(10).reverses("dispute", 10, "p1")
+    story.buys_paid("p2", 10).reverses("dispute", 10, "p2").waits(days=180)
+    story.buys_paid("p3", 10).reverses("dispute", "3.33", "p3").uses(3)
+    for _ in range(3):
+        story.reverses("dispute_won", 10, "p2")
+        assert story.refundable("p3") == dollars("3.67")
+        story.reverses("dispute", 10, "p2")
+    assert story.refundable("p3") == dollars("3.67")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agents.wallet.signature import sign
+from backoffice.replay import replay_lines
 from tests.agents.partition import InputRecord, Partition, account_at_home, header, outputs_to, record_of
 from tests.rules.story import SIGNUP, Story, later, opened, usd
 
@@ -129,3 +130,14 @@ def test_x01_a_repeat_comes_before_the_accounts_state() -> None:
     assert story.buys("p3", 20, payment_method_id="none").refusal() == "unknown_payment_method"
     assert story.is_granted(5, "g1").is_granted(9, "g1").answer() == []
     assert story.balance() == usd(5)
+
+
+# An ignored field may be nested up to where the parser stops; `replay` goes on after such a line, whatever it holds.
+@pytest.mark.parametrize(("levels", "code"), [(900, None), (1_000, None), (1_020, None), (2_000, "malformed_json")])
+def test_x01_a_deeply_nested_field_is_ignored_or_malformed(levels: int, code: str | None) -> None:
+    nested = b',"more":' + b"[" * levels + b"]" * levels + b"}"
+    lines = opened().says("redirect-set", redirect_to="x").lines()
+    lines[-1] = lines[-1].strip()[:-1] + nested
+    assert [fact["code"] for fact in replay_lines(lines)] == ([] if code is None else [code])
+    lines[-1] = lines[-1][:-1] + b',"arrived_at":"soon"}'
+    assert [fact["code"] for fact in replay_lines(lines)] == [code or "schema_invalid"]

@@ -26,7 +26,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "a direction": ({"direction": "sideways"}, "schema_invalid", {"direction": ...}),
     "no direction": ({"direction": None}, "schema_invalid", {"direction": ...}),
     "a caller": ({"from": 15550101}, "schema_invalid", {"from": ...}),
-    "a callee": ({"to": "x" * 1_025}, "schema_invalid", {"to": ...}),
+    "a callee": ({"to": ["+15550102"]}, "schema_invalid", {"to": ...}),
     "an unreadable time": ({"occurred_at": "soon"}, "schema_invalid", {"occurred_at": None}),
     "a time without offset": ({"occurred_at": SIGNUP[:-1]}, "schema_invalid", {"occurred_at": None}),
     "no time": ({"occurred_at": None}, "schema_invalid", {"occurred_at": None}),

@@ -62,6 +62,8 @@ SAME: dict[str, tuple[object, Headers]] = {
         {**ALL_ATTRIBUTES, "data_base64": base64.b64encode(json.dumps(ONLY_DATA).encode()).decode()},
         STRUCTURED,
     ),
+    "flat, with its version": ({**FLAT, "specversion": "1.0"}, ()),
+    "flat, with its version, in either mode": ({**FLAT, "specversion": "1.0"}, (*STRUCTURED, *binary())),
     "structured, extensions beside it": (
         {**ALL_ATTRIBUTES, "traceparent": "x", "datacontenttype": "application/json", "data": ONLY_DATA},
         STRUCTURED,
@@ -83,6 +85,23 @@ REFUSED: dict[str, tuple[object, Headers, str]] = {
     "binary, version 1.1": (ONLY_DATA, binary(specversion="1.1"), "unsupported_version"),
     "binary, an empty version": (ONLY_DATA, binary(specversion=""), "unsupported_version"),
     "structured, version 0.3": ({**ALL_ATTRIBUTES, "specversion": "0.3", "data": FLAT}, (), "unsupported_version"),
+    "flat, version 0.3": ({**FLAT, "specversion": "0.3"}, (), "unsupported_version"),
+    "flat, version null": ({**FLAT, "specversion": None}, (), "unsupported_version"),
+    "flat, version 0.3 in a value of which nothing else is right": (
+        {"specversion": "0.3", "type": "redirect-set"},
+        (),
+        "unsupported_version",
+    ),
+    "structured, version 0.3, data a text": (
+        {**ALL_ATTRIBUTES, "specversion": "0.3", "data": json.dumps(ONLY_DATA)},
+        (),
+        "unsupported_version",
+    ),
+    "structured, version 0.3, not base64": (
+        {**ALL_ATTRIBUTES, "specversion": "0.3", "data_base64": "!!"},
+        STRUCTURED,
+        "unsupported_version",
+    ),
     "structured, version as a number": (
         {**ALL_ATTRIBUTES, "specversion": 1.0, "data": FLAT},
         (),
@@ -114,3 +133,21 @@ def test_what_a_cloudevent_may_not_be(value: object, headers: Headers, code: str
 def test_headers_that_are_not_utf8_raise_nothing(name: str) -> None:
     headers: Any = (*(pair for pair in binary() if pair[0] != name), (name, b"\xff\xfe"))
     assert code_of(read(ONLY_DATA, headers)) in {None, "schema_invalid", "unknown_type", "unsupported_version"}
+
+
+# The check is one of the value's, whatever its type (rule X1); the word in a text is no version.
+def test_a_version_is_checked_in_every_type_of_input() -> None:
+    card = {
+        "payment_method_id": "pm1",
+        "token": "t",
+        "brand": "visa",
+        "last4": "4242",
+        "exp_month": 4,
+        "exp_year": 2031,
+    }
+    for event in (FLAT, {**FLAT, **card, "type": "payment-method-added"}):
+        assert code_of(read({**event, "specversion": "0.3"})) == "unsupported_version"
+        assert read({**event, "specversion": "1.0"}) == read(event)
+    named = read({**FLAT, "redirect_to": "specversion"})
+    assert isinstance(named, RedirectSet)
+    assert named.redirect_to == "specversion"

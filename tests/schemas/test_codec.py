@@ -258,3 +258,36 @@ def test_a_good_input_is_its_type() -> None:
     event = decode_input(raw({"type": "feature-set", **HEAD}, feature="live_agent", enabled=True))
     assert isinstance(event, FeatureSet)
     assert (event.id, event.account_id, event.occurred_at_ms) == ("i1", "acme", 1_769_853_600_250)
+
+
+# JSON sets no limit to a number. In a field that is ignored such a number changes nothing, whatever else is wrong.
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"1E+400", b"9" * 400, b"9" * 5_000])
+def test_a_number_beyond_the_greatest_double_is_json(number: bytes) -> None:
+    more = b',"more":[' + number + b"]}"
+    assert code_of(raw(REDIRECT)[:-1] + more) is None
+    assert code_of(raw(REDIRECT, redirect_to=7)[:-1] + more) == "schema_invalid"
+    assert code_of(raw(REDIRECT, type="call-paused")[:-1] + more) == "unknown_type"
+    assert code_of(raw(GRANT).replace(b": 5", b": " + number)) == "schema_invalid"
+    card = {"type": "payment-method-defaulted", **HEAD, "payment_method_id": "pm1"}
+    assert code_of(raw(card)[:-1] + more) is None
+    assert code_of(raw(card, note="4242 4242 4242 4242")[:-1] + more) == "card_number_refused"
+    for broken in (b"NaN", b"Infinity", b'"\\ud800"', b"1e", b'"\x01"'):
+        assert code_of(raw(REDIRECT)[:-1] + b',"more":[' + number + b"," + broken + b"]}") == "malformed_json"
+
+
+# Contract: an input has at most 65 536 bytes; a text that is only repeated in facts, or ignored, has no other bound.
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        ({"type": "call-started", **HEAD, "call_id": "c1", "direction": "web"}, "from"),
+        ({"type": "call-reclassified", **HEAD, "call_id": "c1", "real": True}, "reason"),
+        (GRANT, "reason"),
+        ({"type": "subscription-cancel-requested", **HEAD}, "reason"),
+        ({"type": "payment-declined", **HEAD, "payment_id": "p", "retryable": False}, "reason"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value["type"],
+)
+def test_a_text_may_fill_the_input(event: dict[str, Any], name: str) -> None:
+    room = 65_536 - len(raw(event, **{name: ""}))
+    assert code_of(raw(event, **{name: "x" * room})) is None
+    assert code_of(raw(event, **{name: "x" * (room + 1)})) == "too_large"

@@ -153,6 +153,8 @@ def decline_bill(turn: Turn, name: str, payment_id: str, payment: Payment, event
         put_bill(turn, name, replace(bill, due_ms=due_ms))
         if bill.purpose == INVOICE:
             close_invoice(turn, name, was_open=False)
+            if bill.open_micros:
+                _request_rest(turn, name, bill, at_once=False)
     emit_payment_declined(
         turn,
         payment.purpose,

@@ -1,6 +1,6 @@
 """The invoice of a billing period: what of it is still to be paid, and what goes on to the next one.
 
-Rules B1 to B9, M11 and M13.
+Rules B1 to B9, M11, M13 and P12.
 """
 
 from typing import NamedTuple

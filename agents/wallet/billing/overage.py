@@ -78,14 +78,15 @@ def request_from_threshold(turn: Turn, plan: MinutesPlan) -> None:
 
 
 def request_overage_from_new_card(turn: Turn) -> None:
-    """Request overage that was declined or has reached the threshold. The count of declines begins anew. Rule M6."""
-    bill, plan = overage_bill(turn), turn.plan
-    reached = isinstance(plan, MinutesPlan) and turn.account.card_due_micros >= plan.card_overage_threshold_micros
-    if bill.declines or bill.due_ms:
-        put_overage_bill(turn, replace(bill, declines=0, due_ms=0))
-    elif not reached:
-        return
-    request_overage(turn)
+    """Request overage that was declined or has reached the threshold. The count of declines begins anew; a wait goes on
+    where nothing of what is due is payable. Rule M6.
+    """
+    bill, plan, due_micros = overage_bill(turn), turn.plan, turn.account.card_due_micros
+    reached = isinstance(plan, MinutesPlan) and due_micros >= plan.card_overage_threshold_micros
+    if bill.declines:
+        put_overage_bill(turn, replace(bill, declines=0))
+    if (reached or bill.declines or bill.due_ms) and turn.currency.payable_micros(due_micros):
+        request_overage(turn)
 
 
 def request_overage(turn: Turn) -> None:

@@ -32,6 +32,11 @@ def admits_calls(subscription: Subscription | None, started_at_ms: int) -> bool:
     return is_running(subscription) and (subscription.status == ACTIVE or started_at_ms < subscription.term_end_ms)
 
 
+def is_over(subscription: Subscription | None, at_ms: int) -> bool:
+    """Whether a cancelled subscription has ended by `at_ms`, and its included minutes with it. Rule M8."""
+    return subscription is not None and subscription.status != ACTIVE and at_ms >= subscription.term_end_ms
+
+
 def open_subscription(turn: Turn) -> None:
     """Start the first term of an account opened on a minutes plan. Its fee waits for the first card. An account that is
     billed from a later period has no term until then. Rules G3 and P11.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from agents.wallet.periods import is_invoiced
 from agents.wallet.turn import Turn
 from schemas.account import SEVERAL_RATES, Period, Use
 
@@ -16,21 +17,12 @@ _TOP_UPS = frozenset({"purchase", "refill", "refund", "reversal"})
 _NO_USE = Use()
 
 
-def is_invoiced(turn: Turn, period: Period) -> bool:
-    """Whether a tick has ended the period, so that its invoice, if any, is issued."""
-    clock_ms, due_ms = turn.clock_ms, turn.account.billing_due_ms
-    if clock_ms is None or period.end_ms > clock_ms:
-        return False
-    # A tick has passed the end, but periods end one after the other: this one may still be waiting.
-    return not due_ms or period.end_ms < due_ms
-
-
 def period_to_invoice(turn: Turn, at_ms: int) -> Period:
     """The period whose invoice carries a change dated `at_ms`: the one that holds it; if that is invoiced, the one
     that holds the clock; if that is not billed, the first billed one. Rules B2, B7 and G3.
     """
     period = turn.period(max(at_ms, turn.account.billed_from_ms))
-    if not is_invoiced(turn, period):
+    if not is_invoiced(turn.account, period, turn.clock_ms):
         return period
     assert turn.clock_ms is not None
     return turn.period(turn.clock_ms)

@@ -1,4 +1,7 @@
-"""The gate: whether a call may connect, and with which paid features. Rules C8, C9 and P1."""
+"""The gate: whether a call may connect, and with which paid features. Rules C8, C9 and P1.
+
+The gate is the only place that turns a call away; nothing ends one that is connected (rule G8).
+"""
 
 from msgspec import UNSET
 from msgspec.structs import replace

@@ -49,13 +49,13 @@ def count_open(turn: Turn, before: Call, after: Call, plan: CreditsPlan) -> None
 def _state(call: Call, plan: CreditsPlan) -> str | None:
     """How a period counts the call: as open, as unpaid (see agents/wallet/rating/credits.py), or neither.
 
-    An open call that counts already is not unpaid: what is left of its hold covers the price of an extra call.
+    An open call that counts already is not unpaid: what is left of its hold covers the price of an extra call. Neither
+    is a call whose features cost the cap already: it can cost no more.
     """
     if call.open:
         return None if is_counted(call) else _OPEN
-    if call.held_extra and call.ordinal <= plan.included_calls and is_counted(call):
-        return _UNPAID
-    return None
+    is_waiting = call.held_extra and call.ordinal <= plan.included_calls and is_counted(call)
+    return _UNPAID if is_waiting and call.charged_micros < plan.cap_micros else None
 
 
 def _add(turn: Turn, call: Call, state: str, sign: int) -> None:

@@ -1,6 +1,6 @@
 """A call that is reported by legs: which legs have started and ended, and what their ends come to together.
 
-Rules L1 to L3 and L5. A call without `leg_id` has none of this: its end is the whole call.
+Rules L1 to L5. A call without `leg_id` has none of this: its end is the whole call.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Payments that added credits: each is a lot of its own. Rules C12, P7 and P13."""
+"""Payments that added credits: each is a lot of its own. Rules C10, C12, P7 and P13."""
 
 from collections.abc import Iterator
 

@@ -17,6 +17,9 @@ from msgspec.structs import replace
 from schemas.account import Account, Hole
 from schemas.payment_rows import Lot
 
+# A dispute can be lost, won and lost again long after its lot can be refunded. Hardly any account has so many of them.
+OLD_HOLES_MAX = 32
+
 
 def unused_micros(account: Account, lot: Lot, lot_micros: int) -> int:
     """The part of a lot that is neither used nor cut out, in micros."""
@@ -45,8 +48,8 @@ def take(account: Account, lot: Lot, lot_micros: int, micros: int, forget_before
     """Take `micros` out of the wallet: the unused part of the lot first, the rest like a charge. Rule R5. Returns how
     much was cut out of the lot.
 
-    Holes of lots credited before `forget_before_ms` are merged into one at the front: the lots between them can no
-    longer be refunded, and for newer lots only the sum of the holes matters.
+    Of the holes of lots credited before `forget_before_ms`, the oldest beyond OLD_HOLES_MAX are merged into one at the
+    front: the lots between them can no longer be refunded, and for newer lots only the sum of the holes matters.
     """
     own_micros = min(micros, unused_micros(account, lot, lot_micros))
     rest_micros = micros - own_micros
@@ -124,12 +127,13 @@ def _cut(holes: tuple[Hole, ...], lot: Lot, micros: int, forget_before_ms: int) 
     )
     old = [hole for hole in merged.values() if hole.credited_at_ms < forget_before_ms]
     recent = [hole for hole in merged.values() if hole.credited_at_ms >= forget_before_ms]
-    if len(old) > 1:
+    beyond = len(old) - OLD_HOLES_MAX
+    if beyond > 0:
         front = old[0]
-        for hole in old[1:]:
+        for hole in old[1 : beyond + 1]:
             front = _joined(front, hole)
         # No lot has all of these holes, and each lot has passed out of the refund window.
-        old = [replace(front, lot_micros=0)]
+        old = [replace(front, lot_micros=0), *old[beyond + 1 :]]
     return (*old, *recent)
 
 

@@ -26,13 +26,14 @@ def add_number(turn: Turn, event: PhoneNumberAdded) -> Effect | Refusal:
     if known is None and len(billing.numbers) >= NUMBERS_MAX:
         return Refusal("schema_invalid", f"the account has {NUMBERS_MAX} phone numbers: remove one first")
     numbers, added = billing.numbers, PhoneNumber(event.number, event.monthly_fee_micros, at_ms)
-    if known is not None and not _is_of_ended_period(turn, known, at_ms):
-        held = replace(known, monthly_fee_micros=event.monthly_fee_micros, removed_at_ms=None)
-        numbers = _with(numbers, known, held)
-    elif known is not None and known.removed_at_ms is None:
-        numbers = (*_with(numbers, known, replace(known, removed_at_ms=turn.period(at_ms).start_ms)), added)
-    else:
+    start_ms = turn.period(at_ms).start_ms
+    if known is None or (known.removed_at_ms is not None and known.removed_at_ms < start_ms):
         numbers = (*numbers, added)
+    elif known.added_at_ms < start_ms and 0 < turn.account.billing_due_ms <= start_ms:
+        # A period that no tick has ended yet is to pay the fee that the number had: this is another holding. Rule B7.
+        numbers = _with(numbers, known, replace(known, removed_at_ms=start_ms), added)
+    else:
+        numbers = _with(numbers, known, replace(known, monthly_fee_micros=event.monthly_fee_micros, removed_at_ms=None))
     turn.billing = replace(billing, numbers=numbers)
     schedule_period_end(turn, period_to_invoice(turn, at_ms))
     return Effect.APPLIED
@@ -51,18 +52,10 @@ def remove_number(turn: Turn, event: PhoneNumberRemoved) -> Effect:
     return Effect.APPLIED
 
 
-def _is_of_ended_period(turn: Turn, known: PhoneNumber, at_ms: int) -> bool:
-    """Whether a period that is over at `at_ms`, and that no tick has ended yet, is to pay the fee that the number had.
-    What comes after that period is then another holding. Rule B7.
-    """
-    start_ms = turn.period(at_ms).start_ms
-    if known.removed_at_ms is not None:
-        return known.removed_at_ms < start_ms
-    return known.added_at_ms < start_ms and 0 < turn.account.billing_due_ms <= start_ms
-
-
-def _with(numbers: tuple[PhoneNumber, ...], known: PhoneNumber, changed: PhoneNumber) -> tuple[PhoneNumber, ...]:
-    return tuple(changed if phone is known else phone for phone in numbers)
+def _with(numbers: tuple[PhoneNumber, ...], known: PhoneNumber, *instead: PhoneNumber) -> tuple[PhoneNumber, ...]:
+    """The numbers with others in the place of a known one."""
+    at = next(place for place, phone in enumerate(numbers) if phone is known)
+    return (*numbers[:at], *instead, *numbers[at + 1 :])
 
 
 def _held(billing: Billing, number: str) -> PhoneNumber | None:
