@@ -11,7 +11,7 @@ UV = $(shell command -v uv || echo .uv/bin/uv)
 .DEFAULT_GOAL := help
 # In the order written, whatever -j says: pytest's closing line is to be the last.
 .NOTPARALLEL:
-.PHONY: help setup setup-tests demo kills attack fuzz test lint format types unit bench worker broker lock runbook clean
+.PHONY: help setup setup-tests demo kills attack fuzz test lint format types unit bench worker broker lock reference runbook clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -65,6 +65,9 @@ lock: setup ## Resolve the dependencies again: requirements.lock, and the parts 
 		-o deploy/requirements.lock
 	@$(UV) pip compile --quiet --group build -c requirements.lock --universal --generate-hashes --no-header --no-annotate \
 		-o deploy/build.lock
+
+reference: setup ## Render the pages of docs/reference from the code
+	@$(PYTHON) -m deploy.render_reference
 
 runbook: setup ## Render the runbook page that Prometheus serves for its alerts
 	@$(PYTHON) -m deploy.render_runbook

@@ -1,0 +1,41 @@
+"""The processes whose settings and metrics are on the reference pages: one entry for each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic_settings import BaseSettings
+
+from payments import settings as payments
+from payments.adapter import metrics as payment_metrics
+from stream import settings as engine
+from stream.ops import metric_table as worker_metrics
+from stream.ops.metric_table import Meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process by the name of its section. `shared` are the settings of the worker that it reads besides its own;
+    `health` is the beginning of the variables with the address of its metrics.
+    """
+
+    name: str
+    settings_command: str
+    settings: type[BaseSettings]
+    meaning: Mapping[str, str]
+    metrics: tuple[Meaning, ...]
+    health: str
+    shared: tuple[str, ...] = ()
+
+
+PROCESSES = (
+    Process("Worker", "tollgate settings", engine.Settings, engine.MEANING, worker_metrics.METRICS, "HEALTH"),
+    Process(
+        "Payment adapter",
+        "tollgate payments settings",
+        payments.Settings,
+        payments.MEANING,
+        payment_metrics.METRICS,
+        "PAYMENTS_HEALTH",
+        payments.SHARED,
+    ),
+)
