@@ -7,7 +7,7 @@ import msgspec
 from payments.payment_state import PaymentState
 from payments.providers.minor_units import micros
 from payments.providers.stripe_objects import Refund
-from payments.reversal import Looked, Reversal
+from payments.reversal import Kind, Looked, Reversal
 from schemas.instant import DAY_MS, SECOND_MS
 
 # A dispute in one of these has taken the money. An inquiry (`warning_…`) takes none; if it becomes a dispute, its
@@ -77,30 +77,35 @@ def may_change(refund: Refund, now_ms: int) -> bool:
 
 
 def dispute_reversals(dispute: Dispute, payment: PaymentState, now_ms: int) -> Iterator[Reversal]:
-    """A dispute for each withdrawal, and a dispute won for each reinstatement.
+    """A dispute for each withdrawal, and a dispute won for each reinstatement, together at most what was withdrawn.
 
     Stripe may change the status before it lists the movement of our balance, so either is enough.
     """
     withdrawn, reinstated = dispute.moves(-1), dispute.moves(1)
     sent = sum(one.kind == "dispute" and _object_of(one.reference) == dispute.id for one in payment.reversals)
     taken = max(len(withdrawn), sent, int(dispute.status in TAKING))
-    returned = taken if dispute.status == "won" else min(taken, len(reinstated))
+    out_micros = 0
     for number in range(taken):
-        reference = _reference(dispute.id, number)
         move = withdrawn[number] if number < len(withdrawn) else None
-        took = _moved(dispute, move, payment, dispute.created * SECOND_MS, "dispute", reference)
+        took = _moved(dispute, move, payment, dispute.created * SECOND_MS, "dispute", number)
+        out_micros += took.amount_micros
         yield took
-        if number < returned:
-            back = reinstated[number] if number < len(reinstated) else None
-            won = _moved(dispute, back, payment, now_ms, "dispute_won", reference)
-            yield msgspec.structs.replace(won, amount_micros=min(won.amount_micros, took.amount_micros))
+    for number in range(max(len(reinstated), taken if dispute.status == "won" else 0)):
+        back = reinstated[number] if number < len(reinstated) else None
+        won = _moved(dispute, back, payment, now_ms, "dispute_won", number)
+        amount_micros = min(won.amount_micros, out_micros)
+        out_micros -= amount_micros
+        if amount_micros > 0:
+            yield msgspec.structs.replace(won, amount_micros=amount_micros)
 
 
 def refund_reversals(refund: Refund, payment: PaymentState, now_ms: int) -> Iterator[Reversal]:
     """A refund made at Stripe, and its failure. A failed one that never took money from our balance is neither."""
     amount_micros = _limited(micros(refund.amount, refund.currency), refund.currency, payment)
     sent = any(one.name == ("refund", refund.id) for one in payment.reversals)
-    took = refund.status in {"succeeded", "pending"} or (refund.has_failed and refund.balance_transaction is not None)
+    # Of a refund that failed, or has no status, the movement of our balance shows whether it took anything.
+    shown = (refund.has_failed or refund.status is None) and refund.balance_transaction is not None
+    took = refund.status in {"succeeded", "pending"} or shown
     if sent or took:
         yield Reversal("refund", refund.id, amount_micros, refund.created * SECOND_MS)
         if refund.has_failed:
@@ -108,7 +113,7 @@ def refund_reversals(refund: Refund, payment: PaymentState, now_ms: int) -> Iter
 
 
 def _moved(
-    dispute: Dispute, move: BalanceTransaction | None, payment: PaymentState, without_ms: int, kind: str, reference: str
+    dispute: Dispute, move: BalanceTransaction | None, payment: PaymentState, without_ms: int, kind: Kind, number: int
 ) -> Reversal:
     """The amount is that of the movement if its currency is the dispute's, otherwise the disputed amount."""
     units, at_ms = dispute.amount, without_ms
@@ -116,7 +121,7 @@ def _moved(
         at_ms = move.created * SECOND_MS
         units = abs(move.amount) if move.currency == dispute.currency else units
     amount_micros = _limited(micros(units, dispute.currency), dispute.currency, payment)
-    return Reversal(kind, reference, amount_micros, at_ms)  # type: ignore[arg-type]  # two literals, as str
+    return Reversal(kind, _reference(dispute.id, number), amount_micros, at_ms)
 
 
 def _limited(amount_micros: int, currency: str, payment: PaymentState) -> int:
@@ -129,7 +134,7 @@ def _limited(amount_micros: int, currency: str, payment: PaymentState) -> int:
 
 
 def _reference(object_id: str, number: int) -> str:
-    """The object's id; a later withdrawal of the same dispute has its number too, because it is another movement."""
+    """The object's id; a later movement of the same kind has its number too, because it is another movement."""
     return object_id if number == 0 else f"{object_id}/{number + 1}"
 
 

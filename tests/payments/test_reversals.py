@@ -26,6 +26,10 @@ NOW_MS = REQUESTED_MS + 3 * DAY_MS
 TAKEN, BACK = BalanceTransaction(-2_000, "usd", CREATED + 1), BalanceTransaction(2_000, "usd", CREATED + 2)
 AGAIN, FEE = BalanceTransaction(-2_000, "usd", CREATED + 3), BalanceTransaction(-1_500, "usd", CREATED, "stripe_fee")
 
+PART, PART_2 = BalanceTransaction(700, "usd", CREATED + 4), BalanceTransaction(500, "usd", CREATED + 5)
+MORE = BalanceTransaction(2_100, "usd", CREATED + 6)
+HALF, HALF_2 = BalanceTransaction(-1_200, "usd", CREATED), BalanceTransaction(-800, "usd", CREATED + 1)
+
 
 def paid(currency: str = "USD", amount_micros: int = 20_000_000) -> PaymentState:
     """A payment that succeeded."""
@@ -75,6 +79,12 @@ TOOK, WON = "dispute du_1 20.0", "dispute_won du_1 20.0"
         # The bank took the money back a second time.
         ("needs_response", (TAKEN, BACK, AGAIN), [TOOK, WON, "dispute du_1/2 20.0"]),
         ("won", (TAKEN, BACK, AGAIN), [TOOK, WON, "dispute du_1/2 20.0", "dispute_won du_1/2 20.0"]),
+        # A part is reinstated, and later another part; never more than was withdrawn.
+        ("under_review", (TAKEN, PART), [TOOK, "dispute_won du_1 7.0"]),
+        ("won", (TAKEN, PART, PART_2), [TOOK, "dispute_won du_1 7.0", "dispute_won du_1/2 5.0"]),
+        ("won", (TAKEN, PART, MORE), [TOOK, "dispute_won du_1 7.0", "dispute_won du_1/2 13.0"]),
+        # Withdrawn in two parts, reinstated in one.
+        ("won", (HALF, HALF_2, BACK), ["dispute du_1 12.0", "dispute du_1/2 8.0", WON]),
         # Stripe's fee is not the payment's money.
         ("needs_response", (FEE, TAKEN), [TOOK]),
         ("warning_closed", (FEE,), []),
@@ -84,6 +94,28 @@ def test_r1_a_dispute_takes_what_was_withdrawn_and_gives_back_what_was_reinstate
     status: str, moves: tuple[BalanceTransaction, ...], expected: list[str]
 ) -> None:
     assert found(PAID, [dispute(status, *moves)]) == expected
+
+
+def test_r1_an_inquiry_takes_nothing_until_it_becomes_a_dispute_and_its_end_gives_back_nothing() -> None:
+    assert found(PAID, [dispute("warning_needs_response")]) == []
+    assert found(PAID, [dispute("warning_closed")]) == []
+    assert found(PAID, [dispute("needs_response", TAKEN)]) == [TOOK]
+
+
+def test_r1_each_dispute_and_refund_of_a_payment_counts_by_itself() -> None:
+    """Two parts of the payment are disputed, one of them is won, and a third part is refunded by hand."""
+    first = dispute("lost", BalanceTransaction(-600, "usd", CREATED), amount=600)
+    moves = BalanceTransaction(-400, "usd", CREATED + 1), BalanceTransaction(400, "usd", CREATED + 2)
+    second = dispute("won", *moves, amount=400, id="du_2")
+    inquiry = dispute("warning_under_review", id="du_3")
+    refunds = [by_hand("succeeded", created=CREATED + 3), by_hand("succeeded", id="re_2", created=CREATED + 4)]
+    assert found(PAID, [first, second, inquiry], refunds) == [
+        "dispute du_1 6.0",
+        "dispute du_2 4.0",
+        "dispute_won du_2 4.0",
+        "refund re_1 5.0",
+        "refund re_2 5.0",
+    ]
 
 
 def test_r1_a_dispute_that_was_sent_is_won_whatever_else_stripe_lists() -> None:
@@ -101,8 +133,13 @@ def test_r1_a_dispute_that_was_sent_is_won_whatever_else_stripe_lists() -> None:
         ({"amount": 2_100}, (BalanceTransaction(-2_100, "usd", CREATED),), [TOOK]),
         # Our balance is in another currency: the disputed amount counts.
         ({"amount": 500}, (BalanceTransaction(-450, "eur", CREATED),), ["dispute du_1 5.0"]),
-        # Disputed in another currency than paid: the whole payment.
+        # Disputed in another currency than paid: the whole payment, and all of it is won.
         ({"amount": 100, "currency": "eur"}, (BalanceTransaction(-100, "eur", CREATED),), [TOOK]),
+        (
+            {"amount": 100, "currency": "eur", "status": "won"},
+            (BalanceTransaction(-100, "eur", CREATED), BalanceTransaction(100, "eur", CREATED + 9)),
+            [TOOK, WON],
+        ),
         # A part is reinstated.
         ({"status": "won"}, (TAKEN, BalanceTransaction(700, "usd", CREATED + 9)), [TOOK, "dispute_won du_1 7.0"]),
     ],
@@ -126,7 +163,7 @@ def test_r1_amounts_are_in_the_currency_s_own_minor_units(
     assert one.amount_micros == expected
 
 
-def by_hand(status: str, **changed: object) -> Refund:
+def by_hand(status: str | None, **changed: object) -> Refund:
     fields = {"id": "re_1", "status": status, "created": CREATED, "amount": 500, "currency": "usd"}
     return convert({**fields, "balance_transaction": "txn_1", **changed}, Refund)
 
@@ -139,6 +176,8 @@ GAVE, FAILED = "refund re_1 5.0", "refund_failed re_1 5.0"
     [
         (by_hand("succeeded"), [GAVE]),
         (by_hand("pending"), [GAVE]),
+        (by_hand(None), [GAVE]),
+        (by_hand(None, balance_transaction=None), []),
         (by_hand("requires_action"), []),  # The customer must first name an account.
         (by_hand("failed"), [GAVE, FAILED]),  # Found only after it failed.
         (by_hand("canceled", balance_transaction=None), []),
