@@ -52,8 +52,9 @@ def verify_event(body: bytes, signature: str | None, secrets: Sequence[str]) -> 
         except stripe.SignatureVerificationError as error:
             # "Outside the tolerance" means that this secret did sign: a better reason than another secret's mismatch.
             refusal = refusal if "tolerance" in refusal else str(error.user_message)
-        except ValueError as error:
-            raise UnverifiedError("the body is not an event as JSON") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            # The library compares signatures as ASCII only, and expects an object without checking it.
+            raise UnverifiedError("the body is not an event, or its signature is no text") from error
         else:
             return event
     raise UnverifiedError(refusal)

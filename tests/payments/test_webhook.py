@@ -87,6 +87,16 @@ async def test_while_secrets_are_rotated_either_signs(endpoint: Endpoint) -> Non
     assert "signature" in text
 
 
+@pytest.mark.parametrize("age_s", [0, TOLERANCE_S - 5, -60], ids=["now", "just young enough", "a fast clock"])
+async def test_one_good_signature_among_many_is_enough(endpoint: Endpoint, age_s: int) -> None:
+    """As when Stripe signs with both of its own secrets, or with a scheme of next year too."""
+    body = event()
+    others = ",".join(f"v1={n:064x},v2={n:064x}" for n in range(40))
+    timestamp, _, good = signature(body, OLD, age_s).partition(",")
+    assert (await endpoint.send(body, f"{timestamp},{others},{good}"))[0] == 200
+    assert len(endpoint.notes) == 1
+
+
 GOOD = event()
 
 
@@ -99,10 +109,36 @@ GOOD = event()
         (GOOD, lambda: None, "No Stripe-Signature header"),
         (GOOD, lambda: "t=now,v1=", "Unable to extract"),
         (GOOD, lambda: "t=1", "No signatures found"),
+        (GOOD, lambda: signature(GOOD)[:-1], "No signatures found matching"),
+        (GOOD, lambda: signature(GOOD)[:-64], "No signatures found matching"),
+        (GOOD, lambda: signature(GOOD).partition(",")[2], "Unable to extract"),
+        (GOOD, lambda: signature(GOOD).replace("v1=", "v0="), "No signatures found with expected scheme"),
+        (GOOD, lambda: signature(GOOD, age_s=5).replace("t=", "t=1,t="), "No signatures found matching"),
+        (GOOD, lambda: ",".join([signature(GOOD, "whsec_other")] * 90), "No signatures found matching"),
+        (GOOD, lambda: f"{signature(GOOD)[:-1]}é", "not an event, or its signature"),
+        (GOOD, lambda: "", "No Stripe-Signature header"),
+        (b"[]", lambda: signature(b"[]"), "not an event"),
         (b"\xff", lambda: "t=1,v1=00", "not an event"),
         (b"{", lambda: signature(b"{"), "not an event"),
     ],
-    ids=["tampered", "old", "unsigned", "nonsense", "no signature", "not text", "not JSON"],
+    ids=[
+        "tampered",
+        "old",
+        "unsigned",
+        "nonsense",
+        "no signature",
+        "truncated",
+        "truncated to nothing",
+        "no timestamp",
+        "another scheme",
+        "another timestamp",
+        "many signatures",
+        "not ASCII",
+        "empty",
+        "no object",
+        "not text",
+        "not JSON",
+    ],
 )
 async def test_a_body_that_stripe_did_not_sign_is_refused_with_the_reason(
     endpoint: Endpoint, body: bytes, signed: Callable[[], str | None], reason: str
