@@ -1,6 +1,6 @@
 """The outcomes that a payment provider can return, and the protocol that every provider implements."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -37,6 +37,23 @@ class Unknown(msgspec.Struct, frozen=True):
     detail: str
 
 
+# Who must do something: our key or its rights, our request or our account, a code that this version does not know, our
+# use of idempotency keys, our rate of requests, or the provider itself.
+Why = Literal["access", "request", "code", "idempotency", "rate_limit", "provider"]
+
+
+class Refused(Unknown, frozen=True):
+    """A refusal that is not known to be about this card or payment, so that no customer is told. Retried like any
+    unknown outcome, while operators are paged.
+
+    `spent`: the provider has executed the request and refused it. It moved nothing, and under its idempotency key the
+    provider would only repeat the refusal.
+    """
+
+    why: Why
+    spent: bool = False
+
+
 Outcome = Succeeded | Declined | Pending | Unknown
 
 
@@ -51,17 +68,17 @@ class Provider(Protocol):
         """Make the payment, or look up its current outcome. `refunded` is the provider's reference of the payment that
         a refund returns, if known.
 
-        Raises ProviderAccessError; every other failure is an Unknown.
+        Every failure is an Unknown.
         """
 
     async def look(self, payment: PaymentState, now_ms: int) -> Looked | Unknown:
-        """Read what has happened to the money of an answered payment. `payment.reversals` are those already sent.
-
-        Raises ProviderAccessError.
-        """
+        """Read what has happened to the money of an answered payment. `payment.reversals` are those already sent."""
 
     async def list_reversed(self, since_ms: int) -> Listed | Unknown:
-        """The payments with a dispute or refund made since then. Raises ProviderAccessError."""
+        """The payments with a dispute or refund made since then.
+
+        Raises ProviderAccessError, if the provider has refused the adapter's credentials since its start.
+        """
 
     async def close(self) -> None:
         """Close connections."""

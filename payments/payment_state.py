@@ -40,7 +40,8 @@ class PaymentState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     provider's id, `answered_at_ms` its time. An answered payment keeps no token.
 
     `look_at_ms` is when the provider is asked whether the payment's money has moved again, 0 for no such look; `looks`
-    counts looks since the last sign of a change. `reversals` are those that were sent.
+    counts looks since the last sign of a change. `reversals` are those that were sent. `refusals` counts the requests
+    that the provider has executed and refused: the next one needs another idempotency key.
     """
 
     payment_id: str
@@ -63,6 +64,7 @@ class PaymentState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     look_at_ms: int = 0
     looks: int = 0
     reversals: tuple[Reversal, ...] = ()
+    refusals: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -126,10 +128,11 @@ def mark_pending(payment: PaymentState, reference: str | None, check_at_ms: int 
     return _next(payment, attempts=payment.attempts + 1, due_ms=due_ms, reference=reference or payment.reference)
 
 
-def mark_unknown(payment: PaymentState, now_ms: int) -> PaymentState:
-    """Due again soon, under the same payment id."""
+def mark_unknown(payment: PaymentState, now_ms: int, *, spent: bool = False) -> PaymentState:
+    """Due again soon, under the same payment id. `spent`: the request's idempotency key is of no more use."""
     pause_ms = _pause_ms(payment.attempts, UNKNOWN_FIRST_MS, UNKNOWN_LAST_MS)
-    return _next(payment, attempts=payment.attempts + 1, due_ms=now_ms + pause_ms)
+    refusals = payment.refusals + spent
+    return _next(payment, attempts=payment.attempts + 1, due_ms=now_ms + pause_ms, refusals=refusals)
 
 
 def make_due(payment: PaymentState, now_ms: int) -> PaymentState:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -12,7 +13,7 @@ from payments.adapter import topics
 from payments.adapter.changes import WebhookNote
 from payments.adapter.metrics import Metrics
 from payments.adapter.partition import Partition
-from payments.outcome import Provider, ProviderAccessError
+from payments.outcome import Provider, ProviderAccessError, Why
 from payments.settings import Settings
 from schemas.partitioning import partition_of
 from stream import log
@@ -38,7 +39,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     """A group member without a fetcher: each assigned partition reads and writes by itself."""
 
     def __init__(self, settings: Settings, provider: Provider) -> None:
-        self.metrics = Metrics(self._open_count, self._oldest_open_s)
+        self.metrics = Metrics(self._open_count, self._oldest_open_s, self._refused)
         record_batches.install()
         self._settings, self._provider = settings, provider
         self._slots = asyncio.Semaphore(settings.payments_in_flight_max)
@@ -168,6 +169,9 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
     def _open_count(self) -> int:
         return sum(len(partition.open) for partition in list(self._partitions.values()))
+
+    def _refused(self) -> Counter[Why]:
+        return sum((partition.refused.count() for partition in list(self._partitions.values())), Counter())
 
     def _oldest_open_s(self) -> float:
         open_rows = (row for partition in list(self._partitions.values()) for row in list(partition.open.values()))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from payments.adapter.listing import ListedTo
-from payments.outcome import Declined, Outcome, Pending, Succeeded, Unknown
+from payments.outcome import Declined, Outcome, Pending, Refused, Succeeded, Unknown
 from payments.payment_state import (
     PaymentState,
     make_due,
@@ -140,7 +140,7 @@ class Changes:
             self.tally["answers", _answer_label(after)] += 1
             self.answered.append(after)
         else:
-            self.tally["retries", "pending" if isinstance(outcome, Pending) else "unknown"] += 1
+            self.tally["retries", _retry_label(outcome)] += 1
             if payment.sequence != sent.sequence:
                 # A webhook note came during the call: the outcome may be older than the event that it reports.
                 after = make_due(after, self._now_ms)
@@ -166,8 +166,16 @@ def apply_outcome(payment: PaymentState, outcome: Outcome, now_ms: int) -> Payme
             return mark_declined(payment, reason, reference, at_ms, now_ms, retryable=retryable)
         case Pending(reference, check_at_ms):
             return mark_pending(payment, reference, check_at_ms, now_ms)
+        case Refused(spent=spent):
+            return mark_unknown(payment, now_ms, spent=spent)
         case _:
             return mark_unknown(payment, now_ms)
+
+
+def _retry_label(outcome: Outcome) -> str:
+    if isinstance(outcome, Pending):
+        return "pending"
+    return "refused" if isinstance(outcome, Refused) else "unknown"
 
 
 def _answer_label(payment: PaymentState) -> str:

@@ -1,15 +1,19 @@
 """The adapter's metrics. No label carries an account or a payment."""
 
+from collections import Counter as Counts
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from payments.outcome import Why
 from stream.ops.metric_table import Meaning
 from stream.ops.metrics import new_registry
 
 REQUESTS = ("new", "repeat", "unreadable")
 ANSWERS = ("succeeded", "declined", "declined_for_now")
-RETRIES = ("pending", "unknown")
+RETRIES = ("pending", "unknown", "refused")
 REVERSALS = ("dispute", "dispute_won", "refund", "refund_failed")
 LOOKS = ("done", "listed", "unknown")
 WEBHOOKS = ("taken", "not_ours", "refused", "unknown")
@@ -24,6 +28,12 @@ METRICS = (
     Meaning("tollgate_payments_looks_total", "counter", ("outcome",), "Looks for reversals, by outcome."),
     Meaning("tollgate_payments_provider_seconds", "histogram", (), "Duration of one provider call."),
     Meaning("tollgate_payments_webhooks_total", "counter", ("outcome",), "Webhooks received, by result."),
+    Meaning(
+        "tollgate_payments_refused",
+        "gauge",
+        ("why",),
+        "Payments and listings whose last request was refused for no fault of a card. They are retried.",
+    ),
     Meaning("tollgate_payments_open", "gauge", (), "Unanswered payments in the partitions of this process."),
     Meaning("tollgate_payments_oldest_open_seconds", "gauge", (), "Age of the oldest of them; 0 without one."),
 )
@@ -33,10 +43,15 @@ _BY_NAME = {row.name: row for row in METRICS}
 class Metrics:
     """The metrics of one adapter, in their own registry. Every label exists from the start.
 
-    `open_count` and `oldest_open_s` are called at each scrape.
+    `refused`, `open_count` and `oldest_open_s` are called at each scrape.
     """
 
-    def __init__(self, open_count: Callable[[], int], oldest_open_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        open_count: Callable[[], int],
+        oldest_open_s: Callable[[], float],
+        refused: Callable[[], Counts[Why]] = Counts,
+    ) -> None:
         self.registry = new_registry()
         self.requests = self._counter("tollgate_payments_requests_total", REQUESTS)
         self.answers = self._counter("tollgate_payments_answers_total", ANSWERS)
@@ -48,6 +63,10 @@ class Metrics:
         self.provider_seconds = Histogram(name, _BY_NAME[name].meaning, buckets=SECONDS, registry=self.registry)
         self._gauge("tollgate_payments_open", open_count)
         self._gauge("tollgate_payments_oldest_open_seconds", oldest_open_s)
+        row = _BY_NAME["tollgate_payments_refused"]
+        gauge = Gauge(row.name, row.meaning, row.labels, registry=self.registry)
+        for why in get_args(Why):
+            gauge.labels(why).set_function(partial(_count_of, refused, why))
 
     def count(self, tally: Mapping[tuple[str, str], int]) -> None:
         """Add what one transaction committed, by family and label."""
@@ -64,3 +83,7 @@ class Metrics:
 
     def _gauge(self, name: str, value: Callable[[], float]) -> None:
         Gauge(name, _BY_NAME[name].meaning, registry=self.registry).set_function(value)
+
+
+def _count_of(refused: Callable[[], Counts[Why]], why: Why) -> float:
+    return refused()[why]

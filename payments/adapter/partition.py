@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from payments.adapter import topics
-from payments.adapter.answer import answer_id
 from payments.adapter.calls import Calls
 from payments.adapter.changes import Changes
 from payments.adapter.entries import Destination, entries
 from payments.adapter.listing import Listing
 from payments.adapter.metrics import Metrics
+from payments.adapter.refusals import Refusals
 from payments.adapter.restore import Restored, halt_on_lost_state, restore
 from payments.adapter.schedule import Schedule
 from payments.outcome import Provider, Unknown
@@ -65,6 +65,7 @@ class Partition:
         commit_notes: CommitOffset,
     ) -> None:
         self.open: dict[str, PaymentState] = {}
+        self.refused = Refusals()
         self.ready = False
         self.requests = TopicPartition(settings.topic(topics.REQUESTS), number)
         self.notes = TopicPartition(topics.webhooks(settings), number)
@@ -249,20 +250,19 @@ class Partition:
 
     def _collect_calls(self, changes: Changes) -> None:
         for payment, outcome in self._calls.take_ended():
-            if isinstance(outcome, Unknown):
-                # The payment id contains the account id, so the line names the payment by the id of its answer.
-                name, attempts = answer_id(payment.payment_id), payment.attempts + 1
-                logger.warning("outcome unknown", payment=name, what=outcome.detail, attempts=attempts)
+            self.refused.note(payment, outcome)
             if isinstance(outcome, Looked) or (isinstance(outcome, Unknown) and not payment.is_open):
                 changes.add_look(payment, outcome)
             else:
                 changes.add_outcome(payment, outcome)
         began_ms, listed = self._calls.take_listed() or (0, None)
+        if listed is None:
+            return
+        self.refused.note_listing(listed)
         if isinstance(listed, Unknown):
             self._metrics.looks.labels("unknown").inc()
             self._listing.failed(_now_ms())
-            logger.warning("disputes and refunds not listed", what=listed.detail)
-        elif listed is not None:
+        else:
             changes.tally["looks", "listed"] += 1
             changes.add_listed(began_ms, listed)
 

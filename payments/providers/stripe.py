@@ -8,27 +8,27 @@ none.
 import hashlib
 import re
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
-import msgspec
 import stripe
 from msgspec import convert
 
-from payments.outcome import Declined, Outcome, ProviderAccessError, Succeeded, Unknown
+from payments.outcome import Outcome, ProviderAccessError, Refused, Succeeded, Unknown
 from payments.payment_state import PaymentState
 from payments.providers.minor_units import minor_units
 from payments.providers.stripe_looks import StripeLooks
 from payments.providers.stripe_objects import (
+    UNCONFIRMED,
     CardError,
     Intent,
     Refund,
     classify_card_error,
     classify_intent,
     classify_refund,
-    decline_abandoned,
-    is_abandoned,
+    decline_unconfirmed,
 )
+from payments.providers.stripe_refusals import classify_error, classify_refused_refund, respond
 from payments.request import PaymentName
 from payments.reversal import Listed, Looked
 from schemas.instant import HOUR_MS
@@ -38,9 +38,6 @@ KEY_LIFE_MS = 23 * HOUR_MS
 # Searches for a refund's payment, over about four minutes: Stripe's index may lag by a minute.
 REFUND_SEARCHES_MAX = 8
 REFUNDS_OF_A_PAYMENT_MAX = 100
-# The object changed concurrently and may have been paid meanwhile, so these are no declines.
-CONFLICTS = frozenset({"payment_intent_unexpected_state", "lock_timeout", "idempotency_key_in_use"})
-Answer = TypeVar("Answer")
 _PLAIN_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -55,24 +52,30 @@ class StripeProvider:
         )
         self._intents, self._refunds = client.v1.payment_intents, client.v1.refunds
         self._looks = StripeLooks(client)
+        self._has_listed = False
 
     async def execute(self, payment: PaymentState, refunded: str | None, now_ms: int) -> Outcome:
         units = minor_units(payment.amount_micros, payment.currency)
         if units is None:
-            return Declined(f"the amount is not a whole number of the minor units of {payment.currency}", False)
+            return Refused(f"the amount is not a whole number of the minor units of {payment.currency}", "request")
         if payment.purpose == "refund":
-            return await _response(self._refund(payment, refunded, units, now_ms))
-        return await _response(self._charge(payment, units, now_ms))
+            return await respond(self._refund(payment, refunded, units, now_ms))
+        return await respond(self._charge(payment, units, now_ms))
 
     async def look(self, payment: PaymentState, now_ms: int) -> Looked | Unknown:
-        return await _response(self._looks.look(payment, now_ms))
+        return await respond(self._looks.look(payment, now_ms))
 
     async def list_reversed(self, since_ms: int) -> Listed | Unknown:
-        return await _response(self._looks.list_reversed(since_ms))
+        listed = await respond(self._looks.list_reversed(since_ms))
+        if isinstance(listed, Refused) and listed.why == "access" and not self._has_listed:
+            # A setting that has never worked. Later it is refused and retried like any other request.
+            raise ProviderAccessError(listed.detail)
+        self._has_listed = self._has_listed or isinstance(listed, Listed)
+        return listed
 
     async def find_payment(self, intent_id: str) -> PaymentName | Unknown | None:
-        """The payment that a PaymentIntent was made for; None if it is not one of ours. Raises ProviderAccessError."""
-        return await _response(self._looks.find_payment(intent_id))
+        """The payment that a PaymentIntent was made for; None if it is not one of ours."""
+        return await respond(self._looks.find_payment(intent_id))
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
@@ -81,10 +84,17 @@ class StripeProvider:
         intent = await self._known_intent(payment, now_ms)
         if intent is None:
             return await self._try_card(payment, self._create_intent(payment, units))
-        if is_abandoned(intent, now_ms):
-            canceled = await self._intents.cancel_async(intent.id)
-            return decline_abandoned(convert(canceled.to_dict(), Intent))
-        return classify_intent(intent) or await self._try_card(payment, self._confirm_intent(payment, intent.id))
+        outcome = await self._settle(intent)
+        return outcome or await self._try_card(payment, self._confirm_intent(payment, intent.id))
+
+    async def _settle(self, intent: Intent) -> Outcome | None:
+        """The outcome of a PaymentIntent; None if its card was never tried. One that waits for the card's holder is
+        canceled first: nobody can confirm an off-session payment, and after its decline it must not succeed.
+        """
+        if intent.status != "requires_action":
+            return classify_intent(intent)
+        canceled = await self._intents.cancel_async(intent.id, {"cancellation_reason": UNCONFIRMED})
+        return decline_unconfirmed(convert(canceled.to_dict(), Intent))
 
     async def _try_card(self, payment: PaymentState, request: Awaitable[Any]) -> Outcome:
         """Try the card. Only here an error of Stripe is a decline: a failed look-up shows nothing about the money."""
@@ -93,11 +103,11 @@ class StripeProvider:
         except stripe.CardError as error:
             return classify_card_error(_body(error))
         except stripe.InvalidRequestError as error:
-            return _classify_invalid_request(error)
-        outcome = classify_intent(intent)
+            return classify_error(error, executed=True)
+        outcome = await self._settle(intent)
         if outcome is None and intent.status == "requires_confirmation":
             return await self._try_card(payment, self._confirm_intent(payment, intent.id))
-        return outcome or Unknown(f"the PaymentIntent is {intent.status}")
+        return outcome or Refused(f"the PaymentIntent is {intent.status}", "provider", spent=True)
 
     async def _create_intent(self, payment: PaymentState, units: int) -> Any:
         customer, _, method = payment.token.rpartition("/")
@@ -113,14 +123,14 @@ class StripeProvider:
         }
         if customer:
             params["customer"] = customer
-        return await self._intents.create_async(params, {"idempotency_key": idempotency_key(payment.payment_id)})
+        return await self._intents.create_async(params, {"idempotency_key": request_key(payment)})
 
     async def _confirm_intent(self, payment: PaymentState, intent_id: str) -> Any:
         """For a PaymentIntent that exists but whose card was never tried, so it has charged nothing."""
         return await self._intents.confirm_async(
             intent_id,
             {"payment_method": payment.token.rpartition("/")[2], "off_session": True, "expand": ["latest_charge"]},
-            {"idempotency_key": idempotency_key(f"{payment.payment_id}/confirm")},
+            {"idempotency_key": request_key(payment, "/confirm")},
         )
 
     async def _known_intent(self, payment: PaymentState, now_ms: int) -> Intent | None:
@@ -164,12 +174,12 @@ class StripeProvider:
         try:
             return classify_refund(convert((await self._create_refund(payment, refunded, units)).to_dict(), Refund))
         except stripe.InvalidRequestError as error:
-            return _classify_invalid_request(error)
+            return classify_refused_refund(error)
 
     async def _create_refund(self, payment: PaymentState, refunded: str, units: int) -> Any:
         return await self._refunds.create_async(
             {"payment_intent": refunded, "amount": units, "metadata": _metadata(payment)},
-            {"idempotency_key": idempotency_key(payment.payment_id)},
+            {"idempotency_key": request_key(payment)},
         )
 
     async def _find_refund(self, payment_id: str, refunded: str) -> Refund | None:
@@ -178,16 +188,12 @@ class StripeProvider:
         return next((one for one in refunds if (one.metadata or {}).get("payment_id") == payment_id), None)
 
 
-async def _response(request: Awaitable[Answer]) -> Answer | Unknown:
-    """What Stripe responds; Unknown if it does not, or not clearly. Raises ProviderAccessError."""
-    try:
-        return await request
-    except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        raise ProviderAccessError(f"{type(error).__name__}, status {error.http_status}") from error
-    except stripe.StripeError as error:
-        return Unknown(f"{type(error).__name__}, status {error.http_status}, code {error.code}")
-    except (aiohttp.ClientError, TimeoutError, msgspec.ValidationError) as error:
-        return Unknown(type(error).__name__)
+def request_key(payment: PaymentState, step: str = "") -> str:
+    """The idempotency key of the next request. After a refusal it is another one: under the same key Stripe repeats
+    the refusal for a day, also when its cause is removed. The refused request has moved nothing.
+    """
+    again = f"/again/{payment.refusals}" if payment.refusals else ""
+    return idempotency_key(f"{payment.payment_id}{step}{again}")
 
 
 def idempotency_key(payment_id: str) -> str:
@@ -221,20 +227,11 @@ def _search_key(payment_id: str) -> str:
 
 
 def _payment_not_found(payment: PaymentState) -> Outcome:
-    if payment.attempts < REFUND_SEARCHES_MAX:
-        return Unknown("the payment to refund was not found")
-    return Declined("the provider does not know the payment to give back", retryable=False)
+    detail = "the payment to refund was not found"
+    return Unknown(detail) if payment.attempts < REFUND_SEARCHES_MAX else Refused(detail, "request")
 
 
 def _body(error: stripe.CardError) -> CardError:
     """The error in the response body. Raises msgspec.ValidationError."""
     body = error.json_body
     return convert(body.get("error") if isinstance(body, dict) else None, CardError)
-
-
-def _classify_invalid_request(error: stripe.InvalidRequestError) -> Outcome:
-    """A request that Stripe rejects. Its message may contain the token, so only the codes are passed on."""
-    detail = ", ".join(part for part in (error.code, error.param) if part) or f"status {error.http_status}"
-    if error.code in CONFLICTS:
-        return Unknown(detail)
-    return Declined(f"invalid_request: {detail}", retryable=False)

@@ -1,13 +1,15 @@
 """The fields that are read of Stripe's objects, and the payment outcome that each object means. Pure."""
 
+from typing import Literal
+
 import msgspec
 
-from payments.outcome import Declined, Outcome, Pending, Succeeded
+from payments.outcome import Declined, Outcome, Pending, Refused, Succeeded
 from payments.providers.declines import AUTHENTICATION_REQUIRED, classify_decline
-from schemas.instant import DAY_MS, SECOND_MS
+from schemas.instant import SECOND_MS
 
-# How long a payment waits for its customer to confirm it. After that it is canceled.
-ACTION_LIFE_MS = DAY_MS
+# The reason under which the adapter cancels a PaymentIntent that waits for the card's holder.
+UNCONFIRMED: Literal["abandoned"] = "abandoned"
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -68,40 +70,51 @@ class Refund(msgspec.Struct, frozen=True):
         return self.status in {"failed", "canceled"}
 
 
-def classify_card_error(error: CardError) -> Declined:
-    """The outcome of a payment whose card was declined."""
-    reason, retryable = classify_decline(error.type, error.code, error.decline_code, error.advice_code)
+def classify_card_error(error: CardError) -> Declined | Refused:
+    """The outcome of a payment that Stripe refused with a 402."""
+    decline = classify_decline(error.type, error.code, error.decline_code, error.advice_code)
     intent = error.payment_intent
+    if decline is None:
+        return _refusal(error, spent=error.type != "card_error" and intent is None)
+    reason, retryable = decline
     return Declined(reason, retryable) if intent is None else Declined(reason, retryable, intent.id, intent.at_ms)
 
 
+def _refusal(fault: CardFault, *, spent: bool = False) -> Refused:
+    """An error that is not known to be about the card. The card is not tried again: the issuer may have declined it."""
+    detail = f"{fault.type}, code {fault.code}, decline code {fault.decline_code}"
+    return Refused(detail, "code" if fault.type == "card_error" else "request", spent)
+
+
 def classify_intent(intent: Intent) -> Outcome | None:
-    """The outcome of a payment; None if its card was never tried."""
+    """The outcome of a payment; None if its card was never tried, or failed to be tried for no reason of its own."""
     match intent.status:
         case "succeeded":
             return Succeeded(intent.id, intent.at_ms)
+        case "canceled" if intent.cancellation_reason == UNCONFIRMED:
+            return decline_unconfirmed(intent)
         case "canceled":
             reason = intent.cancellation_reason or "canceled"
             return Declined(f"canceled: {reason}", retryable=False, reference=intent.id, at_ms=intent.at_ms)
         case "requires_payment_method" if intent.last_payment_error is not None:
-            fault = intent.last_payment_error
-            reason, retryable = classify_decline(fault.type, fault.code, fault.decline_code, fault.advice_code)
-            return Declined(reason, retryable, intent.id, intent.at_ms)
+            return _classify_fault(intent, intent.last_payment_error)
         case "requires_payment_method" | "requires_confirmation":
             return None
-        case _:  # processing, requires_action, requires_capture, and statuses that Stripe may add
+        case _:  # processing, requires_capture, and statuses that Stripe may add
             return Pending(intent.id)
 
 
-def is_abandoned(intent: Intent, now_ms: int) -> bool:
-    """Whether the customer has not confirmed the payment in time, so that it must be canceled."""
-    return intent.status == "requires_action" and now_ms - intent.created * SECOND_MS > ACTION_LIFE_MS
+def _classify_fault(intent: Intent, fault: CardFault) -> Declined | Refused | None:
+    decline = classify_decline(fault.type, fault.code, fault.decline_code, fault.advice_code)
+    if decline is not None:
+        reason, retryable = decline
+        return Declined(reason, retryable, intent.id, intent.at_ms)
+    return _refusal(fault) if fault.type == "card_error" else None
 
 
-def decline_abandoned(intent: Intent) -> Declined:
-    """The outcome of a payment that was canceled because the customer did not confirm it."""
-    reason = f"{AUTHENTICATION_REQUIRED}: the customer did not confirm the payment within a day"
-    return Declined(reason, retryable=False, reference=intent.id, at_ms=intent.at_ms)
+def decline_unconfirmed(intent: Intent) -> Declined:
+    """The outcome of a payment that was canceled because the card's holder would have to confirm it."""
+    return Declined(AUTHENTICATION_REQUIRED, retryable=False, reference=intent.id, at_ms=intent.at_ms)
 
 
 def classify_refund(refund: Refund) -> Outcome:

@@ -23,7 +23,12 @@ DECLINES = {
     "pm_stolen": ("card_declined", "stolen_card"),
     "pm_poor": ("card_declined", "insufficient_funds"),
     "pm_must_confirm": ("authentication_required", "authentication_required"),
+    "pm_new_reason": ("card_declined", "a_code_of_next_year"),
+    "pm_new_code": ("a_code_of_next_year", None),
+    "pm_real": ("card_declined", "test_mode_live_card"),
 }
+# A refusal with one of these comes before the request is executed, so it is not remembered under the key.
+NOT_EXECUTED: frozenset[object] = frozenset({401, 403, 409, 429, "idempotency_error", "rate_limit"})
 
 
 @dataclass
@@ -36,11 +41,14 @@ class StripeServer:
     requests: list[tuple[str, str]] = field(default_factory=list)
     # Statuses of the next creations, each returned before (False) or after (True) the card is charged.
     failures: list[tuple[int, bool]] = field(default_factory=list)
+    # While it is set, the response to every creation and confirmation.
+    refusal: Answer | None = None
     # Statuses of the next lists of disputes.
     list_failures: list[int] = field(default_factory=list)
     page_max: int = 100
     can_search: bool = True
     refuse_confirmation: str | None = None
+    confirmed_before_cancel: bool = False
     before_response: Callable[[str], None] = lambda _: None
     created_at: int = field(default_factory=lambda: int(time.time()))
 
@@ -111,6 +119,11 @@ class StripeServer:
             if key in self._by_key:
                 before, known = self._by_key[key]
                 return known if before == form else error(400, "idempotency_error", None)
+            if self.refusal is not None:
+                fault = self.refusal[1]["error"]
+                if not {self.refusal[0], fault["type"], fault["code"]} & NOT_EXECUTED:
+                    self._by_key[key] = (form, self.refusal)
+                return self.refusal
             status = self.failures.pop(0) if self.failures else None
             if status is not None and not status[1]:
                 return error(status[0], "api_error", None)
@@ -149,7 +162,11 @@ class StripeServer:
             case ("GET", name):
                 return 200, self.intents[name]
             case ("POST", name, "cancel"):
-                self.intents[name] |= {"status": "canceled", "cancellation_reason": None}
+                if self.confirmed_before_cancel:
+                    self.intents[name]["status"] = "succeeded"
+                    return error(400, "invalid_request_error", "payment_intent_unexpected_state")
+                reason = form.get("cancellation_reason")
+                self.intents[name] |= {"status": "canceled", "cancellation_reason": reason}
                 return 200, self.intents[name]
             case ("POST", name, "confirm") if self.refuse_confirmation is not None:
                 return error(400, "invalid_request_error", self.refuse_confirmation)
@@ -201,8 +218,10 @@ class StripeServer:
         intent = self.intents[form["payment_intent"]]
         amount = int(form["amount"])
         given_back = sum(one["amount"] for one in self.refunds.values() if one["payment_intent"] == intent["id"])
-        if given_back + amount > intent["amount"]:
+        if given_back == intent["amount"]:
             return error(400, "invalid_request_error", "charge_already_refunded")
+        if given_back + amount > intent["amount"]:
+            return error(400, "invalid_request_error", None, param="amount")
         refund = {
             "id": f"re_{len(self.refunds) + 1}",
             "object": "refund",

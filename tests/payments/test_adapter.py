@@ -14,7 +14,7 @@ from tests.lane.operator import delete_group, delete_topic, set_group
 from tests.lane.stage import wait_until
 from tests.payments.adapter_stage import WEBHOOK_SECRET, AdapterProcess, AdapterStage
 from tests.payments.requests import PARTITIONS, refund, request
-from tests.payments.stripe_server import StripeServer
+from tests.payments.stripe_server import StripeServer, error
 from tests.payments.test_webhook import event, signature
 
 
@@ -73,21 +73,17 @@ def test_declines_redelivery_refunds_and_bad_records(stage: AdapterStage, server
             request("a-1/buy/1", "a-1"),
             request("a-1/buy/2", "a-1", token="cus_1/pm_poor"),
             request("a-2/buy/1", "a-2", token="pm_stolen"),
-            request("a-2/buy/2", "a-2", token="pm_gone"),
-            request("a-2/buy/3", "a-2", amount_micros=1),
         ]
     )
-    stage.answers(5)
+    stage.answers(3)
     stage.write(topics.REQUESTS, [(b"a-1", b"{"), (b"a-2", None), (b"a-2", request("a-1/buy/9", "a-1"))])
     again = [request("a-1/buy/1", "a-1"), request("a-1/buy/1", "a-1", amount_micros=50_000_000)]
     stage.send([*again, refund("a-1/refund/1", "a-1/buy/1", amount_micros=5_000_000)])
-    answers = {answer["payment_id"]: answer for answer in stage.answers(6)}
+    answers = {answer["payment_id"]: answer for answer in stage.answers(4)}
     assert {name: answer.get("retryable", "paid") for name, answer in answers.items()} == {
         "a-1/buy/1": "paid",
         "a-1/buy/2": True,
         "a-2/buy/1": False,
-        "a-2/buy/2": False,
-        "a-2/buy/3": False,
         "a-1/refund/1": "paid",
     }
     assert answers["a-1/refund/1"]["provider_reference"] == "re_1"
@@ -146,7 +142,28 @@ def test_an_unknown_outcome_is_retried_and_a_pending_one_is_looked_up(
     stage.send(many(6))
     assert {answer["type"] for answer in stage.answers(7)} == {"payment-succeeded"}
     assert server.charges().total() == 7
-    adapter.wait_sample('tollgate_payments_retries_total{why="unknown"}', 3)
+    adapter.wait_sample('tollgate_payments_retries_total{why="refused"}', 3)
+
+
+def test_what_stripe_refuses_for_no_fault_of_a_card_declines_nobody_and_is_counted_until_it_is_paid(
+    stage: AdapterStage, server: StripeServer
+) -> None:
+    server.refusal = error(400, "invalid_request_error", "testmode_charges_only")
+    adapter = stage.stripe(server)
+    adapter.wait_ready()
+    stage.send([*many(3), request("a-9/buy/odd", "a-9", amount_micros=1)])
+    adapter.wait_sample('tollgate_payments_refused{why="request"}', 4)
+    server.refusal = error(403, "invalid_request_error", None)
+    adapter.wait_sample('tollgate_payments_refused{why="access"}', 3)
+    stage.answers(0)
+    server.refusal = None
+    assert {answer["type"] for answer in stage.answers(3)} == {"payment-succeeded"}
+    adapter.wait_sample('tollgate_payments_refused{why="access"}', 0)
+    # Still refused: the engine never requests a fraction of a cent.
+    assert adapter.sample('tollgate_payments_refused{why="request"}') == 1
+    assert adapter.sample("tollgate_payments_open") == 1
+    assert server.charges() == {f"a-{n}/buy/{n}": 1 for n in range(3)}
+    assert "pm_" not in adapter.log()
 
 
 def test_a_wrong_key_ends_the_adapter_and_declines_nobody(stage: AdapterStage, server: StripeServer) -> None:

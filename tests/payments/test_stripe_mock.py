@@ -13,8 +13,9 @@ import stripe
 from msgspec.structs import replace
 
 from payments.adapter.changes import apply_outcome
-from payments.outcome import Declined, Outcome, Pending, Succeeded
+from payments.outcome import Outcome, Pending, Refused, Succeeded
 from payments.providers.stripe import StripeProvider
+from payments.providers.stripe_objects import UNCONFIRMED
 from payments.reversal import Listed, Looked
 from tests.payments.requests import REQUESTED_MS, opened, refund, request
 from tests.payments.stripe_mock import HOME, running_stripe_mock
@@ -51,8 +52,10 @@ async def provider(checker: Checker) -> AsyncIterator[StripeProvider]:
 
 
 def accepted(outcome: Outcome) -> bool:
-    """Whether the request was valid: the fixture is a declined PaymentIntent, and a refused request names none."""
-    return isinstance(outcome, Declined) and outcome.reference is not None
+    """Whether the request was valid. The fixture is a PaymentIntent whose attempt failed for no fault of its card, so
+    it is confirmed, and is the same afterwards.
+    """
+    return outcome == Refused("the PaymentIntent is requires_payment_method", "provider", spent=True)
 
 
 @pytest.mark.parametrize("token", ["pm_card_visa", "cus_1/pm_card_visa"], ids=["a card", "a customer's card"])
@@ -64,12 +67,12 @@ async def test_a_charge(provider: StripeProvider, checker: Checker, token: str) 
 async def test_a_look_up(provider: StripeProvider, checker: Checker) -> None:
     """Search, and retrieval of what it found."""
     assert accepted(await provider.execute(replace(opened(request("a/1")), attempts=1), None, REQUESTED_MS))
-    assert checker.requests() == ["GET /v1/payment_intents", "GET /v1/payment_intents"]
+    assert checker.requests() == ["GET /v1/payment_intents", "GET /v1/payment_intents", "POST /v1/payment_intents"]
 
 
 async def test_a_pending_payment(provider: StripeProvider, checker: Checker) -> None:
     assert accepted(await provider.execute(replace(opened(request("a/1")), reference="pi_1"), None, REQUESTED_MS))
-    assert checker.requests() == ["GET /v1/payment_intents"]
+    assert checker.requests() == ["GET /v1/payment_intents", "POST /v1/payment_intents"]
 
 
 async def test_a_refund_and_its_look_up(provider: StripeProvider, checker: Checker) -> None:
@@ -109,7 +112,9 @@ async def test_a_confirmation(provider: StripeProvider) -> None:
 
 
 async def test_a_cancellation(provider: StripeProvider) -> None:
-    assert (await provider._intents.cancel_async("pi_1")).object == "payment_intent"
+    assert (
+        await provider._intents.cancel_async("pi_1", {"cancellation_reason": UNCONFIRMED})
+    ).object == "payment_intent"
 
 
 async def test_a_wrong_shape_is_detected(provider: StripeProvider) -> None:

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from payments.adapter.changes import apply_outcome
-from payments.outcome import Declined, Outcome, Pending, ProviderAccessError, Succeeded, Unknown
+from payments.outcome import Declined, Outcome, Pending, Succeeded, Unknown
 from payments.payment_state import PaymentState
 from payments.providers.stripe import KEY_LIFE_MS, StripeProvider, idempotency_key
-from schemas.instant import DAY_MS, HOUR_MS, to_millis
+from schemas.instant import to_millis
 from tests.payments.requests import opened, refund, request
 from tests.payments.stripe_server import API_KEY, StripeServer
 
@@ -27,6 +27,10 @@ async def stripe(server: StripeServer) -> AsyncIterator[StripeProvider]:
 
 def payment(payment_id: str = "a-1/buy/1", token: str = "cus_1/pm_card_visa", micros: int = 20_000_000) -> PaymentState:
     return opened(request(payment_id, token=token, amount_micros=micros), NOW_MS)
+
+
+def row_at_ms(server: StripeServer) -> int:
+    return (server.created_at + 1) * 1_000
 
 
 async def execute(
@@ -112,8 +116,8 @@ async def test_an_unreachable_stripe_is_unknown() -> None:
     [
         ("pm_stolen", "stolen_card", False),
         ("cus_1/pm_poor", "insufficient_funds", True),
-        ("cus_1/pm_must_confirm", "authentication_required: the customer must confirm", False),
-        ("pm_gone", "invalid_request: resource_missing, payment_method", False),
+        ("cus_1/pm_must_confirm", "authentication_required", False),
+        ("pm_new_reason", "a_code_of_next_year", False),
     ],
 )
 async def test_c14_declines_are_classified(
@@ -122,28 +126,11 @@ async def test_c14_declines_are_classified(
     row = payment(token=token)
     outcome = await execute(stripe, row)
     assert isinstance(outcome, Declined)
-    assert outcome.reason.startswith(reason)
-    assert outcome.retryable == retryable
+    assert (outcome.reason, outcome.retryable) == (reason, retryable)
     assert await execute(stripe, row) == outcome
-    if token != "pm_gone":
-        # A look-up gives the same outcome as the attempt.
-        assert await execute(stripe, replace(row, attempts=1)) == outcome
+    # A look-up gives the same outcome as the attempt.
+    assert await execute(stripe, replace(row, attempts=1)) == outcome
     assert server.charges().total() == 0
-
-
-async def test_an_amount_that_is_no_whole_number_of_cents_is_declined_without_a_request(
-    stripe: StripeProvider, server: StripeServer
-) -> None:
-    outcome = await execute(stripe, payment(micros=20_000_001))
-    assert outcome == Declined("the amount is not a whole number of the minor units of USD", retryable=False)
-    assert server.requests == []
-
-
-async def test_a_wrong_key_declines_nobody(server: StripeServer) -> None:
-    stranger = StripeProvider("sk_wrong", server.url, timeout_s=5)
-    with pytest.raises(ProviderAccessError, match="AuthenticationError, status 401"):
-        await execute(stranger, payment())
-    await stranger.close()
 
 
 async def test_a_slow_payment_is_pending_until_stripe_knows(stripe: StripeProvider, server: StripeServer) -> None:
@@ -156,16 +143,26 @@ async def test_a_slow_payment_is_pending_until_stripe_knows(stripe: StripeProvid
     assert isinstance(await execute(stripe, later), Succeeded)
 
 
-async def test_a_customer_who_does_not_confirm_within_a_day_has_declined(
+async def test_c14_a_payment_that_its_holder_must_confirm_is_canceled_and_declined(
+    stripe: StripeProvider, server: StripeServer
+) -> None:
+    """Nobody can confirm an off-session payment, and after its decline it must not succeed."""
+    row = payment(token="pm_acts")
+    outcome = await execute(stripe, row)
+    assert outcome == Declined("authentication_required", False, "pi_1", row_at_ms(server))
+    assert server.intents["pi_1"]["status"] == "canceled"
+    # The adapter was killed before it could commit the answer.
+    assert await execute(stripe, replace(row, attempts=1)) == outcome
+
+
+async def test_a_payment_that_was_confirmed_before_it_could_be_canceled_is_paid(
     stripe: StripeProvider, server: StripeServer
 ) -> None:
     row = payment(token="pm_acts")
-    waiting = apply_outcome(row, await execute(stripe, row), NOW_MS)
-    assert await execute(stripe, waiting, NOW_MS + DAY_MS // 2) == Pending("pi_1")
-    outcome = await execute(stripe, waiting, NOW_MS + DAY_MS + HOUR_MS)
-    assert isinstance(outcome, Declined)
-    assert "did not confirm" in outcome.reason
-    assert server.intents["pi_1"]["status"] == "canceled"
+    server.confirmed_before_cancel = True
+    row = apply_outcome(row, await execute(stripe, row), NOW_MS)
+    assert row.is_open
+    assert isinstance(await execute(stripe, row), Succeeded)
 
 
 async def test_a_payment_whose_card_was_never_tried_is_confirmed(stripe: StripeProvider, server: StripeServer) -> None:
@@ -191,21 +188,6 @@ async def test_a_refund_gives_back_once_with_or_without_the_reference(
     server.forget_keys()
     assert await execute(stripe, row, NOW_MS + KEY_LIFE_MS + 1, "pi_1") == first
     assert [one["amount"] for one in server.refunds.values()] == [1_200]
-
-
-async def test_more_than_was_paid_is_not_given_back(stripe: StripeProvider) -> None:
-    await execute(stripe, payment())
-    row = opened(refund("a-1/refund/1", "a-1/buy/1", amount_micros=21_000_000), NOW_MS)
-    outcome = await execute(stripe, row, refunded="pi_1")
-    assert outcome == Declined("invalid_request: charge_already_refunded", retryable=False)
-
-
-async def test_a_refund_of_an_unknown_payment_is_searched_and_then_declined(stripe: StripeProvider) -> None:
-    row = opened(refund("a-1/refund/1", "a-1/buy/9"), NOW_MS)
-    assert isinstance(await execute(stripe, row), Unknown)
-    outcome = await execute(stripe, replace(row, attempts=8))
-    assert isinstance(outcome, Declined)
-    assert "does not know the payment" in outcome.reason
 
 
 @pytest.mark.parametrize(
