@@ -44,6 +44,14 @@ def test_each_tollgate_variable_is_a_setting_with_a_valid_value(name: str) -> No
 
 
 @each_service
+def test_each_process_of_ours_has_a_signing_key_and_the_same_one(name: str) -> None:
+    if SERVICES[name]["image"] == OUR_IMAGE:
+        key = SERVICES[name]["environment"]["TOLLGATE_SIGNING_KEYS"]
+        assert key == COMPOSE["x-app"]["environment"]["TOLLGATE_SIGNING_KEYS"]
+        assert re.fullmatch(r"\$\{TOLLGATE_SIGNING_KEYS:-[\w-]{16,}\}", key)
+
+
+@each_service
 def test_images_are_pinned_to_a_version(name: str) -> None:
     image = SERVICES[name]["image"]
     if "build" in SERVICES[name]:
