@@ -11,7 +11,7 @@ UV = $(shell command -v uv || echo .uv/bin/uv)
 .DEFAULT_GOAL := help
 # In the order written, whatever -j says: pytest's closing line is to be the last.
 .NOTPARALLEL:
-.PHONY: help setup setup-tests demo kills attack fuzz test lint format types unit bench worker broker lock reference runbook clean
+.PHONY: help setup setup-tests demo kills attack fuzz test lint format types audit unit bench worker broker lock reference runbook clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -34,7 +34,7 @@ attack: setup ## Ten minutes of faults to workers, broker and group; then every 
 fuzz: setup ## Account histories against the naive model, for long
 	@HYPOTHESIS_PROFILE=long .venv/bin/pytest tests/model --timeout=0 $(ARGS)
 
-test: setup-tests lint types unit ## Lint, types, and every test, those on a real Kafka included
+test: setup-tests lint types audit unit ## Lint, types, audit, and every test, those on a real Kafka included
 
 lint: setup ## Rules and format of the code
 	@.venv/bin/ruff check .
@@ -46,6 +46,9 @@ format: setup ## Rewrite the code in the house format
 
 types: setup ## Static types, strict
 	@.venv/bin/mypy
+
+audit: setup ## Known vulnerabilities of the locked dependencies; without the registry's list it says so
+	@$(PYTHON) -m deploy.audit
 
 unit: setup-tests ## The tests alone: make unit ARGS="tests/rules -k cap"
 	@.venv/bin/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
