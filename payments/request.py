@@ -1,5 +1,6 @@
 """`payment-requested` as the adapter reads it. One unreadable request does not hold up the others."""
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -37,6 +38,8 @@ class UnreadableRequestError(Exception):
 
 
 _decoder = msgspec.json.Decoder(PaymentRequest)
+# The decoder quotes a wrong word of an enum, which may be anybody's address or token. It puts fields in backquotes.
+_QUOTED = re.compile(r"['\"].*['\"]", re.DOTALL)
 
 
 def read_request(key: bytes | None, value: bytes | None, partition: int, partitions: int) -> PaymentRequest:
@@ -47,7 +50,7 @@ def read_request(key: bytes | None, value: bytes | None, partition: int, partiti
         request = _decoder.decode(value)
         parse_instant(request.occurred_at)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise UnreadableRequestError(str(error)[:200]) from error
+        raise UnreadableRequestError(_QUOTED.sub("'…'", str(error))[:200]) from error
     account = request.account_id.encode()
     if key != account:
         raise UnreadableRequestError("the key is not the account")

@@ -1,7 +1,7 @@
 """One transaction's changes: each payment is opened once and answered once, however often a request is repeated."""
 
 import pytest
-from msgspec.json import encode
+from msgspec.json import decode, encode
 
 from payments.adapter.changes import Changes, WebhookNote
 from payments.adapter.schedule import Schedule
@@ -58,6 +58,14 @@ def test_a_request_seen_again_opens_nothing_whether_open_or_answered() -> None:
         ("requests", "repeat"): 3,
         ("answers", "succeeded"): 1,
     }
+
+
+@pytest.mark.parametrize("field", ["purpose", "type", "currency", "token", "occurred_at", "account_id"])
+def test_the_problem_of_an_unreadable_request_quotes_nothing_of_it(field: str) -> None:
+    fields = {**decode(request("p1")), field: "jane's @mail.example" * 60}
+    problem = take(Changes({}, NOW_MS), encode(fields))
+    assert problem is not None
+    assert "jane" not in problem
 
 
 def test_a_payment_id_reused_for_another_request_is_reported_and_not_paid() -> None:
