@@ -39,6 +39,7 @@ COMMANDS = {
     "topics": Command("stream.topic_changes:command", "Compare the cluster's topics with the required ones."),
     "payments": Command("payments.commands:app", "Execute payment requests, each once, and publish the results."),
     "replay": Command("backoffice.replay:command", "Apply the rules to a file of events, without a broker."),
+    "redact": Command("backoffice.redact:command", "Write the same inputs without people's data."),
     "explain": Command("backoffice.explain.command:command", "Explain what a call costs, from the published events."),
     "whatif": Command("backoffice.whatif.command:command", "Compare what the same calls would cost on other plans."),
     "invoice": Command("backoffice.documents.command:app", "List invoices and receipts, and render them as PDF."),
@@ -53,7 +54,7 @@ COMMANDS = {
 
 # These read files and write lines, and end with their reader as other tools of a pipe do (`| head`). The other commands
 # have connections: for them SIGPIPE must stay ignored.
-ENDS_WITH_ITS_READER = frozenset({"replay", "explain", "whatif", "invoice", "settings"})
+ENDS_WITH_ITS_READER = frozenset({"replay", "redact", "explain", "whatif", "invoice", "settings"})
 # These set up logging themselves and end as their supervisor needs it.
 SUPERVISED = frozenset({"worker", "run"})
 # In other commands the Kafka client's warnings would hide the one line that names what is wrong.

@@ -63,15 +63,15 @@ def test_metrics_tables_are_the_metrics() -> None:
 
 
 def test_topics_table_names_every_topic_and_how_long_it_keeps() -> None:
-    kept = {
+    written = {
         row.split("|")[1].strip(" `"): row.split("|")[4].strip()
         for row in section("Topics").splitlines()
         if "| `" in row
     }
-    assert kept == {topic.name: _kept(topic) for topic in topics.CONTRACT}
+    assert written == {topic.name: kept(topic) for topic in topics.CONTRACT}
 
 
-def _kept(topic: topics.Topic) -> str:
+def kept(topic: topics.Topic) -> str:
     if topic.compacted:
         return "compacted"
     return "for ever" if topic.retention_ms == topics.KEPT_FOR_EVER else f"{topic.retention_ms // topics.DAY_MS} days"
