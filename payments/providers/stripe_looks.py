@@ -64,11 +64,18 @@ class StripeLooks:
         return Listed(frozenset(found))
 
     async def find_payment(self, intent_id: str) -> PaymentName | None:
-        """The payment that a PaymentIntent was made for; None if it is not one of ours."""
-        intent = (await self._intents.retrieve_async(intent_id)).to_dict()
+        """The payment that a PaymentIntent was made for; None if it is not one of ours.
+
+        One that Stripe does not have belongs to a connected account or the other mode: the event is not ours either.
+        """
         try:
+            intent = (await self._intents.retrieve_async(intent_id)).to_dict()
             return convert(intent.get("metadata"), PaymentName)
         except msgspec.ValidationError:
+            return None
+        except stripe.InvalidRequestError as error:
+            if error.code != "resource_missing":
+                raise
             return None
 
 

@@ -159,7 +159,7 @@ class StripeServer:
                 return self._create(form)
             case ("GET", "search"):
                 return self._search(form["query"]) if self.can_search else error(400, "invalid_request_error", None)
-            case ("GET", name):
+            case ("GET", name) if name in self.intents:
                 return 200, self.intents[name]
             case ("POST", name, "cancel"):
                 if self.confirmed_before_cancel:

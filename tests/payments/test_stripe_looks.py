@@ -131,3 +131,5 @@ async def test_the_payment_that_a_payment_intent_was_made_for(stripe: StripeProv
     assert await stripe.find_payment("pi_1") == PaymentName("a-1/buy/1", "a-1")
     server.intents["pi_1"]["metadata"] = {"order": "7"}
     assert await stripe.find_payment("pi_1") is None
+    # Of a connected account, or of the other mode.
+    assert await stripe.find_payment("pi_elsewhere") is None
