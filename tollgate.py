@@ -43,6 +43,7 @@ COMMANDS = {
     "explain": Command("backoffice.explain.command:command", "Explain what a call costs, from the published events."),
     "whatif": Command("backoffice.whatif.command:command", "Compare what the same calls would cost on other plans."),
     "invoice": Command("backoffice.documents.command:app", "List invoices and receipts, and render them as PDF."),
+    "export": Command("backoffice.export.command:command", "Write topics as JSON lines, for the other commands."),
     "backup": Command("stream.repair.commands:backup", "Write the state of every partition to one file."),
     "restore": Command("stream.repair.commands:restore", "Write a backup's state into the changelog."),
     "rebuild": Command("stream.repair.commands:rebuild", "Compute the state again from the inputs."),

@@ -165,6 +165,10 @@ class Cluster:
                 raise RepairError("the group's offsets keep changing: is a worker running?", Exit.PASSING)
             before = now
 
+    async def decided(self) -> dict[int, int]:
+        """A lower bound of the group's offset of each partition that has one. Workers may run."""
+        return await self._group_offsets()
+
     async def _group_offsets(self) -> dict[int, int]:
         found = await self._admin.list_consumer_group_offsets(self.settings.app_id)
         return {

@@ -1,0 +1,1 @@
+"""`tollgate export`: topics as JSON lines."""

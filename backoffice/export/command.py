@@ -1,0 +1,141 @@
+"""`tollgate export`: topics as JSON lines, for support, finance and `replay`."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Annotated, BinaryIO, NoReturn, cast
+
+import typer
+
+from backoffice.export.inputs import Counts, export_inputs
+from backoffice.export.log import Selection
+from backoffice.export.outputs import EVENTS, OUTPUTS, export_outputs
+from schemas.instant import parse_instant
+from schemas.partitioning import partition_of
+from stream.repair.cluster import Cluster
+from stream.repair.failure import progress, run
+from stream.settings import Settings
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def command(
+    account: Annotated[str | None, typer.Option(metavar="ID", help="Only what belongs to this account.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Records from this RFC 3339 time or date (UTC) on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Records before this RFC 3339 time or date (UTC).")
+    ] = None,
+    topics: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME", help=f"Topics to write. Default: {','.join(EVENTS)}."),
+    ] = None,
+    inputs: Annotated[
+        bool, typer.Option("--inputs", help="Write the inputs that were accepted, for `replay` and `whatif`.")
+    ] = False,
+    partition: Annotated[int | None, typer.Option(help="Only this partition.")] = None,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="The file to write; - writes to stdout.")
+    ] = "-",
+) -> None:
+    """Write topics as JSON lines, for the other commands.
+
+    Reads committed records only, from the first one to the ends found at the start. `--from` and `--to` go by the
+    timestamps of the records. A file appears when it is complete. Tokens of payment methods are replaced by pseudonyms.
+    With --inputs, inputs that dead letters name are left out, and each tick is written once: `replay` of the file gives
+    the events that the workers published. See docs/finance.md.
+
+    Exit status: 0 done; 75 the broker is away (try again); 78 a person must change something; 2 the command line is
+    wrong. Settings are the worker's TOLLGATE_ variables.
+    """
+    if inputs and topics is not None:
+        _refuse("--inputs and --topics are two files: run it twice")
+    names = _topics(topics)
+    times = _millis(since, "--from"), _millis(until, "--to")
+    settings = Settings()
+    selection = Selection(account, _partition(settings, account, partition), *times)
+    run(_export(settings, None if inputs else names, selection, output))
+
+
+async def _export(settings: Settings, names: tuple[str, ...] | None, selection: Selection, output: str) -> None:
+    """Write the topics `names`, or the inputs when it is None."""
+    async with Cluster(settings) as cluster:
+        with _opened(output) as file:
+
+            def write(line: bytes) -> None:
+                file.write(line + b"\n")
+
+            if names is None:
+                _report_inputs(await export_inputs(cluster, selection, write))
+            else:
+                counts = await export_outputs(cluster, names, selection, write)
+                progress(f"export: {counts.total():,} records" + "".join(f", {counts[n]:,} {n}" for n in names))
+
+
+def _report_inputs(counts: Counts) -> None:
+    progress(f"export: {counts.inputs:,} inputs and {counts.ticks:,} ticks; {counts.refused:,} refused ones left out")
+    if counts.uneven:
+        progress(
+            f"export: {counts.uneven:,} ticks are not on every partition, and a replay dates timed work of the others"
+            " by them; with --partition or --account the events are exactly the same"
+        )
+
+
+@contextmanager
+def _opened(output: str) -> Iterator[BinaryIO]:
+    """The file to write. A file takes its name only when it is complete."""
+    if output == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(output)
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            yield device
+        return
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        made = Path(file.name)
+        try:
+            yield cast("BinaryIO", file)
+        except BaseException:
+            made.unlink()
+            raise
+    made.replace(path)
+
+
+def _topics(given: str | None) -> tuple[str, ...]:
+    names = EVENTS if given is None else tuple(dict.fromkeys(name.strip() for name in given.split(",")))
+    unknown = [name for name in names if name not in OUTPUTS]
+    if unknown:
+        _refuse(f"no topic {unknown[0]!r}; there are {', '.join(OUTPUTS)}, and --inputs")
+    return names
+
+
+def _partition(settings: Settings, account: str | None, partition: int | None) -> int | None:
+    if partition is not None and not 0 <= partition < settings.partitions:
+        _refuse(f"--partition {partition}: there are partitions 0 to {settings.partitions - 1}")
+    if account is None:
+        return partition
+    home = partition_of(account.encode(), settings.partitions)
+    if partition not in {None, home}:
+        _refuse(f"account {account} is in partition {home}, not {partition}")
+    return home
+
+
+def _millis(text: str | None, option: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(parse_instant(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text))
+    except ValueError as error:
+        _refuse(f"{option} {text!r}: {error}")
+
+
+def _refuse(reason: str) -> NoReturn:
+    """End with one line: the command line is wrong."""
+    typer.echo(f"export: {reason}", err=True)
+    raise typer.Exit(2) from None
