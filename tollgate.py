@@ -43,6 +43,7 @@ COMMANDS = {
     "explain": Command("backoffice.explain.command:command", "Explain what a call costs, from the published events."),
     "whatif": Command("backoffice.whatif.command:command", "Compare what the same calls would cost on other plans."),
     "invoice": Command("backoffice.documents.command:app", "List invoices and receipts, and render them as PDF."),
+    "report": Command("backoffice.report.command:command", "Add up a month by currency and plan, for the books."),
     "export": Command("backoffice.export.command:command", "Write topics as JSON lines, for the other commands."),
     "backup": Command("stream.repair.commands:backup", "Write the state of every partition to one file."),
     "restore": Command("stream.repair.commands:restore", "Write a backup's state into the changelog."),
@@ -55,7 +56,7 @@ COMMANDS = {
 
 # These read files and write lines, and end with their reader as other tools of a pipe do (`| head`). The other commands
 # have connections: for them SIGPIPE must stay ignored.
-ENDS_WITH_ITS_READER = frozenset({"replay", "redact", "explain", "whatif", "invoice", "settings"})
+ENDS_WITH_ITS_READER = frozenset({"replay", "redact", "explain", "whatif", "invoice", "report", "settings"})
 # These set up logging themselves and end as their supervisor needs it.
 SUPERVISED = frozenset({"worker", "run"})
 # In other commands the Kafka client's warnings would hide the one line that names what is wrong.

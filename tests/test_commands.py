@@ -56,6 +56,9 @@ def run(words: str, folder: Path, *options: str, **variables: str) -> subprocess
 
 MISTAKES = [
     ("tollgate topics", Exit.PASSING, "Unable to bootstrap from"),
+    ("tollgate export", Exit.PASSING, "Unable to bootstrap from"),
+    ("tollgate export --from today", 2, "--from 'today': expected an RFC 3339 time"),
+    ("tollgate report none.jsonl --month 2026-01", 1, "none.jsonl"),
     ("tollgate replay none.jsonl", 2, "none.jsonl"),
     ("tollgate explain none.jsonl c1", 1, "none.jsonl"),
     ("tollgate nothing", 2, "nothing"),

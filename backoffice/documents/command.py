@@ -17,8 +17,8 @@ from backoffice.documents.wording import AmountFormat, day, days, local, plain, 
 
 app = typer.Typer(
     name="invoice",
-    help="List invoices and receipts, and render them as PDF. Reads published events: the output of `replay`, or the"
-    " values of the topic `invoices`.",
+    help="List invoices and receipts, and render them as PDF. Reads published events: those of the topic `invoices`,"
+    " as `export` and `replay` write them.",
     no_args_is_help=True,
 )
 

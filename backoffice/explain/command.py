@@ -28,7 +28,7 @@ def command(
     """Explain what a call costs, from the published events.
 
     Prints one sentence with the cost and its reasons, then the arithmetic, and checks it. Needs published events only:
-    the output of `replay`, or the values of `call-decisions`, `charges`, `alerts` and `ledger-entries`. Exit status 1
+    `call-decisions`, `charges`, `alerts` and `ledger-entries`, as `export` and `replay` write them. Exit status 1
     when the call is not there or something does not add up.
     """
     try:

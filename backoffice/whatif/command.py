@@ -46,7 +46,8 @@ def command(
     """Compare what the same calls would cost on other plans.
 
     Rates the calls on each plan and prints the subscription, the calls, the total and the cheapest plan. Runs the
-    inputs through the rules as `replay` does, and takes each account's calls in their final state, by billing period.
+    inputs, which `export --inputs` writes, through the rules as `replay` does, and takes each account's calls in their
+    final state, by billing period.
     An account is compared on the plans that have prices in its currency.
     On credits plans every feature that a call used, and extra calls, count as switched on and paid for. Reports
     rejected lines on standard error and skips them. `upgrade-suggested` carries the same costs.

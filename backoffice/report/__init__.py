@@ -1,0 +1,1 @@
+"""`tollgate report`: the sums of a month, from published events."""

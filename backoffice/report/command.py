@@ -1,0 +1,78 @@
+"""`tollgate report`: the sums of a month, from published events."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+import typer
+
+from backoffice.report.books import Books
+from backoffice.report.closing import close_month
+from backoffice.report.facts import ReportError, read_facts
+from backoffice.report.missing import missing, notes
+from backoffice.report.month import Month, read_month
+from backoffice.report.writing import print_tables, write_receipts, write_sums
+from schemas.currencies import CatalogueError
+from schemas.plan import load_catalogue
+
+
+def command(
+    facts: Annotated[
+        str, typer.Argument(metavar="FACTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
+    ],
+    month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month to add up.")],
+    time_zone: Annotated[str, typer.Option(help="The time zone of the month's days.")] = "UTC",
+    layout: Annotated[Literal["table", "csv"], typer.Option("--format", help="What to write to stdout.")] = "table",
+    csv: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the sums as CSV, too.")] = None,
+    receipts: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write the month's receipts, to match payouts with.")
+    ] = None,
+    plans: Annotated[Path | None, typer.Option(help="The catalogue that names plans, if not the shipped one.")] = None,
+) -> None:
+    """Add up a month by currency and plan, for the books.
+
+    Adds invoices, calls, card payments and wallets of all accounts, and what stands at the month's end. Needs published
+    events only: `charges`, `ledger-entries` and `invoices`, from their beginning, and `alerts` for disputes. An event
+    belongs to the month of its `occurred_at`. Exit status 1, with a line for what is missing and no sums, when the
+    events do not prove each other complete. See docs/finance.md.
+    """
+    try:
+        chosen = read_month(month, time_zone)
+        books = _read(facts, chosen, plans)
+        sums = close_month(books)
+        if csv is not None:
+            _save(csv, lambda file: write_sums(file, sums, chosen))
+        if receipts is not None:
+            _save(receipts, lambda file: write_receipts(file, [receipt for _, receipt in books.receipts.values()]))
+        (write_sums if layout == "csv" else print_tables)(sys.stdout, sums, chosen)
+    except (ReportError, OSError) as error:
+        _warn(str(error))
+        raise typer.Exit(1) from None
+    except CatalogueError as error:
+        _warn(str(error))
+        raise typer.Exit(2) from None
+
+
+def _read(facts: str, month: Month, plans: Path | None) -> Books:
+    """The books of all events. Ends the command with a line for each thing that is missing."""
+    names = {plan.display_name or plan.tier: name for name, plan in load_catalogue(plans).plans.items()}
+    books = Books(month, names)
+    with sys.stdin.buffer if facts == "-" else Path(facts).open("rb") as lines:
+        for at_ms, fact in read_facts(lines):
+            books.add(at_ms, fact)
+    wrong = list(missing(books))
+    for line in wrong or notes(books):
+        _warn(line)
+    if wrong:
+        raise typer.Exit(1)
+    return books
+
+
+def _save(path: Path, write: Callable[[IO[str]], None]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        write(file)
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"report: {message}", err=True)
