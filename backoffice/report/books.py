@@ -13,11 +13,13 @@ from backoffice.report.facts import (
     InvoiceReversed,
     ReportError,
     ReversalAlert,
+    Snapshot,
     type_of,
 )
 from backoffice.report.ledger import Ledgers
 from backoffice.report.month import Month
 from backoffice.report.plans import PlansSeen
+from backoffice.report.snapshots import Snapshots
 from backoffice.report.sums import Key, Sums
 
 ById = tuple[str, str]  # Account id, and the id of an invoice, a receipt or an event.
@@ -53,6 +55,7 @@ class Books:
         self.sums = Sums()
         self.plans = PlansSeen(plan_names)
         self.ledgers = Ledgers(month)
+        self.snapshots = Snapshots(month)
         self.invoices: dict[str, AccountInvoices] = defaultdict(AccountInvoices)
         self.reversals = Reversals()
         self.paid: set[ById] = set()
@@ -74,6 +77,8 @@ class Books:
             self._add_entry(at_ms, fact)
         elif isinstance(fact, Invoice):
             self._add_invoice(at_ms, fact)
+        elif isinstance(fact, Snapshot):
+            self.snapshots.add(at_ms, fact)
         elif at_ms < self.month.end_ms:
             self._add_earlier(at_ms, fact)
 

@@ -18,6 +18,7 @@ def close_month(books: Books) -> Sums:
     _sum_cards(books)
     _sum_wallets(books)
     _sum_open(books)
+    _sum_carried(books)
     _sum_reversals(books)
     if not alerts_missing(books):
         _sum_disputes(books)
@@ -81,18 +82,11 @@ def _item_of(entry: Entry) -> str:
 
 
 def _sum_open(books: Books) -> None:
-    """What is open of each invoice, and what the newest one of each account carried to the next. Rules B3 and B6."""
-    for account_id, account in books.invoices.items():
+    for account in books.invoices.values():
         for _, invoice in account.issued:
             open_micros = _open_micros(books, invoice)
             if open_micros:
                 books.sums.add(Key(invoice.currency, _plan_of(books, invoice), "month_end", "open"), open_micros)
-        if account.issued:
-            _, newest = max(account.issued, key=lambda one: one[1].number)
-            carried_micros = (newest.carried_micros or 0) + books.paid_out[account_id, newest.invoice_id]
-            if carried_micros:
-                key = Key(newest.currency, _plan_of(books, newest), "month_end", "carried")
-                books.sums.add(key, carried_micros)
 
 
 def _open_micros(books: Books, invoice: Invoice) -> int:
@@ -101,6 +95,26 @@ def _open_micros(books: Books, invoice: Invoice) -> int:
     if invoice.status == "paid" or key in books.paid:
         return 0
     return max(0, invoice.open_micros - books.collected[key])
+
+
+def _sum_carried(books: Books) -> None:
+    """What goes on to each account's next invoice: by its snapshot, if that is not older than its newest invoice, else
+    by that invoice. Only a snapshot has what was paid beyond an invoice since its issue. Rules B3, B6 and P7.
+    """
+    for account_id in sorted(books.invoices.keys() | books.snapshots.accounts()):
+        issued = books.invoices[account_id].issued
+        newest_ms, newest = max(issued, key=lambda one: one[1].number) if issued else (-1, None)
+        known = books.snapshots.at_end(account_id)
+        if known is not None and known[0] >= newest_ms:
+            snapshot = known[1]
+            key, micros = Key(snapshot.currency, snapshot.plan, "month_end", "carried"), snapshot.carried_micros
+        elif newest is not None:
+            key = Key(newest.currency, _plan_of(books, newest), "month_end", "carried")
+            micros = (newest.carried_micros or 0) + books.paid_out[account_id, newest.invoice_id]
+        else:
+            continue
+        if micros:
+            books.sums.add(key, micros)
 
 
 def _sum_reversals(books: Books) -> None:

@@ -80,11 +80,14 @@ class ReversalAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="account-snapshot"):
-    """Tells on which plan an account was."""
+    """Tells on which plan an account was, and what it carried. `version` counts the account's changes."""
 
     account_id: str
     occurred_at: str
+    version: int
     plan: str
+    currency: str
+    carried_micros: int = 0
 
 
 Fact = Entry | Charge | Adjustment | Invoice | Paid | InvoiceReversed | Receipt | ReversalAlert | Snapshot

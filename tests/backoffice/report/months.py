@@ -16,6 +16,10 @@ from tests.demo.world import World
 
 Event = dict[str, Any]
 
+IN_JANUARY, IN_FEBRUARY = "2026-01-20T10:00:00Z", "2026-02-10T10:00:00Z"
+DOLLAR = 1_000_000
+FEE = [("subscription", "Dental, monthly fee", 30 * DOLLAR)]
+
 
 class Recording(Audit):
     """An audit that keeps the published values of each topic."""
@@ -95,3 +99,10 @@ class Ledger:
         state = {"open_micros": 0, "status": "paid", "lines": found, "number": self.invoices}
         ids = {"invoice_id": f"{self.account_id}/{name}"}
         return self.add("invoice-issued", f"{name}/issued", at, **ids | period | money | state | fields)
+
+
+def complete() -> Ledger:
+    """An account of which nothing is missing."""
+    ledger = Ledger().bought(IN_JANUARY, 20 * DOLLAR).charged(IN_JANUARY, "c1", 3 * DOLLAR, DOLLAR)
+    ledger.charged(IN_JANUARY, "c1", -DOLLAR, kind="charge-adjusted").invoiced(IN_JANUARY, FEE)
+    return ledger.invoiced("2026-01-25T00:00:00Z", FEE).bought(IN_FEBRUARY, DOLLAR, "p2")

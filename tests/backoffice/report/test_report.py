@@ -1,11 +1,8 @@
-"""A report of a few events: months, plans, open and carried sums, disputes, what is missing, and the command."""
+"""A report of a few events: months, plans, open and carried sums, disputes, and what is missing."""
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from backoffice.report.books import Books
 from backoffice.report.closing import close_month
@@ -14,12 +11,9 @@ from backoffice.report.missing import missing, notes
 from backoffice.report.month import read_month
 from backoffice.report.sums import Sums
 from backoffice.report.writing import decimal
-from tests.backoffice.report.months import Ledger, jsonl
-from tollgate import app
+from tests.backoffice.report.months import DOLLAR, FEE, IN_FEBRUARY, IN_JANUARY, Ledger, complete, jsonl
 
-IN_JANUARY, IN_FEBRUARY = "2026-01-20T10:00:00Z", "2026-02-10T10:00:00Z"
 ISSUED = "2026-02-01T00:00:00.250Z"
-DOLLAR = 1_000_000
 NAMES = {"Professional": "professional", "Dental": "dental"}
 
 
@@ -112,7 +106,7 @@ def test_an_account_that_no_event_puts_on_a_plan_is_unknown() -> None:
 
 def test_what_names_no_plan_counts_for_the_plan_last_seen() -> None:
     ledger = Ledger(plan="free").charged("2026-01-05T00:00:00Z", "c1", 0)
-    ledger.add("account-snapshot", "snapshot", "2026-01-10T00:00:00Z", plan="dental")
+    ledger.add("account-snapshot", "snapshot", "2026-01-10T00:00:00Z", plan="dental", version=1)
     ledger.bought("2026-01-07T00:00:00Z", 5 * DOLLAR, "p1").bought(IN_JANUARY, 7 * DOLLAR, "p2")
     sums = sums_of(ledger)
     assert micros(sums, "wallets", "purchase", "free") == 5 * DOLLAR
@@ -120,7 +114,6 @@ def test_what_names_no_plan_counts_for_the_plan_last_seen() -> None:
 
 
 OPEN = {"open_micros": 30 * DOLLAR, "status": "open"}
-FEE = [("subscription", "Dental, monthly fee", 30 * DOLLAR)]
 
 
 def test_b03_an_invoice_is_open_until_it_is_paid_and_less_what_cards_paid_for_it() -> None:
@@ -143,6 +136,25 @@ def test_b06_what_the_newest_invoice_carried_and_was_not_paid_into_the_wallet() 
     assert micros(sums, "month_end", "carried") == 0
     assert micros(sums, "wallets", "paid_out") == 2 * DOLLAR
     assert micros(sums, "wallets", "adjustment") == 0
+
+
+def test_p07_what_was_paid_beyond_an_invoice_is_in_the_snapshot() -> None:
+    def snapshot(ledger: Ledger, version: int, at: str, carried: int) -> Ledger:
+        return ledger.add("account-snapshot", f"s{version}", at, plan="dental", version=version, carried_micros=carried)
+
+    ledger = Ledger().invoiced("2026-01-15T00:00:00Z", FEE, carried_micros=DOLLAR)
+    assert micros(sums_of(ledger), "month_end", "carried") == DOLLAR
+    # One from before the invoice does not count.
+    snapshot(ledger, 3, "2026-01-10T00:00:00Z", 7 * DOLLAR)
+    assert micros(sums_of(ledger), "month_end", "carried") == DOLLAR
+    snapshot(ledger, 5, IN_JANUARY, -4 * DOLLAR)
+    snapshot(ledger, 4, "2026-01-15T00:00:00Z", DOLLAR)
+    assert micros(sums_of(ledger), "month_end", "carried", "dental") == -4 * DOLLAR
+    snapshot(ledger, 6, IN_FEBRUARY, 0)
+    assert micros(sums_of(ledger), "month_end", "carried") == -4 * DOLLAR
+    # An input of January that arrived in February: nobody knows January's end from it.
+    snapshot(ledger, 7, IN_JANUARY, 9 * DOLLAR)
+    assert micros(sums_of(ledger), "month_end", "carried") == DOLLAR
 
 
 def disputed(ledger: Ledger, at: str, kind: str, amount: int, cause: str, *, alert: bool = True) -> Ledger:
@@ -175,12 +187,6 @@ def test_r08_money_back_of_an_invoice_counts_from_its_issue() -> None:
     assert any("alerts of 1 reversals are missing" in note for note in notes(books))
 
 
-def complete() -> Ledger:
-    ledger = Ledger().bought(IN_JANUARY, 20 * DOLLAR).charged(IN_JANUARY, "c1", 3 * DOLLAR, DOLLAR)
-    ledger.charged(IN_JANUARY, "c1", -DOLLAR, kind="charge-adjusted").invoiced(IN_JANUARY, FEE)
-    return ledger.invoiced("2026-01-25T00:00:00Z", FEE).bought(IN_FEBRUARY, DOLLAR, "p2")
-
-
 @pytest.mark.parametrize(
     ("gone", "said"),
     [
@@ -207,62 +213,6 @@ def test_a_changed_ledger_entry_is_told() -> None:
     next(event for event in ledger.events if event["id"] == "a1/ledger/2")["amount_micros"] += 1
     [line, *_] = missing(books_of(ledger))
     assert "first a1: the balance after entry 2 is not the one before plus it" in line
-
-
-def run(*arguments: str, **options: Any) -> Result:
-    return CliRunner().invoke(app, ["report", *arguments], **options)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "facts.jsonl"
-    path.write_bytes(jsonl(complete().events) + b'\n{"type": "call-admitted", "odd": 1}\n')
-    return path
-
-
-def test_the_command_prints_a_table_and_writes_both_files(file: Path, tmp_path: Path) -> None:
-    sums, receipts = tmp_path / "sums.csv", tmp_path / "receipts.csv"
-    done = run(str(file), "--month", "2026-01", "--csv", str(sums), "--receipts", str(receipts))
-    assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines()[0] == "2026-01 in USD (days in UTC)"
-    assert ["balances", "at", "the", "end", "$18.00"] in [line.split()[:5] for line in done.stdout.splitlines()]
-    rows = list(csv.DictReader(sums.open()))
-    assert {row["amount"] for row in rows if row["item"] == "closing"} == {"18.00"}
-    [receipt] = csv.DictReader(receipts.open())
-    assert (receipt["account_id"], receipt["amount"], receipt["purpose"]) == ("a1", "20.00", "purchase")
-    piped = run("-", "--month", "2026-01", "--format", "csv", input=file.read_bytes())
-    assert piped.stdout == sums.read_text()
-
-
-def test_a_reference_of_the_provider_is_no_formula(tmp_path: Path) -> None:
-    facts, receipts = tmp_path / "facts.jsonl", tmp_path / "receipts.csv"
-    ledger = Ledger().received(IN_JANUARY, "subscription", DOLLAR, provider_reference="=HYPERLINK(1)")
-    facts.write_bytes(jsonl(ledger.events))
-    assert run(str(facts), "--month", "2026-01", "--receipts", str(receipts)).exit_code == 0
-    [receipt] = csv.DictReader(receipts.open())
-    assert receipt["provider_reference"] == "'=HYPERLINK(1)"
-
-
-@pytest.mark.parametrize(
-    ("content", "options", "status", "said"),
-    [
-        (b"{", ("--month", "2026-01"), 1, "report: line 1 cannot be read"),
-        (b'{"type": "ledger-entry-posted"}', ("--month", "2026-01"), 1, "report: line 1 cannot be read"),
-        (b"", ("--month", "2026"), 1, "report: --month '2026': expected a month"),
-        (b"", ("--month", "2026-01", "--time-zone", "Mars"), 1, "report: --time-zone 'Mars'"),
-        (b"", ("--month", "2026-01", "--plans", "none.toml"), 2, "report: none.toml"),
-        (jsonl(complete().events[2:]), ("--month", "2026-01"), 1, "report: the ledger of 1 account is not complete"),
-    ],
-)
-def test_without_all_events_there_are_no_sums(
-    content: bytes, options: tuple[str, ...], status: int, said: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "facts.jsonl"
-    path.write_bytes(content)
-    done = run(str(path), *options)
-    assert done.exit_code == status, done.output
-    assert done.stdout == ""
-    assert done.stderr.startswith(said)
 
 
 def test_an_input_named_like_an_alert_is_passed_over() -> None:
