@@ -1,10 +1,11 @@
 """`tollgate replay EVENTS.jsonl`: applies the rules to a file of inputs, without a broker."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 
+import msgspec
 import orjson
 import typer
 
@@ -13,10 +14,11 @@ from agents.wallet.clock import Timing
 from agents.wallet.refused_start import answer_refused_start
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Decision, Refusal, Turn
-from schemas.codec import Unreadable, decode_input, read_arrival
+from schemas.codec import Unreadable, decode_input, flat_input, read_arrival
 from schemas.currencies import CatalogueError
 from schemas.facts import encode_fact
 from schemas.inputs import AnyInput, ClockTicked
+from schemas.partitioning import partition_of
 from schemas.plan import Catalogue, load_catalogue
 
 Time = Literal["broker", "ticks"]
@@ -46,6 +48,9 @@ def command(
         Time,
         typer.Option(help="`ticks` takes the time from the ticks in the file only, as a worker in a simulation does."),
     ] = "broker",
+    partitions: Annotated[
+        int, typer.Option(min=1, max=10_000, help="The partitions of the log, each with the time of its own ticks.")
+    ] = 1,
 ) -> None:
     """Apply the rules to a file of events, without a broker.
 
@@ -53,25 +58,64 @@ def command(
     {"type": "dead-letter", "code", "message", "line"}, and replay continues with the next line. A recognised repeat
     writes nothing. Signatures and record keys are not checked. `arrived_at` on a line is the time at which the broker
     received the input; an input without it is not checked for `future_time`. Rule G2.
+
+    A tick is for all accounts. With --partitions, one with a list `partitions`, as `export --inputs` writes it, is for
+    the accounts of these partitions alone.
     """
     try:
         catalogue = load_catalogue(plans, currencies)
         with open_inputs(events) as lines:
-            book = _book(catalogue, time)
-            written = _replay(book, lines)
-            for line in _final_snapshots(written, book) if snapshots else written:
+            books = Books(catalogue, time, partitions)
+            written = _replay(books, lines)
+            for line in _final_snapshots(written, books) if snapshots else written:
                 sys.stdout.buffer.write(line + b"\n")
     except (CatalogueError, OSError) as error:
         typer.echo(f"replay: {error}", err=True)
         raise typer.Exit(2) from None
 
 
+class Books:
+    """The books of a replay: one for all accounts, or one for the accounts of each partition of the log."""
+
+    def __init__(self, catalogue: Catalogue | None, time: Time, partitions: int = 1) -> None:
+        self.timing = Timing(by_ticks=time == "ticks")
+        used = catalogue or load_catalogue()
+        self.all = tuple(Book(used, {}, self.timing) for _ in range(partitions))
+
+    def of(self, line: InputLine) -> Sequence[Book]:
+        """The books that a line is for: that of its account, those of a tick."""
+        if len(self.all) == 1:
+            return self.all
+        if isinstance(line.event, ClockTicked):
+            named = _partitions_of(line.value)
+            return self.all if named is None else [self.all[number] for number in named if number < len(self.all)]
+        if isinstance(line.event, Unreadable):
+            account_id = str((flat_input(line.value) or {}).get("account_id"))
+        else:
+            account_id = line.event.account_id
+        return (self.all[partition_of(account_id.encode("utf-8", "replace"), len(self.all))],)
+
+
+class _Partitions(msgspec.Struct):
+    partitions: tuple[Annotated[int, msgspec.Meta(ge=0)], ...] | None = None
+
+
+_partitions_decoder = msgspec.json.Decoder(_Partitions)
+
+
+def _partitions_of(line: bytes) -> tuple[int, ...] | None:
+    """The partitions that a tick names. Anything but a list of numbers is a field that nobody knows, and ignored."""
+    try:
+        return _partitions_decoder.decode(line).partitions
+    except msgspec.ValidationError:
+        return None
+
+
 def replay_lines(
-    lines: Iterable[bytes], catalogue: Catalogue | None = None, time: Time = "broker"
+    lines: Iterable[bytes], catalogue: Catalogue | None = None, time: Time = "broker", partitions: int = 1
 ) -> Iterator[dict[str, Any]]:
     """The facts and dead letters of the inputs, in order, each as the JSON object that `replay` writes."""
-    book = _book(catalogue, time)
-    for line in _replay(book, lines):
+    for line in _replay(Books(catalogue, time, partitions), lines):
         yield orjson.loads(line)
 
 
@@ -79,8 +123,8 @@ def snapshot_lines(
     lines: Iterable[bytes], catalogue: Catalogue | None = None, time: Time = "broker"
 ) -> list[dict[str, Any]]:
     """The final snapshot of each account, by account id."""
-    book = _book(catalogue, time)
-    return [orjson.loads(line) for line in _final_snapshots(_replay(book, lines), book)]
+    books = Books(catalogue, time)
+    return [orjson.loads(line) for line in _final_snapshots(_replay(books, lines), books)]
 
 
 def open_inputs(events: str) -> BinaryIO:
@@ -110,20 +154,21 @@ def decide_with_due_work(book: Book, event: AnyInput, arrived_ms: int | None) ->
         yield from book.work()
 
 
-def _book(catalogue: Catalogue | None, time: Time) -> Book:
-    return Book(catalogue or load_catalogue(), {}, Timing(by_ticks=time == "ticks"))
+def _replay(books: Books, lines: Iterable[bytes]) -> Iterator[bytes]:
+    for line in read_inputs(lines, arrivals=not books.timing.by_ticks):
+        for book in books.of(line):
+            yield from _decide(book, line)
 
 
-def _replay(book: Book, lines: Iterable[bytes]) -> Iterator[bytes]:
-    for line in read_inputs(lines, arrivals=not book.timing.by_ticks):
-        if isinstance(line.event, Unreadable):
-            yield from _refuse(book, line, line.event)
-            continue
-        for decision in decide_with_due_work(book, line.event, line.arrived_ms):
-            if isinstance(decision, Refusal):
-                yield from _refuse(book, line, decision)
-            else:
-                yield from map(encode_fact, decision.facts)
+def _decide(book: Book, line: InputLine) -> Iterator[bytes]:
+    if isinstance(line.event, Unreadable):
+        yield from _refuse(book, line, line.event)
+        return
+    for decision in decide_with_due_work(book, line.event, line.arrived_ms):
+        if isinstance(decision, Refusal):
+            yield from _refuse(book, line, decision)
+        else:
+            yield from map(encode_fact, decision.facts)
 
 
 def _refuse(book: Book, line: InputLine, refusal: Unreadable | Refusal) -> Iterator[bytes]:
@@ -133,10 +178,11 @@ def _refuse(book: Book, line: InputLine, refusal: Unreadable | Refusal) -> Itera
     yield orjson.dumps({"type": "dead-letter", "code": refusal.code, "message": refusal.message, "line": line.number})
 
 
-def _final_snapshots(replayed: Iterator[bytes], book: Book) -> Iterator[bytes]:
+def _final_snapshots(replayed: Iterator[bytes], books: Books) -> Iterator[bytes]:
     """Replay everything, then the snapshot of each account at the last tick."""
     for _ in replayed:
         pass
-    for account_id, account, _ in sorted(book.changed_accounts(), key=lambda changed: changed[0]):
+    changed = [(account_id, account, book) for book in books.all for account_id, account, _ in book.changed_accounts()]
+    for account_id, account, book in sorted(changed, key=lambda one: one[0]):
         turn = Turn(book, account_id, account, account.changed_by, account.changed_at_ms, book.clock_ms)
         yield encode_fact(take_snapshot(turn))

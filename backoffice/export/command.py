@@ -32,7 +32,7 @@ def command(
     ] = None,
     topics: Annotated[
         str | None,
-        typer.Option(metavar="NAME,NAME", help=f"Topics to write. Default: {','.join(EVENTS)}."),
+        typer.Option(metavar="NAME,NAME", help="Topics to write. Default: all but account-snapshots and dead-letters."),
     ] = None,
     inputs: Annotated[
         bool, typer.Option("--inputs", help="Write the inputs that were accepted, for `replay` and `whatif`.")
@@ -70,18 +70,18 @@ async def _export(settings: Settings, names: tuple[str, ...] | None, selection: 
                 file.write(line + b"\n")
 
             if names is None:
-                _report_inputs(await export_inputs(cluster, selection, write))
+                _report_inputs(await export_inputs(cluster, selection, write), settings.partitions)
             else:
                 counts = await export_outputs(cluster, names, selection, write)
                 progress(f"export: {counts.total():,} records" + "".join(f", {counts[n]:,} {n}" for n in names))
 
 
-def _report_inputs(counts: Counts) -> None:
+def _report_inputs(counts: Counts, partitions: int) -> None:
     progress(f"export: {counts.inputs:,} inputs and {counts.ticks:,} ticks; {counts.refused:,} refused ones left out")
     if counts.uneven:
         progress(
-            f"export: {counts.uneven:,} ticks are not on every partition, and a replay dates timed work of the others"
-            " by them; with --partition or --account the events are exactly the same"
+            f"export: {counts.uneven:,} ticks are not on every partition: use `replay --partitions {partitions}`, or"
+            " timed work is dated by ticks that its partition did not have"
         )
 
 

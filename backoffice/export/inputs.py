@@ -60,7 +60,9 @@ class InputReader:
 
 
 async def export_inputs(cluster: Cluster, selection: Selection, write: Callable[[bytes], object]) -> Counts:
-    """Write the decided inputs that no dead letter names, each tick once."""
+    """Write the decided inputs that no dead letter names, each tick once, with the partitions that have it if not all
+    have.
+    """
     settings, letters = cluster.settings, cluster.settings.topic(topics.DEAD_LETTERS)
     await cluster.check_partitions(cluster.inputs, letters)
     spans, deleted = await spans_of(cluster, cluster.inputs, selection)
@@ -70,8 +72,11 @@ async def export_inputs(cluster: Cluster, selection: Selection, write: Callable[
     await cluster.wait_until_readable(letters)
     refused = await _read_refused(cluster, letters, spans)
     reader = InputReader(selection, refused, Wallets(load_catalogue(), (), settings.partitions))
-    side_by_side = SideBySide(cluster, cluster.inputs, spans, reader.read)
-    counts = reader.counts
+    await _merge(SideBySide(cluster, cluster.inputs, spans, reader.read), reader.counts, write)
+    return reader.counts
+
+
+async def _merge(side_by_side: SideBySide[Waiting], counts: Counts, write: Callable[[bytes], object]) -> None:
     async for heads in side_by_side.heads():
         chosen = next_partitions(heads)
         waiting = heads[chosen[0]]
@@ -82,10 +87,9 @@ async def export_inputs(cluster: Cluster, selection: Selection, write: Callable[
             # It stands for its copies on all partitions, each with its own time of arrival, so it is written without.
             counts.ticks += 1
             counts.uneven += len(chosen) < len(heads)
-            write(input_line(waiting.event, None))
+            write(input_line(waiting.event, None, None if side_by_side.partitions == set(chosen) else sorted(chosen)))
         for partition in chosen:
             side_by_side.take(partition)
-    return counts
 
 
 async def _decided_spans(cluster: Cluster, spans: Mapping[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:

@@ -1,5 +1,6 @@
 """The lines of an exported file: what is written of a record, as one JSON object."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -16,9 +17,11 @@ from schemas.instant import Instant, format_instant
 PAYMENT_REQUESTS = "payment-requests"
 
 
-def input_line(event: AnyInput, arrived_ms: int | None) -> bytes:
+def input_line(event: AnyInput, arrived_ms: int | None, partitions: Sequence[int] | None = None) -> bytes:
     """An input in flat form, as `replay` reads it. It has the contract's fields and no others: the rules ignore unknown
     fields, which could hold anything. Times are written in UTC; optional fields without a value are left out.
+
+    `partitions` are those that have a tick, None when all have it.
     """
     line: dict[str, Any] = {"type": input_type(event)}
     for field in msgspec.structs.fields(event):
@@ -29,6 +32,8 @@ def input_line(event: AnyInput, arrived_ms: int | None) -> bytes:
         line["token"] = token_pseudonym(event.account_id, event.payment_method_id, event.token)
     if arrived_ms is not None:
         line["arrived_at"] = format_instant(arrived_ms)
+    if partitions is not None:
+        line["partitions"] = partitions
     return orjson.dumps(line)
 
 

@@ -69,6 +69,11 @@ class SideBySide(Generic[T]):
         self._kept: dict[int, deque[T]] = {partition: deque() for partition in self._spans}
         self._unread = set(self._spans)
 
+    @property
+    def partitions(self) -> set[int]:
+        """The partitions that have anything to read."""
+        return set(self._spans)
+
     async def heads(self) -> AsyncIterator[dict[int, T]]:
         """The heads, again and again until nothing is left; the caller takes at least one each time."""
         consumer = await self._cluster.consumer()

@@ -118,22 +118,30 @@ def other_commands_read_the_files(stage: RepairStage) -> None:
     assert "Calls charged in the month" in stage.run("report", facts, "--month", charge["occurred_at"][:7])
 
 
-def test_a_worker_by_the_brokers_time_is_replayed_with_the_times_of_arrival(stage: RepairStage) -> None:
-    """Over 20 s: real ticks, inputs of the last month and some from the future, while the worker goes on."""
-    start = (datetime.now(UTC) - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    stage.traffic.now = start
-    stage.worker(clock="wall", time="broker").wait_owned()
-    wait_until(lambda: len(stage.read(stage.topic("account-events"))) >= 2 * PARTITIONS, "ticks on the partitions")
+def test_workers_by_the_brokers_time_one_of_them_killed_are_replayed_with_the_time_of_each_partition(
+    stage: RepairStage,
+) -> None:
+    """Over 20 s: real ticks that some partitions lack, inputs of the last month and some from the future."""
+    stage.traffic.now = (datetime.now(UTC) - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    first = stage.worker(clock="wall", time="broker")
+    first.wait_owned()
     stage.open_accounts()
-    for _ in range(3):
-        stage.add_traffic(150)
+    stage.add_traffic(150)
+    second = stage.worker(clock="wall", time="broker")
+    wait_until(lambda: bool(second.owned()), "partitions of the second worker", 60)
+    stage.add_traffic(150)
+    first.kill()
+    second.wait_owned(PARTITIONS, 60)
     ahead = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
     stage.publish([stage.traffic.event("redirect-set", f"a{n}", ahead, redirect_to="+1") for n in range(ACCOUNTS)])
+    stage.add_traffic(150)
     ends = stage.ends(stage.topic("account-events"))
     wait_until(lambda: all(stage.committed().get(p, 0) >= end for p, end in ends.items()), "all decided", 180)
     stage.run("export", "--inputs", "-o", str(stage.file("live.jsonl")))
     stage.stop_workers()
-    assert check_replay_is_published(stage, replay=()) > 100
+    assert check_replay_is_published(stage, replay=("--partitions", str(PARTITIONS))) > 100
+    lines = [json.loads(line) for line in stage.file("inputs.jsonl").read_text().splitlines()]
+    assert any("partitions" in line for line in lines)
     live = stage.file("live.jsonl").read_text().splitlines()
     assert not any(json.loads(line)["occurred_at"] == ahead for line in live)
 
