@@ -1,5 +1,5 @@
 # `make` lists the targets. Every target that needs the environment makes it first; nothing is installed outside this directory
-# except the distribution's Python, Java and Maven, and those only when missing.
+# except the distribution's Python, Java, Maven and Redis, and those only when missing.
 MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 # Options for the command a target runs: make demo ARGS="--speed-up 20000"
@@ -16,7 +16,7 @@ UV = $(shell command -v uv || echo .uv/bin/uv)
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
-setup: ## Install what is missing: Python, Java, Maven, uv, .venv, Kafka's jars
+setup: ## Install what is missing: Python, Java, Maven, Redis, uv, .venv, Kafka's jars
 	@deploy/setup.sh
 
 setup-tests: setup ## The same, and what the tests alone need: Go for stripe-mock, Prometheus

@@ -37,6 +37,7 @@ COMMANDS = {
     "worker": Command("stream.worker:command", "Charge calls until stopped."),
     "settings": Command("stream.settings:command", "Print each setting of the worker with its value and meaning."),
     "topics": Command("stream.topic_changes:command", "Compare the cluster's topics with the required ones."),
+    "views": Command("agents.views.commands:app", "Keep the views in Redis: what pages and the API read."),
     "payments": Command("payments.commands:app", "Execute payment requests, each once, and publish the results."),
     "replay": Command("backoffice.replay:command", "Apply the rules to a file of events, without a broker."),
     "redact": Command("backoffice.redact:command", "Write the same inputs without people's data."),
@@ -123,7 +124,7 @@ def run(commands: typer.Typer, name: str) -> NoReturn:
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     if ENDS_WITH_ITS_READER.intersection(words[:2]):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if not SUPERVISED.intersection(words[:2]):
+    if not SUPERVISED.intersection(words[:2]) and words != ["views"]:
         for chatty in CHATTY:
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
     try:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import latency, memory, month_end, restore, rules, throughput
+from benchmarks import latency, memory, month_end, restore, rules, throughput, views
 from benchmarks.benchmark_run import SHORT, BenchmarkRun, Size
 from benchmarks.figures import Figure, as_json, machine, table
 from benchmarks.traffic import CREDITS
@@ -32,6 +32,7 @@ class Section(StrEnum):
     restore = "restore"
     memory = "memory"
     month_end = "month-end"
+    views = "views"
 
 
 SECTIONS: dict[Section, Measurement] = {
@@ -40,6 +41,7 @@ SECTIONS: dict[Section, Measurement] = {
     Section.restore: restore.measure,
     Section.memory: memory.measure,
     Section.month_end: month_end.measure,
+    Section.views: views.measure,
 }
 
 app = typer.Typer(name="benchmarks", pretty_exceptions_enable=False)

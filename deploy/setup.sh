@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a bare machine: Python, Java and Maven from the distribution, uv, the virtual environment, Kafka's jars.
+# Prepares a bare machine: Python, Java, Maven and Redis from the distribution, uv, the virtual environment, Kafka's jars.
 # With the argument `tests` also what only tests need: Go, which builds stripe-mock, and Prometheus.
 # A step is skipped when its result exists, so `make` may run this every time.
 set -euo pipefail
@@ -42,6 +42,7 @@ missing_packages() {
     fi
     java_is_new_enough || printf '%s\n' java
     command -v mvn >/dev/null || printf '%s\n' maven
+    command -v redis-server >/dev/null || printf '%s\n' redis-server
     # Without Go the tests that need it are skipped, so it counts as missing only where this script can install it.
     [ "$PURPOSE" != tests ] || command -v go >/dev/null || ! can_install || printf '%s\n' golang-go
 }
@@ -59,6 +60,12 @@ java_package() {
         fi
     done
     fail "this distribution has no package for Java $JAVA_MINIMUM or newer: install one by hand, then run make setup again"
+}
+
+# An installed redis-server starts at once and at every boot; the project starts its own, on ports of their own.
+disable_installed_redis() {
+    [[ $1 == *redis-server* ]] && [ -d /run/systemd/system ] || return 0
+    systemctl disable --quiet --now redis-server >/dev/null 2>&1 || log "redis-server was installed and may be running as a service"
 }
 
 install_packages() {
@@ -79,6 +86,7 @@ install_packages() {
         fail "apt-get install failed"
     }
     rm -f "$output"
+    disable_installed_redis "$missing"
     find_python >/dev/null || fail "the distribution's Python is too old: install Python 3.11 or newer"
     java_is_new_enough || fail "the java on PATH is older than $JAVA_MINIMUM: put a newer one first"
 }

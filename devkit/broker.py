@@ -92,8 +92,8 @@ class DevBroker:
     def __init__(self, data_dir: Path, port: int | None = None, properties: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir.resolve()
         self._properties = dict(properties or {})
-        self.port = port or _free_port()
-        self._controller_port = _free_port()
+        self.port = port or free_port()
+        self._controller_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -211,7 +211,7 @@ class DevBroker:
             self._process.wait(STOP_DEADLINE_S)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

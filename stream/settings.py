@@ -13,9 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TOLLGATE_"
 # Variables of other processes, which may share the environment with a worker. Each process checks its own.
-OTHER_PREFIXES = ("PAYMENTS_", "ISSUER", "GATEWAY_", "VIEWS_", "NOTIFIER_", "AUDITOR_")
+OTHER_PREFIXES = ("PAYMENTS_", "ISSUER", "GATEWAY_", "VIEWS_", "REDIS_", "NOTIFIER_", "AUDITOR_")
 SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+)(:(?P<port>[0-9]{1,5}))?")
 PORT_MAX = 65_535
+SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_[0-9]+_(TCP|UDP)(_|$)")
 
 
 def _servers(given: str) -> str:
@@ -58,7 +59,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_unknown_names(self) -> Self:
         """Refuse unknown variables: a misspelt one would silently leave a setting at its default."""
-        wrong = unknown_names(os.environ, type(self).model_fields, self.foreign)
+        given = (name for name, value in os.environ.items() if not is_injected(name, value))
+        wrong = unknown_names(given, type(self).model_fields, self.foreign)
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -70,6 +72,11 @@ class Settings(BaseSettings):
     def keys(self) -> tuple[bytes, ...]:
         """The signing keys in the given order, newest first; empty when no signature is required."""
         return tuple(key.strip().encode() for key in self.signing_keys.get_secret_value().split(",") if key.strip())
+
+
+def is_injected(name: str, value: str) -> bool:
+    """Whether Kubernetes made this variable for a service whose name begins like ours."""
+    return SERVICE.search(name) is not None or ("_PORT" in name and value.startswith("tcp://"))
 
 
 def unknown_names(given: Iterable[str], fields: Iterable[str], foreign: tuple[str, ...]) -> list[str]:

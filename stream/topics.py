@@ -62,19 +62,20 @@ class Topic:
         return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **shared}
 
 
-# Inputs are kept far longer than the correction horizon (35 days), as evidence in disputes.
+# Inputs are kept far longer than the correction horizon (35 days), as evidence in disputes. Outputs are kept as long as
+# the views show them (TOLLGATE_VIEWS_KEEP_DAYS), so that a lost Redis can be filled again.
 CONTRACT = (
     Topic(INPUTS, 400 * DAY_MS, timestamp_type=APPEND_TIME),
-    Topic("call-decisions", 35 * DAY_MS),
+    Topic("call-decisions", 400 * DAY_MS),
     Topic("charges", KEPT_FOR_EVER),
-    Topic("alerts", 35 * DAY_MS),
+    Topic("alerts", 400 * DAY_MS),
     Topic("refills", 400 * DAY_MS),
-    Topic("payment-requests", 35 * DAY_MS),
+    Topic("payment-requests", 400 * DAY_MS),
     Topic("ledger-entries", KEPT_FOR_EVER),
     # A caller reads from the header of a snapshot which of its inputs took effect, also from a superseded snapshot.
     Topic("account-snapshots", KEPT_FOR_EVER, compacted=True, compaction_lag_ms=DAY_MS),
     Topic("invoices", KEPT_FOR_EVER),
-    Topic(DEAD_LETTERS, 35 * DAY_MS, record_bytes_max=LETTER_BYTES_MAX),
+    Topic(DEAD_LETTERS, 400 * DAY_MS, record_bytes_max=LETTER_BYTES_MAX),
 )
 
 

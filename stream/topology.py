@@ -64,7 +64,7 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         self.clocks: dict[int, int] = {}
         self.ticked_s: dict[int, float] = {}
         self.newest_arrived_ms: int | None = None
-        super().__init__(settings.app_id, **_faust_settings(settings))
+        super().__init__(settings.app_id, **faust_settings(settings))
 
     def is_input(self, tp: TP) -> bool:
         return bool(tp.topic == self.input_topic)
@@ -145,7 +145,8 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         fail("a part of the worker failed", reason)
 
 
-def _faust_settings(settings: Settings) -> dict[str, Any]:
+def faust_settings(settings: Settings) -> dict[str, Any]:
+    """Faust's own settings, for every process with a Faust app."""
     seconds = settings.session_timeout_ms / 1000
     brokers = settings.bootstrap_servers.split(",")
     return {

@@ -99,6 +99,7 @@ def test_a_mistake_is_one_line_that_names_it(words: str, status: int, named: str
 
 READ_SETTINGS = [
     *("stream worker", "stream settings", "stream topics", "payments run", "payments settings", "demo"),
+    *("tollgate views", "tollgate views settings", "tollgate views verify"),
     *("tollgate worker", "tollgate payments run", "tollgate payments settings", "tollgate demo"),
 ]
 
@@ -133,7 +134,22 @@ def test_variables_of_other_processes_are_theirs(folder: Path) -> None:
     assert "GATEWAY" not in ended.stderr
 
 
-@pytest.mark.parametrize("words", ["stream worker", "payments run"])
+def test_what_kubernetes_injects_for_a_service_is_no_setting(folder: Path) -> None:
+    injected = {
+        "TOLLGATE_SERVICE_HOST": "10.0.0.1",
+        "TOLLGATE_SERVICE_PORT": "8011",
+        "TOLLGATE_PORT": "tcp://10.0.0.1:8011",
+        "TOLLGATE_REDIS_SERVICE_PORT_TLS": "6379",
+        "TOLLGATE_VIEWS_PORT_8022_TCP": "tcp://10.0.0.2:8022",
+        "TOLLGATE_VIEWS_PORT_8022_TCP_ADDR": "10.0.0.2",
+    }
+    for words in ("tollgate settings", "tollgate views settings"):
+        assert run(words, folder, **injected).returncode == 0
+    refused = run("tollgate settings", folder, TOLLGATE_PORT="8011")
+    assert "TOLLGATE_PORT is no setting" in refused.stderr
+
+
+@pytest.mark.parametrize("words", ["stream worker", "payments run", "tollgate views"])
 def test_it_does_not_start_without_assertions(words: str, folder: Path) -> None:
     ended = run(words, folder, "-O", TOLLGATE_PAYMENTS_PROVIDER="fake")
     assert ended.returncode == Exit.PERSON

@@ -12,7 +12,10 @@ STARTS_COMMANDS = {f"{package}/__main__.py" for package in ("stream", "payments"
 # The reference page of the commands is generated from them.
 READS_COMMANDS = {"deploy/reference/commands.py"}
 
-# Imports point one way: schemas <- agents/wallet <- stream <- backoffice <- payments <- {demo, benchmarks}.
+# Imports point one way:
+# schemas <- agents/wallet <- stream <- {backoffice, agents/views} <- payments <- {demo, benchmarks}.
+# `agents` is a package of rules and of processes: the processes have entries of their own.
+PROCESSES = {"agents/views/": {"schemas", "agents", "stream"}}
 MAY_IMPORT = {
     "schemas": {"schemas"},
     "agents": {"schemas", "agents"},
@@ -34,7 +37,21 @@ def test_imports_point_one_way() -> None:
         for package, allowed in MAY_IMPORT.items()
         for path in modules(package)
         for line, module in imports_of(path)
-        if module.split(".")[0] in PACKAGES and module.split(".")[0] not in allowed
+        if module.split(".")[0] in PACKAGES and module.split(".")[0] not in allowed_in(path, allowed)
+    )
+
+
+def allowed_in(path: Path, allowed: set[str]) -> set[str]:
+    return next((known for folder, known in PROCESSES.items() if name_of(path).startswith(folder)), allowed)
+
+
+def test_no_rule_imports_a_process() -> None:
+    found(
+        f"{name_of(path)}:{line}: imports {module}"
+        for path in modules("schemas", "agents", "stream", "backoffice")
+        for line, module in imports_of(path)
+        for folder in PROCESSES
+        if module.startswith(folder.rstrip("/").replace("/", ".")) and not name_of(path).startswith(folder)
     )
 
 

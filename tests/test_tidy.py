@@ -99,10 +99,17 @@ THIRD_PARTY = {"schemas": {"msgspec", "orjson"}, "agents": {"msgspec"}}
 
 # `python -m schemas.wire` is a tool that writes the published contract out: no value and no rule.
 TOOLS = "schemas/wire/"
+# Processes beside the wallet read clocks and talk to the world; what they decide without it is in these modules.
+PROCESSES = ("agents/views/",)
+PURE_IN_PROCESSES = {"agents/views/layout.py", "agents/views/expected.py", "agents/views/starts.py"}
 
 
 def pure_modules() -> list[Path]:
-    return [path for path in modules("schemas", "agents") if not name_of(path).startswith(TOOLS)]
+    return [
+        path
+        for path in modules("schemas", "agents")
+        if name_of(path) in PURE_IN_PROCESSES or not name_of(path).startswith((TOOLS, *PROCESSES))
+    ]
 
 
 def test_values_and_rules_import_nothing_impure() -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from pydantic_settings import BaseSettings
 
+from agents.views import metrics as views_metrics
+from agents.views import settings as views
 from payments import settings as payments
 from payments.adapter import metrics as payment_metrics
 from stream import settings as engine
@@ -37,5 +39,14 @@ PROCESSES = (
         payment_metrics.METRICS,
         "PAYMENTS_HEALTH",
         payments.SHARED,
+    ),
+    Process(
+        "Views",
+        "tollgate views settings",
+        views.Settings,
+        views.MEANING,
+        views_metrics.METRICS,
+        "VIEWS_HEALTH",
+        views.SHARED,
     ),
 )

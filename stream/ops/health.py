@@ -1,4 +1,4 @@
-"""Serves `/metrics` and `/readyz` from a separate thread, so that a worker that hangs still answers."""
+"""Serves `/metrics`, `/readyz` and `/livez` from a separate thread, so that a worker that hangs still answers."""
 
 import errno
 import os
@@ -25,32 +25,45 @@ def port_error(host: str, port: int, error: OSError) -> PortError:
     return PortError(f"port {port} of {host} cannot be listened on: {why}")
 
 
-def serve(host: str, port: int, registry: CollectorRegistry, ready: Callable[[], bool]) -> int:
+class _Answers(BaseHTTPRequestHandler):
+    def _answer_state(self, name: str, *, holds: bool) -> None:
+        status = HTTPStatus.OK if holds else HTTPStatus.SERVICE_UNAVAILABLE
+        self._answer(status, "text/plain; charset=utf-8", f"{name if holds else f'not {name}'}\n".encode())
+
+    def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the standard library's signature
+        """No log line: a scrape every few seconds is routine."""
+
+
+def serve(
+    host: str,
+    port: int,
+    registry: CollectorRegistry,
+    ready: Callable[[], bool],
+    alive: Callable[[], bool] | None = None,
+) -> int:
     """Serve until the process ends. Returns the port, a free one when `port` is 0. Raises PortError when it is taken.
+    `/livez` exists where `alive` is given.
 
     Serves no account data: everyone who can reach the port could read it.
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_Answers):
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
             elif self.path == "/readyz":
-                state = ready()
-                status = HTTPStatus.OK if state else HTTPStatus.SERVICE_UNAVAILABLE
-                self._answer(status, "text/plain; charset=utf-8", b"ready\n" if state else b"not ready\n")
+                self._answer_state("ready", holds=ready())
+            elif self.path == "/livez" and alive is not None:
+                self._answer_state("alive", holds=alive())
             else:
                 self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"/metrics or /readyz\n")
-
-        def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the standard library's signature
-            """No log line: a scrape every few seconds is routine."""
 
     try:
         server = ThreadingHTTPServer((host, port), Handler)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agents.views.metrics import METRICS as VIEWS_METRICS
 from deploy.render_runbook import render
 from payments.adapter.metrics import METRICS as PAYMENT_METRICS
 from payments.settings import Settings as PaymentSettings
@@ -37,7 +38,7 @@ PAGE = (PROMETHEUS / "consoles/runbook.html").read_text(encoding="utf-8")
 UNITS = {"cps", "s", "short", "bytes", "none"}
 VALUES = {"outcome": OUTCOMES, "code": DEAD_LETTER_CODES, "type": FACT_TYPES, "reason": GATE_REASONS}
 PROCESS = [Meaning(name, "counter" if name.endswith("_total") else "gauge", (), "") for name in PROCESS_METRICS]
-BY_NAME = {row.name: row for row in (*METRICS, *PAYMENT_METRICS, *PROCESS)}
+BY_NAME = {row.name: row for row in (*METRICS, *PAYMENT_METRICS, *VIEWS_METRICS, *PROCESS)}
 
 # The money counters come from the table, so they do not restart with the process; the restored rows are of the last
 # start.

@@ -94,7 +94,7 @@ def test_go_is_installed_for_the_tests_and_not_for_the_demo(tmp_path: Path) -> N
     for name, line in {"id": "echo 0", "apt-get": "true"}.items():
         (tmp_path / name).write_text(f"#!{shutil.which('bash')}\n{line}\n")
         (tmp_path / name).chmod(0o755)
-    demo = {"python3", "python3-venv", "java", "maven"}
+    demo = {"python3", "python3-venv", "java", "maven", "redis-server"}
     assert missing_packages(tmp_path, "") == demo
     assert missing_packages(tmp_path, "tests") == {*demo, "golang-go"}
 

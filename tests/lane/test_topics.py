@@ -92,7 +92,7 @@ def test_another_partition_count_is_shown_and_keeps_nothing_else_from_being_mend
     change(stage, "alerts", **{"retention.ms": str(DAY_MS)})
     ended = run(stage, "--apply")
     assert ended.returncode == 1
-    assert f"changed {stage.topic('alerts')}: retention.ms from {DAY_MS} to {35 * DAY_MS}" in ended.stdout.splitlines()
+    assert f"changed {stage.topic('alerts')}: retention.ms from {DAY_MS} to {400 * DAY_MS}" in ended.stdout.splitlines()
     assert f"{stage.topic('charges')}: has 3 partitions, TOLLGATE_PARTITIONS is 8" in ended.stdout
 
 

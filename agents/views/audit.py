@@ -1,0 +1,195 @@
+"""`tollgate views verify` and `rebuild`: Redis beside the topics, partition by partition."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aiokafka import TopicPartition
+
+from agents.views import layout
+from agents.views.expected import NOTHING, Account, Comparison, Difference, Place
+from agents.views.kafka import Bounds, new_reader
+from agents.views.layout import Limits, UnreadableEventError, Write
+from agents.views.settings import Settings
+from agents.views.store import PIPELINE_WRITES_MAX, Store, accounts_key
+from agents.views.strays import find_strays
+from stream.broker_link import close_in_time
+from stream.evidence import STUCK_AFTER_S, assign_paused
+
+POLL_MS = 200
+# How long `verify` waits for the views to reach the ends of the topics.
+WAIT_S = 60.0
+# An account may have tens of megabytes.
+ACCOUNTS_PER_STEP = 5
+
+
+@dataclass(slots=True)
+class Result:
+    """What was found. `removed` counts commands that took something out of Redis, of a rebuild."""
+
+    accounts: int = 0
+    events: int = 0
+    removed: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+
+class Audit:
+    """One comparison of Redis with the topics. Raises KafkaError, TimeoutError and what the store raises."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self._names = {topic: settings.topic(topic) for topic in layout.LISTS} | {
+            layout.SNAPSHOTS: settings.topic(layout.SNAPSHOTS)
+        }
+        self._bounds: dict[TopicPartition, Bounds] = {}
+        self._reader: Any = None
+        self._greatest_ms = 0
+        self._result = Result()
+        self._known: set[bytes] = set()
+
+    async def __aenter__(self) -> Self:
+        self._reader = new_reader(self._settings)
+        await self._reader.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await close_in_time(self._reader.stop())
+
+    async def verify(self) -> Result:
+        """Compare every key with the topics, both ways. The views may run: what is newer than the topics' ends at the
+        beginning is left out.
+        """
+        await self._look_up()
+        await self._wait_for_views()
+        for partition in range(self._settings.partitions):
+            accounts = await self._read(partition, write=False)
+            self._result.differences += await self._compare(partition, accounts)
+        self._result.differences += await self._strays()
+        return self._result
+
+    async def rebuild(self) -> Result:
+        """Write every event again, and remove what no topic explains. Reads and the views go on meanwhile."""
+        await self._look_up()
+        for partition in range(self._settings.partitions):
+            accounts = await self._read(partition, write=True)
+            wrong = await self._compare(partition, accounts)
+            for difference in wrong:
+                await self._repair(difference)
+            for account in {layout.account_of(difference.key) for difference in wrong} & accounts.keys():
+                await self._write_again(partition, accounts[account])
+        for stray in await self._strays():
+            await self._repair(stray)
+        return self._result
+
+    async def _strays(self) -> list[Difference]:
+        places = {partition: self._places(partition) for partition in range(self._settings.partitions)}
+        return [stray async for stray in find_strays(self._store, self._known, places)]
+
+    async def _repair(self, wrong: Difference) -> None:
+        await self._store.run(wrong.remedy)
+        self._result.removed += len(wrong.remedy)
+
+    async def _look_up(self) -> None:
+        places = [TopicPartition(name, p) for name in self._names.values() for p in range(self._settings.partitions)]
+        assign_paused(self._reader, places)
+        begins, ends = await self._reader.beginning_offsets(places), await self._reader.end_offsets(places)
+        self._bounds = {place: Bounds(begins[place], ends[place]) for place in places}
+
+    async def _wait_for_views(self) -> None:
+        """Until the views have reached the ends, in vain where none run: the differences then say what is missing."""
+        deadline_s = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline_s:
+            meta = await self._store.meta()
+            at = {place: meta.get(layout.position_field(*place), b"-1") for place in self._bounds}
+            if b"epoch" not in meta or all(int(at[place]) >= bound.end for place, bound in self._bounds.items()):
+                return
+            await asyncio.sleep(POLL_MS / 1_000)
+
+    def _keep(self) -> Limits:
+        settings = self._settings
+        now_ms = self._greatest_ms if settings.time == "ticks" else time.time_ns() // 1_000_000
+        return layout.limits(settings.views_keep_days, settings.views_keep_rows, now_ms)
+
+    async def _read(self, partition: int, *, write: bool) -> dict[bytes, Account]:
+        """The partition's accounts from the topics, one topic after the other."""
+        accounts: dict[bytes, Account] = {}
+        for topic in layout.TOPICS:
+            if topic not in self._names:
+                continue
+            async for writes in self._writes_of(topic, partition):
+                for one in writes:
+                    accounts.setdefault(one.account, Account()).add(topic, one)
+                if write:
+                    await self._apply(topic, partition, writes)
+        self._result.accounts += len(accounts)
+        self._known |= accounts.keys()
+        return accounts
+
+    async def _writes_of(self, topic: str, partition: int) -> AsyncIterator[list[Write]]:
+        """The kept events of one partition of a topic, from its start to the end at the beginning."""
+        place = TopicPartition(self._names[topic], partition)
+        begin, end = self._bounds[place].begin, self._bounds[place].end
+        if begin >= end:
+            return
+        reader: Any = self._reader
+        reader.seek(place, begin)
+        reader.resume(place)
+        moved_s = time.monotonic()
+        while await reader.position(place) < end:
+            for records in (await reader.getmany(timeout_ms=POLL_MS)).values():
+                moved_s = time.monotonic()
+                yield [write for record in records if record.offset < end and (write := self._write(topic, record))]
+            if time.monotonic() - moved_s > STUCK_AFTER_S:
+                raise TimeoutError(f"the end of {place.topic}/{place.partition} was not reached")
+        reader.pause(place)
+
+    def _write(self, topic: str, record: Any) -> Write | None:
+        self._result.events += 1
+        try:
+            write = layout.write_of(topic, record.offset, record.key, record.value)
+        except UnreadableEventError:
+            return None
+        if write is not None:
+            self._greatest_ms = max(self._greatest_ms, write.occurred_ms)
+        return write
+
+    async def _compare(self, partition: int, accounts: dict[bytes, Account]) -> list[Difference]:
+        """The differences of the accounts that the topics or Redis know in this partition."""
+        listed = {name async for some in self._store.accounts(partition) for name in some}
+        places = self._places(partition)
+        every = sorted(listed | accounts.keys())
+        self._known |= listed
+        found = []
+        for first in range(0, len(every), ACCOUNTS_PER_STEP):
+            some = every[first : first + ACCOUNTS_PER_STEP]
+            for account, held in zip(some, await self._store.held(some), strict=True):
+                compared = Comparison(account, accounts.get(account, Account()), held, self._keep(), places)
+                found += compared.differences()
+                if (account in listed) != (account in accounts) and not compared.has_newer:
+                    found.append(_listing(partition, account, listed=account in listed))
+        return found
+
+    def _places(self, partition: int) -> dict[str, Place]:
+        return {
+            topic: Place(name, partition, self._bounds[TopicPartition(name, partition)].end)
+            for topic, name in self._names.items()
+        }
+
+    async def _write_again(self, partition: int, account: Account) -> None:
+        for topic, writes in account.writes():
+            await self._apply(topic, partition, writes)
+
+    async def _apply(self, topic: str, partition: int, writes: list[Write]) -> None:
+        for first in range(0, len(writes), PIPELINE_WRITES_MAX):
+            part = writes[first : first + PIPELINE_WRITES_MAX]
+            await self._store.write(topic, self._names[topic], partition, part, self._keep())
+
+
+def _listing(partition: int, account: bytes, *, listed: bool) -> Difference:
+    key, place = accounts_key(partition), f"{layout.SNAPSHOTS}/{partition}@-1"
+    name = account.decode(errors="replace")
+    if listed:
+        return Difference(key, place, NOTHING, name, (("ZREM", key, account),))
+    return Difference(key, place, name, NOTHING)

@@ -1,0 +1,74 @@
+"""The commands of the views: `tollgate views --help`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import typer
+
+from agents.views.audit import Audit, Result
+from agents.views.run import run
+from agents.views.settings import Settings, settings_table
+from agents.views.store import Store, connect
+
+# How long a command asks a Redis that does not answer.
+PATIENCE_S = 10.0
+
+app = typer.Typer(
+    name="views",
+    help="Keep the views in Redis: what pages and the API read. Without a command: run until stopped.",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def views(context: typer.Context) -> None:
+    """Keep the views in Redis: what pages and the API read.
+
+    Without a command it runs until stopped. Settings come from the environment: `tollgate views settings` lists them.
+    Exit status: 0 stopped by SIGTERM; 75 it passes (try again); 78 a person must change something; 70 a bug.
+    """
+    if context.invoked_subcommand is None:
+        run()
+
+
+@app.command()
+def settings() -> None:
+    """Print each setting of the views, its value and its meaning; secrets are masked."""
+    for name, value, meaning in settings_table(Settings()):
+        typer.echo(f"{name:<32} {value:<20} {meaning}")
+
+
+@app.command()
+def verify() -> None:
+    """Compare every key in Redis with the topics, both ways. The views may run.
+
+    Prints `ok N accounts`, or a line for each difference, and then exits with status 1.
+    """
+    result = _audit(Audit.verify)
+    for difference in result.differences:
+        typer.echo(str(difference))
+    if result.differences:
+        raise typer.Exit(1)
+    typer.echo(f"ok {result.accounts} accounts")
+
+
+@app.command()
+def rebuild() -> None:
+    """Write every event to Redis again, then remove what no topic explains. Reads and the views go on meanwhile."""
+    result = _audit(Audit.rebuild)
+    typer.echo(f"{result.events} events of {result.accounts} accounts were written, {result.removed} parts removed")
+
+
+def _audit(what: Callable[[Audit], Awaitable[Result]]) -> Result:
+    settings = Settings()
+
+    async def audit() -> Result:
+        store = Store(connect(settings), PATIENCE_S)
+        try:
+            await store.checked_run_id()
+            async with Audit(settings, store) as opened:
+                return await what(opened)
+        finally:
+            await store.close()
+
+    return asyncio.run(audit())

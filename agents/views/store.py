@@ -1,0 +1,262 @@
+"""The views' Redis: one pipeline for each batch of events, and what its errors mean."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from hashlib import sha1
+from importlib.resources import files
+from time import monotonic
+from typing import Any, NoReturn
+
+from redis import exceptions as redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from agents.views import layout
+from agents.views.expected import Held
+from agents.views.layout import Limits, Write
+from agents.views.settings import Settings
+from stream.fail_stop import Exit, PersonNeededError, StatusError
+
+TIMEOUT_S = 0.5
+RETRY_S = 0.2
+CONNECTIONS_MAX = 8
+# Most events in one pipeline: Redis answers it well within the time-out.
+PIPELINE_WRITES_MAX = 500
+POLICY = "noeviction"
+_KEYS_PER_STEP = 1_000
+_SCRIPTS = {
+    "apply": ("trimming", "apply"),
+    "trim": ("trimming", "trim"),
+    "advance": ("advance",),
+    "begin": ("begin",),
+}
+
+# Answers that a restart of Redis, a fail-over or more memory removes.
+PASSING = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.BusyLoadingError,
+    redis.ReadOnlyError,
+    redis.OutOfMemoryError,
+    redis.ClusterDownError,
+    redis.MasterDownError,
+    redis.TryAgainError,
+    OSError,
+)
+PASSING_PREFIXES = ("MISCONF", "BUSY", "NOREPLICAS", "UNKILLABLE", "LOADING", "MASTERDOWN", "OOM", "READONLY")
+REFUSED = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
+
+
+class AwayError(StatusError):
+    """Redis does not answer, or refuses for now. The message holds no secret."""
+
+    status = Exit.PASSING
+
+
+class LostError(Exception):
+    """Redis is not the one that was written to, or it was emptied; the message says which."""
+
+
+def _lua(*names: str) -> str:
+    folder = files("agents.views") / "lua"
+    return "".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
+
+
+def connect(settings: Settings) -> Redis:
+    """A client that has not connected yet. Raises PersonNeededError when the URL or the file of TOLLGATE_REDIS_CA is
+    unusable.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+        "health_check_interval": 0,
+        "max_connections": CONNECTIONS_MAX,
+        "timeout": None,
+    }
+    url = settings.redis_url.get_secret_value()
+    if settings.redis_ca is not None:
+        if not settings.redis_ca.is_file():
+            raise PersonNeededError(f"TOLLGATE_REDIS_CA: {settings.redis_ca} is no file")
+        options["ssl_ca_certs"] = str(settings.redis_ca)
+    if url.startswith("redis://"):
+        options.pop("ssl_ca_certs", None)
+    try:
+        pool = BlockingConnectionPool.from_url(url, **options)
+    except ValueError as error:
+        raise PersonNeededError("TOLLGATE_REDIS_URL cannot be read as the URL of a Redis") from error
+    return Redis(connection_pool=pool)
+
+
+def raise_for(error: Exception) -> NoReturn:
+    """Raise AwayError for an error that passes, PersonNeededError for one that a person must remove."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, REFUSED):
+        raise PersonNeededError(f"Redis refuses TOLLGATE_REDIS_URL: {text}") from error
+    if isinstance(error, PASSING) or text.startswith(PASSING_PREFIXES):
+        raise AwayError(text) from error
+    raise PersonNeededError(f"Redis refuses a command: {text}") from error
+
+
+class Store:
+    """The commands of the views. Every method raises AwayError and PersonNeededError.
+
+    A Redis that is away is asked again for `patience_s`: every command may be repeated.
+    """
+
+    def __init__(self, client: Any, patience_s: float = 0.0) -> None:
+        self._client, self._patience_s = client, patience_s
+        self._scripts = {name: _lua(*parts) for name, parts in _SCRIPTS.items()}
+        # Redis names a script by this hash, so that only its first use sends the text.
+        self._hashes = {name: sha1(text.encode()).hexdigest() for name, text in self._scripts.items()}  # noqa: S324
+
+    async def close(self) -> None:
+        await self._client.aclose(close_connection_pool=True)
+
+    async def checked_run_id(self) -> str:
+        """The run id. Raises PersonNeededError where Redis may evict keys: an evicted key is a hole."""
+        server, memory = await self.run([("INFO", "server"), ("INFO", "memory")])
+        policy = memory.get("maxmemory_policy", POLICY)
+        if policy != POLICY:
+            raise PersonNeededError(f"Redis: maxmemory-policy is {policy}, must be {POLICY}: keys may not be evicted")
+        return str(server["run_id"])
+
+    async def run_id(self) -> str:
+        """Names the Redis that answers: it changes with each start and with a fail-over."""
+        return str((await self.run([("INFO", "server")]))[0]["run_id"])
+
+    async def meta(self) -> dict[bytes, bytes]:
+        return dict((await self.run([("HGETALL", layout.META)]))[0])
+
+    async def begin(self, seen: bytes, epoch: bytes, fields: Mapping[bytes, bytes]) -> bytes:
+        """Begin `epoch` in place of the one that was `seen`, empty for none. Returns the epoch in force."""
+        pairs = [part for pair in fields.items() for part in pair]
+        return bytes((await self.run([self._script("begin", [layout.META], [seen, epoch, *pairs])]))[0])
+
+    async def advance(self, epoch: bytes, fields: Mapping[bytes, bytes | int]) -> None:
+        """Write fields of the meta hash; an empty value removes one. Raises LostError when the epoch is another."""
+        pairs = [part for pair in fields.items() for part in pair]
+        if not (await self.run([self._script("advance", [layout.META], [epoch, *pairs])]))[0]:
+            raise LostError("Redis was emptied, or reading began again")
+
+    async def write(self, topic: str, name: str, partition: int, writes: list[Write], keep: Limits) -> str:
+        """Apply events of one partition of the contract's `topic`. Returns the run id of the Redis that has them."""
+        accounts = layout.by_account(writes)
+        calls = [
+            self._script("apply", *layout.script_call(topic, name.encode(), some, keep)) for some in accounts.values()
+        ]
+        members = [part for account in accounts for part in (0, account)]
+        results = await self.run([*calls, ("ZADD", accounts_key(partition), *members), ("INFO", "server")])
+        return str(results[-1]["run_id"])
+
+    async def trim(self, partition: int, keep: Limits) -> int:
+        """Remove what is no longer kept, from every account of the partition. Returns the accounts."""
+        count = 0
+        async for accounts in self.accounts(partition):
+            calls = []
+            for account in accounts:
+                kept = [layout.list_key(account, topic) for topic in layout.LISTS if topic != layout.INVOICES]
+                keys = [layout.account_key(account, b"calls"), *kept]
+                rule: list[bytes | int] = [
+                    keep.rows,
+                    keep.cutoff_text.encode(),
+                    keep.cutoff_ms,
+                    layout.call_key(account, b""),
+                ]
+                calls.append(self._script("trim", keys, rule))
+            await self.run(calls)
+            count += len(accounts)
+        return count
+
+    async def accounts(self, partition: int) -> AsyncIterator[list[bytes]]:
+        """The accounts of the partition, in parts."""
+        cursor: Any = 0
+        while True:
+            # Written out: the client's own parsing would turn the scores into floats, which nobody needs.
+            cursor, found = (await self.run([("ZSCAN", accounts_key(partition), cursor, "COUNT", _KEYS_PER_STEP)]))[0]
+            if found:
+                yield [account for account, _ in found]
+            if int(cursor) == 0:
+                return
+
+    async def held(self, accounts: list[bytes]) -> list[Held]:
+        """What is held of each of the accounts."""
+        commands: list[tuple[Any, ...]] = []
+        for account in accounts:
+            commands += [
+                ("GET", layout.account_key(account, b"snapshot")),
+                ("HGETALL", layout.account_key(account, b"at")),
+            ]
+            commands += [("ZRANGE", layout.list_key(account, topic), 0, -1, "WITHSCORES") for topic in layout.LISTS]
+            commands.append(("ZRANGE", layout.account_key(account, b"calls"), 0, -1, "WITHSCORES"))
+        answers, step = await self.run(commands), 3 + len(layout.LISTS)
+        found = []
+        for n, account in enumerate(accounts):
+            snapshot, at, *lists, calls = answers[n * step : (n + 1) * step]
+            members = {topic: _scores(pairs) for topic, pairs in zip(layout.LISTS, lists, strict=True)}
+            found.append(Held(snapshot, dict(at), members, _scores(calls), {}))
+            for first in range(0, len(calls), _KEYS_PER_STEP):
+                ids = [call_id for call_id, _ in calls[first : first + _KEYS_PER_STEP]]
+                fields = await self.run([("HGETALL", layout.call_key(account, call_id)) for call_id in ids])
+                found[-1].hashes.update(zip(ids, map(dict, fields), strict=True))
+        return found
+
+    async def keys(self) -> AsyncIterator[list[bytes]]:
+        """Every key of the views but the meta hash, in parts; those of other processes are left out."""
+        cursor: Any = 0
+        while True:
+            found = await self.run([("SCAN", cursor, "MATCH", layout.PREFIX + b"*", "COUNT", _KEYS_PER_STEP)])
+            cursor, keys = found[0]
+            yield [key for key in keys if key.startswith((layout.PREFIX + b"{", layout.ACCOUNTS))]
+            if int(cursor) == 0:
+                return
+
+    async def wipe(self) -> None:
+        """Remove what another cluster's topics, or earlier ones, have left."""
+        async for keys in self.keys():
+            await self.run([("UNLINK", key) for key in keys])
+
+    async def run(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Send the commands in one pipeline and return their answers, loading scripts that Redis does not have."""
+        commands = list(commands)
+        if not commands:
+            return []
+        results = await self._send(commands)
+        if any(isinstance(result, redis.NoScriptError) for result in results):
+            await self._send([("SCRIPT", "LOAD", text) for text in self._scripts.values()])
+            results = await self._send(commands)
+        for result in results:
+            if isinstance(result, Exception):
+                raise_for(result)
+        return results
+
+    async def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        deadline_s = monotonic() + self._patience_s
+        while True:
+            try:
+                return await self._send_once(commands)
+            except AwayError:
+                if monotonic() > deadline_s:
+                    raise
+            await asyncio.sleep(RETRY_S)
+
+    async def _send_once(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        try:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                return list(await pipeline.execute(raise_on_error=False))
+        except (redis.RedisError, OSError) as error:
+            raise_for(error)
+
+    def _script(self, name: str, keys: list[bytes], arguments: Iterable[bytes | int]) -> tuple[Any, ...]:
+        return ("EVALSHA", self._hashes[name], len(keys), *keys, *arguments)
+
+
+def _scores(pairs: Any) -> dict[bytes, int]:
+    return {bytes(member): int(score) for member, score in pairs}
+
+
+def accounts_key(partition: int) -> bytes:
+    return layout.ACCOUNTS + str(partition).encode()
