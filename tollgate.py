@@ -21,7 +21,8 @@ from typer.core import TyperCommand, TyperGroup
 from devkit.kafka_jars import DevkitError
 from schemas.currencies import CatalogueError
 from schemas.rows import CorruptRowError
-from stream.fail_stop import Exit, PersonNeededError, StatusError
+from stream import connection
+from stream.fail_stop import Exit, PersonNeededError, StatusError, end_now
 from stream.failures import classify
 
 
@@ -38,6 +39,7 @@ COMMANDS = {
     "settings": Command("stream.settings:command", "Print each setting of the worker with its value and meaning."),
     "topics": Command("stream.topic_changes:command", "Compare the cluster's topics with the required ones."),
     "views": Command("agents.views.commands:app", "Keep the views in Redis: what pages and the API read."),
+    "rights": Command("payments.rights:command", "Print the rights on Kafka that a process needs, and no more."),
     "payments": Command("payments.commands:app", "Execute payment requests, each once, and publish the results."),
     "replay": Command("backoffice.replay:command", "Apply the rules to a file of events, without a broker."),
     "redact": Command("backoffice.redact:command", "Write the same inputs without people's data."),
@@ -57,7 +59,7 @@ COMMANDS = {
 
 # These read files and write lines, and end with their reader as other tools of a pipe do (`| head`). The other commands
 # have connections: for them SIGPIPE must stay ignored.
-ENDS_WITH_ITS_READER = frozenset({"replay", "redact", "explain", "whatif", "invoice", "report", "settings"})
+ENDS_WITH_ITS_READER = frozenset({"replay", "redact", "explain", "whatif", "invoice", "report", "settings", "rights"})
 # These set up logging themselves and end as their supervisor needs it.
 SUPERVISED = frozenset({"worker", "run"})
 # In other commands the Kafka client's warnings would hide the one line that names what is wrong.
@@ -127,11 +129,18 @@ def run(commands: typer.Typer, name: str) -> NoReturn:
     if not SUPERVISED.intersection(words[:2]) and words != ["views"]:
         for chatty in CHATTY:
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    connection.end_with(lambda error: _end_refused(error, words[0] if words else name))
     try:
         commands(prog_name=name)
     except EXPECTED as error:
         _end_for(error, words[0] if words else name)
     raise AssertionError
+
+
+def _end_refused(error: connection.RefusedError, command: str) -> NoReturn:
+    """End at once: the client retries a refused connection in tasks whose errors nobody sees."""
+    typer.echo(f"{command}: {error}", err=True)
+    end_now(Exit.PERSON)
 
 
 def _end_for(error: Exception, command: str) -> NoReturn:

@@ -76,7 +76,7 @@ class AiokafkaCommitter:
 async def with_aiokafka(settings: Settings, place: TopicPartition) -> Committer:
     """One transactional producer for the partition."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap_servers,
+        **settings.connection.options,
         transactional_id=f"{settings.app_id}-{place.partition}",
         max_batch_size=PRODUCER_BATCH_BYTES,
         retry_backoff_ms=RETRY_BACKOFF_MS,
@@ -148,7 +148,7 @@ def _name(settings: Settings, topic: str) -> str:
 
 def _consumer(settings: Settings) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers,
+        **settings.connection.options,
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,

@@ -33,7 +33,7 @@ async def fill(settings: Settings, records: Iterable[Keyed]) -> list[int]:
     await topics.ensure(settings)
     topic = settings.topic(topics.INPUTS)
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
+        **settings.connection.options, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
     )
     async with producer:
         split = by_partition(list(records), settings.partitions)
@@ -67,14 +67,14 @@ async def _fill(producer: AIOKafkaProducer, topic: str, partition: int, records:
 async def ends(settings: Settings) -> list[int]:
     """The end offset of each input partition."""
     places = [TopicPartition(settings.topic(topics.INPUTS), number) for number in range(settings.partitions)]
-    async with AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers) as consumer:
+    async with AIOKafkaConsumer(**settings.connection.options) as consumer:
         found = await consumer.end_offsets(places)
     return [found[place] for place in places]
 
 
 @asynccontextmanager
 async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(**settings.connection.options)
     await admin.start()
     try:
         yield admin

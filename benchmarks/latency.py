@@ -76,9 +76,9 @@ async def _measure_rate(bench: BenchmarkRun, settings: Settings, rate: int) -> l
     """Latencies (ms) of the calls started in the window, at `rate` inputs a second, starts and ends alternating."""
     watch = Stopwatch()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers, isolation_level="read_committed", auto_offset_reset="latest"
+        **settings.connection.options, isolation_level="read_committed", auto_offset_reset="latest"
     )
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**settings.connection.options, acks="all", enable_idempotence=True)
     async with consumer, producer:
         places = [TopicPartition(settings.topic("call-decisions"), number) for number in range(settings.partitions)]
         consumer.assign(places)

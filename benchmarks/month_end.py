@@ -93,7 +93,7 @@ async def fill_partition(settings: Settings, ids: list[str]) -> list[int]:
     """Write each account with a card, then a tick. Returns the end of each partition."""
     ends = await fill(settings, _openings(ids))
     topic = settings.topic(topics.INPUTS)
-    async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all") as producer:
+    async with AIOKafkaProducer(**settings.connection.options, acks="all") as producer:
         await producer.send_and_wait(topic, _tick(BOUNDARY_MS - DAY_MS), key=TICK_KEY, partition=PARTITION)
     ends[PARTITION] += 1
     return ends
@@ -113,9 +113,9 @@ async def cross(settings: Settings, worker: Worker, ids: list[str], *, before_s:
     """
     crossing = Crossing()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers, isolation_level="read_committed", auto_offset_reset="latest"
+        **settings.connection.options, isolation_level="read_committed", auto_offset_reset="latest"
     )
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**settings.connection.options, acks="all", enable_idempotence=True)
     async with consumer, producer:
         place = TopicPartition(settings.topic("call-decisions"), PARTITION)
         consumer.assign([place])

@@ -23,7 +23,7 @@ Offsets = Mapping[TopicPartition, int]
 async def reading(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of committed records that belongs to no group; partitions are assigned by hand."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers,
+        **settings.connection.options,
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
@@ -38,7 +38,7 @@ async def reading(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 @asynccontextmanager
 async def administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(**settings.connection.options)
     try:
         await admin.start()
         yield admin

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import orjson
 from aiokafka import AIOKafkaConsumer
+from pydantic import SecretStr
 from rich.console import Console
 
 from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, tail
@@ -76,8 +77,12 @@ class Month:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as environment variables of a child."""
-    values = settings.model_dump(exclude_none=True) | {"signing_keys": settings.signing_keys.get_secret_value()}
-    return {f"TOLLGATE_{name.upper()}": str(value) for name, value in values.items()}
+    values = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in settings.model_dump().items()
+    }
+    # An empty value hides a variable of this process's own environment, which the child inherits.
+    return {f"TOLLGATE_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
 
 
 async def play(month: Month) -> list[str]:
@@ -216,7 +221,7 @@ async def _close(month: Month, progress: Progress, begin: Offsets, provoked: Cou
 
 async def _ends(settings: Settings) -> Offsets:
     """The ends past open transactions: a commit returns before its records are readable."""
-    async with AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers) as uncommitted:
+    async with AIOKafkaConsumer(**settings.connection.options) as uncommitted:
         return await end_offsets(uncommitted, settings, *TOPICS)
 
 

@@ -55,13 +55,13 @@ async def serve(settings: Settings, provider: Provider, speed_up: float) -> None
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     consumer = AIOKafkaConsumer(
         settings.topic(PAYMENT_REQUESTS),
-        bootstrap_servers=settings.bootstrap_servers,
+        **settings.connection.options,
         group_id=group_of(settings),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**settings.connection.options, acks="all", enable_idempotence=True)
     waiting = Waiting()
     async with consumer, producer:
         while not stopping.is_set():

@@ -23,7 +23,7 @@ from demo.plans import plans_of_a_run
 from demo.traffic import PLAYED_MS
 from devkit.broker import DevBroker, DevBrokerError
 from devkit.kafka_jars import MissingToolError
-from stream.settings import Settings
+from stream.settings import CONNECTION, Settings
 from stream.topics import TopicsError
 
 INTERRUPTED = 130  # What a shell reports for a command ended by Ctrl-C.
@@ -104,9 +104,12 @@ def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Se
     plans.write_text(plans_of_a_run(speed_up), encoding="utf-8")
     label = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     given = Settings() if options.broker_url is None else Settings(bootstrap_servers=options.broker_url)
+    if broker is not None:
+        # Its own broker has no users and no TLS.
+        plain = {name: Settings.model_fields[name].default for name in CONNECTION}
+        given = given.model_copy(update={**plain, "bootstrap_servers": broker.bootstrap})
     return given.model_copy(
         update={
-            "bootstrap_servers": given.bootstrap_servers if broker is None else broker.bootstrap,
             "app_id": label,
             # On an existing cluster the run has its own topics, so it never answers payment requests of others.
             "topic_prefix": f"{label}." if broker is None else "",

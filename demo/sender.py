@@ -25,7 +25,7 @@ async def play(settings: Settings, month: Iterable[Timed], speed_up: float) -> C
     Raises KafkaError when the broker rejects a record: the month would be incomplete.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap_servers,
+        **settings.connection.options,
         acks="all",
         enable_idempotence=True,  # Also keeps the order of an account when a request is retried.
         linger_ms=5,

@@ -1,6 +1,6 @@
 """A real single-node Kafka (KRaft) as a Java child process, for the demo, the tests and development.
 
-Loopback only, one replica, no authentication: not for production.
+Loopback only, one replica, no authentication unless its properties ask for it: not for production.
 """
 
 import ctypes
@@ -86,13 +86,24 @@ class DevBroker:
     """One Kafka node on `data_dir`, which is created and formatted when missing and kept when the broker stops.
 
     `port` is the client port, a free one when None; it stays the same for the life of the object. `properties` are
-    added to those of `server.properties`.
+    added to those of `server.properties`. Each of `listeners` (names, which `properties` configure) gets a port too;
+    `format_options` are passed on when the storage is formatted.
     """
 
-    def __init__(self, data_dir: Path, port: int | None = None, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        properties: Mapping[str, str] | None = None,
+        *,
+        listeners: Sequence[str] = (),
+        format_options: Sequence[str] = (),
+    ) -> None:
         self.data_dir = data_dir.resolve()
         self._properties = dict(properties or {})
+        self._format_options = tuple(format_options)
         self.port = port or free_port()
+        self.ports = {name: free_port() for name in listeners}
         self._controller_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -119,7 +130,9 @@ class DevBroker:
         _check_port_free(self.port)
         properties = self._write_properties()
         if not (self.data_dir / "log" / "meta.properties").exists():
-            self._run_tool("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties))
+            self._run_tool(
+                "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties), *self._format_options
+            )
         self._process = spawn_tied(self._java("kafka.Kafka", str(properties)), self.log)
         self._wait_until_it_answers()
 
@@ -168,10 +181,11 @@ class DevBroker:
     def _write_properties(self) -> Path:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         properties = self.data_dir / "server.properties"
+        clients = ",".join(f"{name}://{HOST}:{port}" for name, port in {"PLAINTEXT": self.port, **self.ports}.items())
         properties.write_text(
             POM.with_name("server.properties").read_text()
-            + f"\nlisteners=PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self._controller_port}\n"
-            + f"advertised.listeners=PLAINTEXT://{HOST}:{self.port}\n"
+            + f"\nlisteners={clients},CONTROLLER://{HOST}:{self._controller_port}\n"
+            + f"advertised.listeners={clients}\n"
             + f"controller.quorum.voters=1@{HOST}:{self._controller_port}\n"
             + f"log.dirs={self.data_dir / 'log'}\n"
             + "".join(f"{name}={value}\n" for name, value in self._properties.items())

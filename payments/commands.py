@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from payments.adapter.run import run
+from payments.adapter.topics import needed
 from payments.providers.fake_book import add_entry
 from payments.reversal import Kind
 from payments.settings import Settings, settings_table
+from stream.topic_changes import compare
 
 app = typer.Typer(
     name="payments",
@@ -17,6 +19,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+
+
+@app.command()
+def topics(
+    apply_changes: Annotated[
+        bool, typer.Option("--apply", help="Create missing topics, and apply changes that lose no data.")
+    ] = False,
+) -> None:
+    """Compare the cluster's topics with those of the adapter, as `tollgate topics` does with the worker's."""
+    settings = Settings()
+    compare(settings, needed(settings), apply_changes=apply_changes)
 
 
 @app.command()

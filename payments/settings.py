@@ -9,7 +9,7 @@ from stream import settings as engine
 
 # The worker's settings that the adapter reads too. Partitions, prefix and keys must have the worker's values.
 SHARED = (
-    "bootstrap_servers",
+    *engine.CONNECTION,
     "app_id",
     "topic_prefix",
     "partitions",

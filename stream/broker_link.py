@@ -15,8 +15,18 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.produce import ProduceRequest
 
+from stream.connection import Connection
 from stream.fail_stop import Exit
-from stream.lane.commit_errors import CONTENT, PASSING, CommitError, ContentError, names_of, raise_failed, raise_refused
+from stream.lane.commit_errors import (
+    CONTENT,
+    PASSING,
+    RIGHTS,
+    CommitError,
+    ContentError,
+    names_of,
+    raise_failed,
+    raise_refused,
+)
 
 DUPLICATE_SEQUENCE = 46  # A batch was sent again because its answer was lost; the log already has it.
 COORDINATOR_MOVED = frozenset({16})
@@ -78,9 +88,9 @@ class _Sent:
 class BrokerLink:
     """One connection per broker and purpose, used by a single partition, so that partitions do not queue."""
 
-    def __init__(self, bootstrap_servers: str, client_id: str, give_up_after_s: float) -> None:
+    def __init__(self, connection: Connection, client_id: str, give_up_after_s: float) -> None:
         self._client = AIOKafkaClient(
-            bootstrap_servers=bootstrap_servers,
+            **connection.options,
             client_id=client_id,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=int(LAST_RETRY_S * 1000),
@@ -111,12 +121,13 @@ class BrokerLink:
             except KafkaError as error:
                 self._coordinators.pop(kind, None)
                 if not error.retriable or monotonic() > deadline:
-                    raise_failed(step, error)
+                    raise_failed(step, error, what=key)
             else:
                 if not wrong:
                     return response
                 if not wrong <= PASSING or monotonic() > deadline:
-                    raise_refused(step, wrong, definite=not tried and not wrong & PASSING)
+                    what = ", ".join([key, *_refused_topics(response)])
+                    raise_refused(step, wrong, definite=not tried and not wrong & PASSING, what=what)
                 if wrong & COORDINATOR_MOVED:
                     self._coordinators.pop(kind, None)
             await asyncio.sleep(pause)
@@ -141,7 +152,8 @@ class BrokerLink:
             if not sent.missing:
                 break
             if not sent.failed <= PASSING or monotonic() > deadline:
-                raise_refused("ProduceRequest", sent.failed)
+                what = ", ".join(sorted({place.topic for place in sent.missing}))
+                raise_refused("ProduceRequest", sent.failed, what=what)
             if not sent.failed or sent.failed & LEADER_MOVED:
                 await self._client.force_metadata_update()
             await asyncio.sleep(pause)
@@ -192,6 +204,12 @@ class BrokerLink:
                 await self._client.force_metadata_update()
             self._coordinators[kind] = node
         return node
+
+
+def _refused_topics(response: Any) -> list[str]:
+    """The topics of a response that this process may not use."""
+    answers = getattr(response, "errors", None) or ()
+    return sorted(topic for topic, partitions in answers if any(code in RIGHTS for _, code in partitions))
 
 
 def _pauses() -> Iterator[float]:

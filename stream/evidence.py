@@ -10,6 +10,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from stream.connection import Connection
+
 POLL_MS = 200
 STUCK_AFTER_S = 30.0
 FETCH_BYTES = 1 << 16  # Small: one record is proof enough.
@@ -20,7 +22,7 @@ class EvidenceError(Exception):
 
 
 async def committed_record(
-    bootstrap_servers: str,
+    connection: Connection,
     client_id: str,
     places: Sequence[TopicPartition],
     before: Mapping[TopicPartition, int] | None = None,
@@ -32,7 +34,7 @@ async def committed_record(
     """
     if not places:
         return None
-    async with committed_reader(bootstrap_servers, client_id, FETCH_BYTES) as consumer:
+    async with committed_reader(connection, client_id, FETCH_BYTES) as consumer:
         assign_paused(consumer, places)
         begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         limits = {place: min(end, (before or {}).get(place, end)) for place, end in ends.items()}
@@ -41,10 +43,10 @@ async def committed_record(
         return removed[0] if removed else await _first_record(consumer, {place: limits[place] for place in used})
 
 
-def committed_reader(bootstrap_servers: str, client_id: str, fetch_bytes: int) -> AIOKafkaConsumer:
+def committed_reader(connection: Connection, client_id: str, fetch_bytes: int) -> AIOKafkaConsumer:
     """A consumer of committed records, without a group and not started yet."""
     return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **connection.options,
         client_id=client_id,
         isolation_level="read_committed",
         enable_auto_commit=False,

@@ -23,6 +23,15 @@ class Failure:
     line: str
 
 
+# Where the rights of each process are listed.
+SEE = "docs/security.md lists what it needs, `tollgate rights` prints the commands"
+# Somebody took a right away, or gave the process another password or certificate.
+ACCESS: tuple[type[BaseException], ...] = (
+    kafka.GroupAuthorizationFailedError,
+    kafka.TopicAuthorizationFailedError,
+    kafka.TransactionalIdAuthorizationFailed,
+    kafka.ClusterAuthorizationFailedError,
+)
 # What the operator must change, and where. The broker's own message only reports the refusal.
 HINTS: dict[type[BaseException], str] = {
     kafka.InvalidSessionTimeoutError: "the broker refuses TOLLGATE_SESSION_TIMEOUT_MS: it must lie between the "
@@ -32,11 +41,11 @@ HINTS: dict[type[BaseException], str] = {
     kafka.InconsistentGroupProtocolError: "the consumer group has members of another program: choose another "
     "TOLLGATE_APP_ID or stop them",
     kafka.InvalidGroupIdError: "the broker refuses the name of the consumer group: choose another TOLLGATE_APP_ID",
-    kafka.GroupAuthorizationFailedError: "missing right: READ on the consumer group",
-    kafka.TopicAuthorizationFailedError: "missing right on a topic: READ and DESCRIBE on what is consumed, WRITE and "
-    "DESCRIBE on what is published",
-    kafka.TransactionalIdAuthorizationFailed: "missing right: WRITE and DESCRIBE on the transactional ids",
-    kafka.ClusterAuthorizationFailedError: "missing right on the cluster",
+    kafka.GroupAuthorizationFailedError: f"missing right: Read on the consumer group; {SEE}",
+    kafka.TopicAuthorizationFailedError: "missing right on a topic: Read where it is consumed, Write where it is "
+    f"published, Describe or DescribeConfigs where it is checked; {SEE}",
+    kafka.TransactionalIdAuthorizationFailed: f"missing right: Write on the transactional ids; {SEE}",
+    kafka.ClusterAuthorizationFailedError: f"missing right on the cluster; {SEE}",
     kafka.OffsetOutOfRangeError: "the log does not have the offset that comes next: records were deleted",
 }
 PERSON: tuple[type[BaseException], ...] = (
@@ -99,6 +108,12 @@ def classify(error: BaseException) -> Failure:
     if type(error) in {kafka.KafkaError, RuntimeError} and error.__cause__ is not None:
         return classify(error.__cause__)
     return Failure(_status(error), _line(error))
+
+
+def fail_without_access(error: BaseException) -> None:
+    """End the process if the broker refuses `error` for want of a right, where any other error may pass."""
+    if isinstance(error, ACCESS):
+        fail("the broker refuses this process something that it needs", error)
 
 
 def fail(reason: str, error: BaseException, **fields: Any) -> NoReturn:

@@ -7,7 +7,12 @@ from typing import Any, Self
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import LeaderNotAvailableError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    LeaderNotAvailableError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
@@ -40,7 +45,7 @@ class OffsetReader:
         self._topic = topic
         self._group = settings.app_id
         self._client = AIOKafkaClient(
-            bootstrap_servers=settings.bootstrap_servers,
+            **settings.connection.options,
             client_id=f"{settings.app_id}-lag",
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
@@ -54,6 +59,9 @@ class OffsetReader:
             await reader._client.bootstrap()
             await reader._client.set_topics([topic])
             reader._coordinator = await reader._client.coordinator_lookup(CoordinationType.GROUP, reader._group)
+        except GroupAuthorizationFailedError:
+            await reader.close()
+            raise GroupAuthorizationFailedError(reader._group) from None  # The client's error has no name.
         except BaseException:
             await reader.close()
             raise
@@ -77,6 +85,8 @@ class OffsetReader:
 
     async def _list(self, isolation: int, timestamp: int) -> dict[int, int]:
         by_leader: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        if self._topic in self._client.cluster.unauthorized_topics:
+            raise TopicAuthorizationFailedError(self._topic)
         for partition in self._client.cluster.partitions_for_topic(self._topic) or ():
             leader = self._client.cluster.leader_for_partition(TopicPartition(self._topic, partition))
             if leader is None or leader < 0:
@@ -86,17 +96,17 @@ class OffsetReader:
         for leader, partitions in by_leader.items():
             answer = await self._client.send(leader, OffsetRequest(-1, isolation, [(self._topic, partitions)]))
             for partition, code, _, offset, *_ in _partitions(answer):
-                _raise_for(code)
+                _raise_for(code, self._topic)
                 offsets[partition] = offset
         return offsets
 
     async def _committed(self, partitions: list[int]) -> dict[int, int]:
         request = OffsetFetchRequest(self._group, [(self._topic, partitions)])
         answer = await self._client.send(self._coordinator, request)
-        _raise_for(answer.error_code)
+        _raise_for(answer.error_code, self._group)
         committed = {}
         for partition, offset, _, code in _partitions(answer):
-            _raise_for(code)
+            _raise_for(code, self._topic)
             committed[partition] = offset
         return committed
 
@@ -105,6 +115,6 @@ def _partitions(answer: Any) -> Any:
     return [partition for _, partitions in answer.topics for partition in partitions]
 
 
-def _raise_for(code: int) -> None:
+def _raise_for(code: int, name: str) -> None:
     if code:
-        raise for_code(code)
+        raise for_code(code)(name)

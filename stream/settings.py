@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import typer
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream.connection import WITH_SASL, WITH_TLS, Connection, read_password, tls_context
 
 PREFIX = "TOLLGATE_"
 # Variables of other processes, which may share the environment with a worker. Each process checks its own.
@@ -28,6 +30,17 @@ def _servers(given: str) -> str:
     return given
 
 
+# An empty variable is one that is not set: a compose file passes on every variable it names.
+OptionalFile = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
+
+
+# The settings of the connection to Kafka, which every process has.
+CONNECTION = (
+    *("bootstrap_servers", "security_protocol", "ssl_ca_file", "ssl_certificate_file", "ssl_key_file"),
+    *("sasl_mechanism", "sasl_user", "sasl_password", "sasl_password_file"),
+)
+
+
 class Settings(BaseSettings):
     """The settings of a worker. An invalid value is refused at start, by name."""
 
@@ -37,12 +50,20 @@ class Settings(BaseSettings):
     foreign: ClassVar[tuple[str, ...]] = OTHER_PREFIXES
 
     bootstrap_servers: Annotated[str, AfterValidator(_servers)] = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    ssl_ca_file: OptionalFile = None
+    ssl_certificate_file: OptionalFile = None
+    ssl_key_file: OptionalFile = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_user: str = ""
+    sasl_password: SecretStr = SecretStr("")
+    sasl_password_file: OptionalFile = None
     app_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "tollgate"
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
     replication_factor: Annotated[int, Field(ge=1, le=10)] = 1
-    plans: Path | None = None
-    currencies: Path | None = None
+    plans: OptionalFile = None
+    currencies: OptionalFile = None
     signing_keys: SecretStr = SecretStr("")
     clock: Literal["wall", "none"] = "wall"
     time: Literal["broker", "ticks"] = "broker"
@@ -65,6 +86,55 @@ class Settings(BaseSettings):
             raise ValueError("; ".join(wrong))
         return self
 
+    @model_validator(mode="after")
+    def _refuse_half_a_connection(self) -> Self:
+        """Refuse what the protocol does not use, which would be trusted and have no effect, and what it lacks."""
+        wrong = self._unused() or self._lacking()
+        if wrong:
+            raise ValueError(wrong)
+        _ = self.connection  # Reads the files.
+        return self
+
+    @property
+    def connection(self) -> Connection:
+        """How to reach the brokers. Raises ValueError that names a file that cannot be used."""
+        tls = None
+        if self.security_protocol in WITH_TLS:
+            tls = tls_context(self.ssl_ca_file, self.ssl_certificate_file, self.ssl_key_file)
+        user, password = "", SecretStr("")
+        if self.security_protocol in WITH_SASL:
+            file, user = self.sasl_password_file, self.sasl_user
+            password = self.sasl_password if file is None else read_password(file)
+        return Connection(self.bootstrap_servers, self.security_protocol, tls, self.sasl_mechanism, user, password)
+
+    def _unused(self) -> str:
+        """A setting that the protocol does not use, with the remedy."""
+        for name in CONNECTION:
+            kind = name.partition("_")[0].upper()
+            using = {"SSL": WITH_TLS, "SASL": WITH_SASL}.get(kind)
+            if using is None or self.security_protocol in using or getattr(self, name) == _default(name):
+                continue
+            return (
+                f"{PREFIX}{name.upper()} is set, and TOLLGATE_SECURITY_PROTOCOL={self.security_protocol} does not use"
+                f" it: choose one with {kind}"
+            )
+        return ""
+
+    def _lacking(self) -> str:
+        """A setting that is missing beside another one, with the remedy."""
+        if self.ssl_key_file is not None and self.ssl_certificate_file is None:
+            return "TOLLGATE_SSL_CERTIFICATE_FILE is missing: TOLLGATE_SSL_KEY_FILE is the key of a certificate"
+        if self.security_protocol not in WITH_SASL:
+            return ""
+        if not self.sasl_user:
+            return f"TOLLGATE_SASL_USER is missing: TOLLGATE_SECURITY_PROTOCOL={self.security_protocol} needs one"
+        given = [bool(self.sasl_password.get_secret_value()), self.sasl_password_file is not None]
+        if all(given):
+            return "TOLLGATE_SASL_PASSWORD and TOLLGATE_SASL_PASSWORD_FILE are both set: leave one out"
+        if not any(given):
+            return "the password of TOLLGATE_SASL_USER is missing: set TOLLGATE_SASL_PASSWORD_FILE"
+        return ""
+
     def topic(self, name: str) -> str:
         """The name on the cluster of the contract topic `name`."""
         return self.topic_prefix + name
@@ -72,6 +142,10 @@ class Settings(BaseSettings):
     def keys(self) -> tuple[bytes, ...]:
         """The signing keys in the given order, newest first; empty when no signature is required."""
         return tuple(key.strip().encode() for key in self.signing_keys.get_secret_value().split(",") if key.strip())
+
+
+def _default(name: str) -> Any:
+    return Settings.model_fields[name].default
 
 
 def is_injected(name: str, value: str) -> bool:
@@ -106,6 +180,15 @@ def validation_line(error: ValidationError) -> str:
 # One sentence for each setting, for `tollgate settings` and the README, in the order of the class.
 MEANING = {
     "bootstrap_servers": "Kafka brokers, `HOST:PORT`, separated by commas.",
+    "security_protocol": "How brokers are reached: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`. With `SSL` the "
+    "brokers' certificates and host names are checked; with `SASL` the process logs in.",
+    "ssl_ca_file": "Authorities (PEM) that sign the brokers' certificates. Empty: those of the system.",
+    "ssl_certificate_file": "This process's own certificate (PEM), for brokers that ask for one.",
+    "ssl_key_file": "Its key (PEM, without a passphrase). Empty: it is in the certificate's file.",
+    "sasl_mechanism": "How the process logs in: `SCRAM-SHA-512`, `SCRAM-SHA-256` or `PLAIN`.",
+    "sasl_user": "The user to log in as.",
+    "sasl_password": "Its password. A file is safer: other processes may read an environment. Secret.",
+    "sasl_password_file": "File that holds the password, instead of `TOLLGATE_SASL_PASSWORD`.",
     "app_id": "Prefix of the consumer group, transactional ids and changelog. Changing it starts with empty state.",
     "topic_prefix": "Prefix of every topic name.",
     "partitions": "Partitions of every topic, fixed for the life of the data. A worker refuses any other count.",

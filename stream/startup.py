@@ -9,9 +9,10 @@ from typing import NoReturn, TypeVar
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import ValidationError
 
-from stream import log, topics
-from stream.fail_stop import Exit, end_now
+from stream import access, connection, log, topics
+from stream.fail_stop import Exit, end_now, halt
 from stream.failures import classify, fail
+from stream.rights import Rights
 from stream.settings import Settings
 
 BROKER_WAIT_S = 30.0
@@ -44,7 +45,12 @@ def checked_settings(process: str, kind: type[AnySettings]) -> AnySettings:
     log.configure(settings.log_level)
     sys.excepthook = lambda _, error, __: fail(f"the {process} failed", error)
     threading.excepthook = _end_with_thread
+    connection.end_with(_end_refused)
     return settings
+
+
+def _end_refused(error: connection.RefusedError) -> NoReturn:
+    halt("the broker refuses this process, or is not the right one", status=Exit.PERSON, error=str(error))
 
 
 def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
@@ -62,22 +68,25 @@ def warn_if_unsigned(settings: Settings) -> None:
         )
 
 
-async def make_topics(settings: Settings, wanted: Mapping[str, topics.Topic]) -> list[str]:
-    """Create missing topics once a broker answers; the process may start before the broker.
+async def make_topics(settings: Settings, wanted: Mapping[str, topics.Topic], needed: Rights = ()) -> list[str]:
+    """Check the rights `needed` and create missing topics, once a broker answers: the process may start before the
+    broker.
 
-    Returns the names of the created topics. Raises TopicsError and KafkaError, KafkaTimeoutError when no broker
-    answered in time.
+    Returns the names of the created topics. Raises MissingRightError, TopicsError and KafkaError, KafkaTimeoutError
+    when no broker answered in time.
     """
     now = asyncio.get_running_loop().time
     deadline = now() + BROKER_WAIT_S
     while True:
         try:
             async with asyncio.timeout_at(deadline):
+                await access.check(settings.connection, needed)
                 return await topics.ensure(settings, wanted)
         except (KafkaError, TimeoutError) as error:
             if classify(error).status is not Exit.PASSING:
                 raise
             if now() > deadline:
-                servers = settings.bootstrap_servers
-                raise KafkaTimeoutError(f"no answer from {servers} in {BROKER_WAIT_S:.0f} s: {error}") from error
+                servers, protocol = settings.bootstrap_servers, settings.security_protocol
+                waited = f"no answer from {servers} in {BROKER_WAIT_S:.0f} s (TOLLGATE_SECURITY_PROTOCOL={protocol})"
+                raise KafkaTimeoutError(f"{waited}: {error}") from error
         await asyncio.sleep(RETRY_S)

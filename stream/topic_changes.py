@@ -13,8 +13,20 @@ from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int8, Int16, Int32, Schema, String
 
+from stream.access import check
+from stream.rights import apply_topics, compare_topics
 from stream.settings import Settings
-from stream.topics import APPEND_TIME, LIMIT, TIMESTAMP_TYPE, Difference, TopicsError, differences, ensure
+from stream.topics import (
+    APPEND_TIME,
+    LIMIT,
+    TIMESTAMP_TYPE,
+    Difference,
+    Topic,
+    TopicsError,
+    declared,
+    differences,
+    ensure,
+)
 
 # A greater value of these keeps more data, or keeps it longer; -1 means for ever.
 KEEP_MORE = frozenset({"retention.ms", "delete.retention.ms", "min.compaction.lag.ms", LIMIT})
@@ -90,16 +102,17 @@ def _forever_last(value: str) -> int:
     return FOR_EVER if value == "-1" else int(value)
 
 
-async def apply(settings: Settings) -> list[str]:
-    """Create missing topics and apply changes that lose nothing; returns a line for each. Raises TopicsError and
-    KafkaError.
+async def apply(settings: Settings, wanted: Mapping[str, Topic]) -> list[str]:
+    """Create missing topics of `wanted` and apply changes that lose nothing; returns a line for each.
+
+    Raises TopicsError and KafkaError.
 
     A difference that cannot be removed does not prevent the other changes.
     """
-    found = await differences(settings)
+    found = await differences(settings, wanted)
     missing = [one for one in found if one.missing]
     if missing and not any(one.fatal for one in found):
-        await ensure(settings)
+        await ensure(settings, wanted)
     else:
         missing = []
     changes = [one for one in found if one.key and loses_nothing(one)]
@@ -108,7 +121,7 @@ async def apply(settings: Settings) -> list[str]:
         by_topic.setdefault(one.topic, {})[one.key] = one.declared
     if by_topic:
         await _alter(settings, by_topic)
-    await _wait_until_applied(settings, {*missing, *changes})
+    await _wait_until_applied(settings, wanted, {*missing, *changes})
     return [
         *(f"created {one.topic}" for one in missing),
         *(f"changed {one.topic}: {one.key} from {one.present} to {one.declared}" for one in changes),
@@ -116,7 +129,7 @@ async def apply(settings: Settings) -> list[str]:
 
 
 async def _alter(settings: Settings, by_topic: Mapping[str, Mapping[str, str]]) -> None:
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin: Any = AIOKafkaAdminClient(**settings.connection.options)
     await admin.start()
     try:
         response = await admin._send_request(AlterRequest(by_topic))  # noqa: SLF001 the library is pinned
@@ -131,10 +144,10 @@ async def _alter(settings: Settings, by_topic: Mapping[str, Mapping[str, str]]) 
         raise TopicsError("; ".join(refused))
 
 
-async def _wait_until_applied(settings: Settings, changed: set[Difference]) -> None:
+async def _wait_until_applied(settings: Settings, wanted: Mapping[str, Topic], changed: set[Difference]) -> None:
     now = asyncio.get_running_loop().time
     deadline = now() + VISIBLE_WITHIN_S
-    while changed and changed & set(await differences(settings)):
+    while changed and changed & set(await differences(settings, wanted)):
         if now() > deadline:
             raise TopicsError("the changes were accepted, but the broker does not show them: run the command again")
         await asyncio.sleep(CHECK_EVERY_S)
@@ -152,10 +165,20 @@ def command(
     or partition count is only printed. Exit status 0 when no difference is left, 1 otherwise. Never deletes anything.
     """
     settings = Settings()
+    compare(settings, declared(settings), apply_changes=apply_changes)
+
+
+def compare(settings: Settings, wanted: Mapping[str, Topic], *, apply_changes: bool) -> None:
+    """Print the differences from the `wanted` topics, after the changes with `apply_changes`. Raises typer.Exit with
+    status 1 when one is left.
+    """
+    states = [topic.state for topic in wanted.values()]
+    needed = apply_topics(wanted, states) if apply_changes else compare_topics(wanted)
+    asyncio.run(check(settings.connection, needed))
     if apply_changes:
-        for line in asyncio.run(apply(settings)):
+        for line in asyncio.run(apply(settings, wanted)):
             print(line)
-    left = asyncio.run(differences(settings))
+    left = asyncio.run(differences(settings, wanted))
     for difference in left:
         print(f"{difference.topic}: {difference.what}")
     if left:

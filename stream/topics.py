@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError, for_code
 
 from agents.wallet.dead_letter import LETTER_BYTES_MAX
 from stream import log
@@ -21,6 +21,7 @@ KEPT_FOR_EVER = -1
 KNOWN_WITHIN_S = 10.0
 ASK_EVERY_S = 0.1
 TOPIC_EXISTS = 36
+NOT_ALLOWED = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 # Time is the broker's (rule G2): with a producer's timestamp, which may be any year, retention could delete inputs.
 TIMESTAMP_TYPE = "message.timestamp.type"
@@ -116,12 +117,15 @@ class Difference:
     declared: str = ""
 
 
-async def differences(settings: Settings) -> list[Difference]:
-    """All differences between the cluster and the declared topics. Raises KafkaError when no broker answers."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+async def differences(settings: Settings, wanted: Mapping[str, Topic] | None = None) -> list[Difference]:
+    """All differences between the cluster and the `wanted` topics, all `declared` ones when None.
+
+    Raises KafkaError when no broker answers.
+    """
+    admin = AIOKafkaAdminClient(**settings.connection.options)
     await admin.start()
     try:
-        return await _differences(admin, settings, declared(settings))
+        return await _differences(admin, settings, declared(settings) if wanted is None else wanted)
     finally:
         await admin.close()
 
@@ -132,7 +136,7 @@ async def ensure(settings: Settings, wanted: Mapping[str, Topic] | None = None) 
     Raises TopicsError when a topic has another partition count, or when a topic of state that was in use is missing.
     """
     topics = declared(settings) if wanted is None else wanted
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(**settings.connection.options)
     await admin.start()
     try:
         found = await _differences(admin, settings, topics)
@@ -167,7 +171,7 @@ async def _refuse_lost(admin: Any, settings: Settings, name: str, topic: Topic) 
     if topic.state is None:
         return
     existing = await admin.list_topics()
-    sign = await lost(admin, settings.bootstrap_servers, settings.partitions, topic.state, existing)
+    sign = await lost(admin, settings.connection, settings.partitions, topic.state, existing)
     # Another worker that starts at the same moment may have created the topic and used it already.
     if sign and name not in await admin.list_topics():
         raise TopicsError(f"{name}: missing, though {sign}")
@@ -180,7 +184,7 @@ async def check_time(settings: Settings) -> None:
     if settings.time == "ticks":
         return
     name = settings.topic(INPUTS)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(**settings.connection.options)
     await admin.start()
     try:
         config = (await _configs(admin, [name]))[name]
@@ -205,6 +209,11 @@ async def _create(admin: Any, settings: Settings, topics: Mapping[str, Topic]) -
         if code not in (0, TOPIC_EXISTS):
             if for_code(code).retriable:
                 raise for_code(code)(f"{name}: {message or 'cannot be created'}")
+            if for_code(code) in NOT_ALLOWED:
+                raise TopicsError(
+                    f"{name}: missing, and {settings.connection.who} may not Create it: create the topics as a user who"
+                    " may, with `tollgate topics --apply` (those of the adapter: `tollgate payments topics --apply`)"
+                )
             raise TopicsError(f"{name}: cannot be created: {for_code(code).__name__} {message or ''}".strip())
 
 

@@ -86,7 +86,7 @@ class Tollgate(faust.App):  # type: ignore[misc]  # Faust has no types
         """A new, connected writer."""
         settings = self.settings
         link = BrokerLink(
-            settings.bootstrap_servers,
+            settings.connection,
             f"{settings.app_id}-{partition}",
             give_up_after_s(settings.transaction_timeout_ms),
         )
@@ -150,9 +150,11 @@ def faust_settings(settings: Settings) -> dict[str, Any]:
     seconds = settings.session_timeout_ms / 1000
     brokers = settings.bootstrap_servers.split(",")
     return {
-        "broker_consumer": [f"{batches.SCHEME}://{broker.strip()}" for broker in brokers],
-        "broker_producer": [f"kafka://{broker.strip()}" for broker in brokers],
-        "broker": [f"kafka://{broker.strip()}" for broker in brokers],
+        # By default Faust's settings may come from the environment too, where they take precedence: BROKER_URL, for
+        # example, which the demo reads, would replace the transport below by Faust's own.
+        "env": {},
+        # The transport of this scheme makes its clients with the connection; Faust's own would make them without.
+        "broker": [f"{batches.SCHEME}://{broker.strip()}" for broker in brokers],
         "broker_session_timeout": seconds,
         "broker_heartbeat_interval": seconds / 3,
         # The broker answers a JoinGroup only after all members have rejoined, which may take the whole rebalance

@@ -8,7 +8,7 @@ import faust
 from aiokafka.errors import KafkaError
 
 from schemas.currencies import CatalogueError
-from stream import log, topics
+from stream import log, rights, topics
 from stream.fail_stop import PersonNeededError
 from stream.failures import classify, fail
 from stream.lane import pinned
@@ -56,7 +56,7 @@ def run(app: Tollgate, loop: asyncio.AbstractEventLoop) -> NoReturn:
     stop.watch()
     try:
         pinned.check()
-        made = loop.run_until_complete(make_topics(settings, topics.declared(settings)))
+        made = loop.run_until_complete(make_topics(settings, topics.declared(settings), rights.worker(settings)))
         loop.run_until_complete(topics.check_time(settings))
         port = health.serve(settings.health_host, settings.health_port, app.metrics.registry, lambda: app.ready)
     except (PersonNeededError, KafkaError, OSError) as error:

@@ -8,13 +8,14 @@ from typing import Any, Self
 
 from aiokafka import TopicPartition
 
-from agents.views import layout
+from agents.views import layout, rights
 from agents.views.expected import NOTHING, Account, Comparison, Difference, Place
 from agents.views.kafka import Bounds, new_reader
 from agents.views.layout import Limits, UnreadableEventError, Write
 from agents.views.settings import Settings
 from agents.views.store import PIPELINE_WRITES_MAX, Store, accounts_key
 from agents.views.strays import find_strays
+from stream import access
 from stream.broker_link import close_in_time
 from stream.evidence import STUCK_AFTER_S, assign_paused
 
@@ -50,6 +51,7 @@ class Audit:
         self._known: set[bytes] = set()
 
     async def __aenter__(self) -> Self:
+        await access.check(self._settings.connection, rights.audit(self._settings))
         self._reader = new_reader(self._settings)
         await self._reader.start()
         return self

@@ -169,4 +169,4 @@ class Log:
 
 def new_reader(settings: Settings) -> AIOKafkaConsumer:
     """A consumer of committed records without a group, not started yet."""
-    return committed_reader(settings.bootstrap_servers, settings.group, FETCH_BYTES)
+    return committed_reader(settings.connection, settings.group, FETCH_BYTES)

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from aiokafka.errors import KafkaError
 
-from agents.views import layout
+from agents.views import layout, rights
 from agents.views.app import Views, build_app
 from agents.views.settings import Settings
 from agents.views.store import AwayError, Store, connect
@@ -32,7 +32,7 @@ def run() -> NoReturn:
         app = build_app(settings, store)
         pinned.check()
         loop.run_until_complete(_check_redis(store))
-        made = loop.run_until_complete(make_topics(settings, needed(settings)))
+        made = loop.run_until_complete(make_topics(settings, needed(settings), rights.views(settings)))
         port = health.serve(
             settings.views_health_host,
             settings.views_health_port,

@@ -1,13 +1,12 @@
 """The settings of the views: their own TOLLGATE_VIEWS_… variables, those of Redis, and those shared with the worker."""
 
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from stream import settings as engine
 
-SHARED = ("bootstrap_servers", "app_id", "topic_prefix", "partitions", "replication_factor", "time", "log_level")
+SHARED = (*engine.CONNECTION, "app_id", "topic_prefix", "partitions", "replication_factor", "time", "log_level")
 OWN_PREFIXES = ("VIEWS_", "REDIS_")
 
 
@@ -24,7 +23,7 @@ class Settings(engine.Settings):
     foreign: ClassVar[tuple[str, ...]] = tuple(name for name in engine.OTHER_PREFIXES if name not in OWN_PREFIXES)
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://127.0.0.1:6379/0")
-    redis_ca: Path | None = None
+    redis_ca: engine.OptionalFile = None
     views_keep_days: Annotated[int, Field(ge=1, le=36_500)] = 400
     views_keep_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     views_health_host: str = "127.0.0.1"
@@ -32,8 +31,12 @@ class Settings(engine.Settings):
 
     @property
     def group(self) -> str:
-        """The consumer group."""
-        return f"{self.app_id}-views"
+        return group_of(self)
+
+
+def group_of(settings: engine.Settings) -> str:
+    """The consumer group of the views."""
+    return f"{settings.app_id}-views"
 
 
 MEANING = {

@@ -15,6 +15,7 @@ from backoffice.export.log import Selection
 from backoffice.export.outputs import EVENTS, OUTPUTS, export_outputs
 from schemas.instant import parse_instant
 from schemas.partitioning import partition_of
+from stream import rights
 from stream.repair.cluster import Cluster
 from stream.repair.failure import progress, run
 from stream.settings import Settings
@@ -63,7 +64,9 @@ def command(
 
 async def _export(settings: Settings, names: tuple[str, ...] | None, selection: Selection, output: str) -> None:
     """Write the topics `names`, or the inputs when it is None."""
-    async with Cluster(settings) as cluster:
+    wanted = None if names is None else [settings.topic(name) for name in names]
+    needed = rights.export_inputs(settings) if wanted is None else rights.export_events(settings, wanted)
+    async with Cluster(settings, needed) as cluster:
         with _opened(output) as file:
 
             def write(line: bytes) -> None:

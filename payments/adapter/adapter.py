@@ -19,7 +19,7 @@ from schemas.partitioning import partition_of
 from stream import log
 from stream.broker_link import BrokerLink, close_in_time, give_up_after_s
 from stream.fail_stop import Exit, halt
-from stream.failures import fail
+from stream.failures import fail, fail_without_access
 from stream.lane import record_batches
 from stream.lane.commit_errors import CommitError, FencedError, end
 from stream.lane.transaction import PartitionWriter
@@ -47,7 +47,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._joined, self._stopping = False, False
         self._member = GroupMember(
-            bootstrap_servers=settings.bootstrap_servers,
+            **settings.connection.options,
             group_id=settings.group,
             client_id=settings.group,
             # Partition n of both topics goes to one member.
@@ -60,9 +60,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
-        self._notes_producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True
-        )
+        self._notes_producer = AIOKafkaProducer(**settings.connection.options, acks="all", enable_idempotence=True)
 
     @property
     def ready(self) -> bool:
@@ -87,7 +85,11 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         """Publish the note to the account's partition; returns once it is acknowledged. Raises KafkaError."""
         key = note.account_id.encode()
         topic, partition = topics.webhooks(self._settings), partition_of(key, self._settings.partitions)
-        await self._notes_producer.send_and_wait(topic, encode(note), key=key, partition=partition)
+        try:
+            await self._notes_producer.send_and_wait(topic, encode(note), key=key, partition=partition)
+        except KafkaError as error:
+            fail_without_access(error)
+            raise
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 aiokafka's signature
         """Give up all partitions at each rebalance: the new owner restores the committed state."""
@@ -121,7 +123,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         """Serve one partition until it is stopped."""
         settings, number = self._settings, partition.requests.partition
         give_up_s = give_up_after_s(settings.transaction_timeout_ms)
-        link = BrokerLink(settings.bootstrap_servers, f"{settings.group}-{number}", give_up_s)
+        link = BrokerLink(settings.connection, f"{settings.group}-{number}", give_up_s)
         # The second one never writes: it reads the group's committed offset without waiting for a rebalance.
         writer, notes = (
             PartitionWriter(
@@ -151,7 +153,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
     def _reader(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers,
+            **self._settings.connection.options,
             client_id=self._settings.group,
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -165,6 +167,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         try:
             await asyncio.wait_for(self._member.commit({place: offset}), COMMIT_NOTES_S)
         except (KafkaError, TimeoutError) as error:
+            fail_without_access(error)
             logger.debug("webhook notes will be read again", error=repr(error))
 
     def _open_count(self) -> int:

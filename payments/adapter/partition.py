@@ -159,7 +159,7 @@ class Partition:
         places = [self.requests]
         limits = {self.requests: before}
         name = f"{settings.group}-evidence"
-        return await committed_record(settings.bootstrap_servers, name, places, limits) is not None
+        return await committed_record(settings.connection, name, places, limits) is not None
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         while True:

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from payments.adapter import topics
 from payments.adapter.adapter import Adapter
+from payments.adapter.rights import adapter as adapter_rights
 from payments.adapter.webhook import build_endpoint
 from payments.outcome import Provider
 from payments.providers.fake import FakeProvider, FakeSettings
@@ -48,7 +49,7 @@ async def _run(settings: Settings, stop: StopSignals) -> None:
     async with AsyncExitStack() as ending:
         provider = build_provider(settings)
         ending.push_async_callback(provider.close)
-        made = await make_topics(settings, topics.needed(settings))
+        made = await make_topics(settings, topics.needed(settings), adapter_rights(settings))
         adapter = Adapter(settings, provider)
         ports = {
             "health_port": health.serve(

@@ -21,10 +21,11 @@ def webhooks(settings: Settings) -> str:
 
 
 def needed(settings: Settings) -> Mapping[str, Topic]:
-    """Every topic that the adapter needs, by its name on the cluster: the worker's, and its own two."""
+    """Every topic that the adapter uses, by its name on the cluster: two of the worker's, and its own two."""
     state = State(settings.group, settings.topic(REQUESTS))
+    shared = declared(settings)
     return {
-        **declared(settings),
+        **{name: shared[name] for name in (settings.topic(REQUESTS), settings.topic(ANSWERS))},
         rows(settings): Topic("payment-rows", KEPT_FOR_EVER, compacted=True, state=state),
         webhooks(settings): Topic("payment-webhooks", 7 * DAY_MS),
     }

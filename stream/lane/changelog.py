@@ -173,7 +173,7 @@ class Changelog:
 @asynccontextmanager
 async def opened(app: Any) -> AsyncIterator[Changelog]:
     """A changelog to read from. Raises KafkaError."""
-    consumer = committed_reader(app.settings.bootstrap_servers, f"{app.conf.id}-restore", FETCH_BYTES)
+    consumer = committed_reader(app.settings.connection, f"{app.conf.id}-restore", FETCH_BYTES)
     try:
         await consumer.start()
         yield Changelog(app, consumer)

@@ -23,6 +23,13 @@ FORGOTTEN = frozenset({49, 59})
 # policy; a transaction time-out beyond the broker's limit.
 PERSON = frozenset({29, 30, 31, 53, 54, 58, 65, 44, 50})
 
+# The rights whose lack has a code of its own.
+RIGHTS = {
+    29: "Write on a topic, or Read on the inputs",
+    30: "Read on the consumer group",
+    53: "Write on the transactional id",
+}
+
 # Names of codes that the client does not know.
 _NAMES = {76: "UnsupportedCompressionType", 87: "InvalidRecord", 90: "ProducerFenced"}
 
@@ -61,18 +68,25 @@ def names_of(codes: Iterable[int]) -> str:
     return ", ".join(sorted(_NAMES.get(code, for_code(code).__name__) for code in codes)) or "no answer"
 
 
-def raise_refused(step: str, codes: set[int], *, definite: bool = False) -> NoReturn:
-    """Raise the error for the broker's error codes of a step. No codes: the broker did not answer."""
+def raise_refused(step: str, codes: set[int], *, definite: bool = False, what: str = "") -> NoReturn:
+    """Raise the error for the broker's error codes of a step. No codes: the broker did not answer.
+
+    `what` names what the step was about, for a missing right.
+    """
     if codes & FENCED:
         raise FencedError(f"{step}: {names_of(codes)}")
-    raise CommitError(step, names_of(codes), _status(codes), definite=definite and bool(codes))
+    error = names_of(codes)
+    if codes & RIGHTS.keys():
+        missing = ", ".join(RIGHTS[code] for code in sorted(codes & RIGHTS.keys()))
+        error = f"missing right: {missing} ({what or 'see the names of this process'}): {error}"
+    raise CommitError(step, error, _status(codes), definite=definite and bool(codes))
 
 
-def raise_failed(step: str, error: KafkaError) -> NoReturn:
+def raise_failed(step: str, error: KafkaError, *, what: str = "") -> NoReturn:
     """Raise the error for an error of the client. One that carries a code is an answer of the broker."""
     code = getattr(error, "errno", None)
     if isinstance(code, int):
-        raise_refused(step, {code})
+        raise_refused(step, {code}, what=what)
     refused = isinstance(error, AuthenticationFailedError | AuthenticationMethodNotSupported)
     raise CommitError(step, repr(error), Exit.PERSON if refused else Exit.PASSING) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from stream.connection import Connection
 from stream.evidence import committed_record, consumed
 from stream.lane.takeover import STATE_LOST
 
@@ -26,7 +27,7 @@ class State:
     writes: tuple[str, ...] = ()
 
 
-async def lost(admin: Any, bootstrap_servers: str, partitions: int, state: State, existing: Collection[str]) -> str:
+async def lost(admin: Any, connection: Connection, partitions: int, state: State, existing: Collection[str]) -> str:
     """Evidence that the state existed, empty when there is none. `existing` are the topics of the cluster.
 
     Raises KafkaError and EvidenceError.
@@ -34,7 +35,7 @@ async def lost(admin: Any, bootstrap_servers: str, partitions: int, state: State
     if state.reads in existing and await _has_consumed(admin, state):
         return f"the group {state.group} has consumed {state.reads}; see {STATE_LOST}"
     places = [TopicPartition(name, n) for name in state.writes if name in existing for n in range(partitions)]
-    place = await committed_record(bootstrap_servers, f"{state.group}-evidence", places)
+    place = await committed_record(connection, f"{state.group}-evidence", places)
     if place is None:
         return ""
     return (

@@ -10,6 +10,7 @@ from typing import Any
 
 import faust
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import create_conn
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
@@ -45,6 +46,7 @@ EXPECTED: dict[Callable[..., Any], tuple[str, ...]] = {
     Recovery._wait: ("self", "coro", "timeout"),
     driver.Consumer._new_consumer_thread: ("self",),
     driver.Consumer.verify_event_path: ("self", "now", "tp"),
+    driver.Producer._settings_auth: ("self",),
     driver.AIOKafkaConsumerThread._create_worker_consumer: ("self", "transport"),
     driver.AIOKafkaConsumerThread._fetch_records: ("self", "consumer", "active_partitions", "timeout", "max_records"),
     driver.AIOKafkaConsumerThread._ensure_consumer: ("self",),
@@ -69,6 +71,22 @@ EXPECTED: dict[Callable[..., Any], tuple[str, ...]] = {
     AIOKafkaClient.send: ("self", "node_id", "request", "group"),
     AIOKafkaClient.coordinator_lookup: ("self", "coordinator_type", "coordinator_key"),
     AIOKafkaClient.set_topics: ("self", "topics"),
+    create_conn: (
+        "host",
+        "port",
+        "client_id",
+        "request_timeout_ms",
+        "ssl_context",
+        "security_protocol",
+        "max_idle_ms",
+        "on_close",
+        "sasl_mechanism",
+        "sasl_plain_username",
+        "sasl_plain_password",
+        "sasl_kerberos_service_name",
+        "sasl_kerberos_domain_name",
+        "sasl_oauth_token_provider",
+    ),
 }
 BUILDER_METHODS = ("append", "build")
 # The names that `record_batches.install` replaces, and the attributes of a batch that it reads.

@@ -83,7 +83,7 @@ class LedgerTable(faust.Table):  # type: ignore[misc]  # Faust has no types
         starts = await self._with_heartbeats(self._starts(inputs))
         facts = topics.fact_topics(app.settings)
         new = [TopicPartition(topic, p) for topic in facts for p in partitions if starts[p].how is How.NEW]
-        evidence = committed_record(app.settings.bootstrap_servers, f"{app.conf.id}-evidence", new)
+        evidence = committed_record(app.settings.connection, f"{app.conf.id}-evidence", new)
         if (used := await self._with_heartbeats(evidence)) is not None:
             self._refuse(
                 used.partition,

@@ -55,13 +55,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         # Where a stretch began that has had only markers so far and no record.
         self._skipped_from: dict[TopicPartition, int] = {}
 
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ARG002 Faust's signature
         conf = self.app.conf
         self._assignor = self.app.assignor
         return GroupMember(
+            **self.app.settings.connection.options,
             client_id=conf.broker_client_id,
             group_id=conf.id,
-            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
             partition_assignment_strategy=[self._assignor],
             enable_auto_commit=False,
             # Only our own code sets positions. A position that the broker does not have means that records are gone.
@@ -264,8 +264,16 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust has no type
         return False
 
 
+class Producer(driver.Producer):  # type: ignore[misc]  # Faust has no types
+    """Faust's producer, on the same connection as every other client."""
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", self.app.settings.connection.options)
+
+
 class Transport(driver.Transport):  # type: ignore[misc]  # Faust has no types
     Consumer = cast("Any", BatchConsumer)
+    Producer = cast("Any", Producer)
 
 
 def register() -> None:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from stream import log
+from stream.failures import fail_without_access
 from stream.offsets import OffsetReader, Offsets
 
 logger = log.get("lag")
@@ -118,6 +119,7 @@ class LagMonitor(Service):  # type: ignore[misc]  # mode has no types
                 self._reader = await OffsetReader.open(self.app.settings, self.app.input_topic)
             offsets = await self._reader.read()
         except (KafkaError, OSError) as error:
+            fail_without_access(error)
             await self._close()
             self._log_failure(error)
             return False

@@ -18,6 +18,7 @@ from mode import Service
 
 from agents.wallet.signature import HEADER, sign
 from stream import log
+from stream.failures import fail_without_access
 from stream.ops.wall_clock import WallClock
 
 logger = log.get("clock")
@@ -108,6 +109,7 @@ class Ticker(Service):  # type: ignore[misc]  # mode has no types
             )
             metadata: RecordMetadata = await answer
         except (KafkaError, ProducerSendError) as error:
+            fail_without_access(error if error.__cause__ is None else error.__cause__)
             # The next second brings another tick. Missing ticks show in `tollgate_clock_seconds`.
             logger.debug("tick not sent", partition=partition, error=repr(error))
             return

@@ -6,6 +6,7 @@ from aiokafka import ConsumerRecord
 
 from schemas.inputs import ALL_ACCOUNTS
 from schemas.rows import CorruptRowError, check_row
+from stream import rights
 from stream.repair.archive import FORMAT, ArchiveWriter, Header
 from stream.repair.cluster import Cluster
 from stream.repair.failure import RepairError, progress
@@ -22,7 +23,7 @@ async def back_up(settings: Settings, path: Path) -> None:
     if not path.parent.is_dir():
         raise RepairError(f"{path.parent}: no such directory")
     header = Header(FORMAT, settings.app_id, settings.topic_prefix, settings.partitions)
-    async with Cluster(settings) as cluster:
+    async with Cluster(settings, rights.backup(settings)) as cluster:
         await cluster.check_partitions(cluster.inputs, cluster.changelog)
         # The last transaction of workers that were stopped a moment ago belongs in the backup.
         await cluster.wait_until_readable(cluster.changelog)

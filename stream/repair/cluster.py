@@ -11,13 +11,14 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
-from stream import topics
+from stream import access, topics
 from stream.broker_link import BrokerLink
 from stream.fail_stop import Exit
 from stream.lane import record_batches
 from stream.lane.transaction import PartitionWriter
 from stream.offsets import OffsetReader
 from stream.repair.failure import RepairError, progress
+from stream.rights import Rights
 from stream.settings import Settings
 
 FETCH_BYTES = 8 << 20
@@ -35,17 +36,20 @@ PROGRESS_EVERY_S = 5.0
 
 
 class Cluster:
-    """An admin client and a `read_committed` consumer without a group; writers on request."""
+    """An admin client and a `read_committed` consumer without a group; writers on request. Opening it checks the rights
+    that the command needs.
+    """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, needed: Rights) -> None:
+        self.settings, self._needed = settings, needed
         self.inputs = settings.topic(topics.INPUTS)
         self.changelog = topics.changelog(settings)
-        self._admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+        self._admin: Any = AIOKafkaAdminClient(**settings.connection.options)
         self._consumer: Any = None
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        await access.check(self.settings.connection, self._needed)
         self._exits.push_async_callback(self._admin.close)
         try:
             await self._admin.start()
@@ -63,7 +67,7 @@ class Cluster:
             # No record of a producer, however broken, may stop a repair.
             record_batches.install()
             self._consumer = AIOKafkaConsumer(
-                bootstrap_servers=self.settings.bootstrap_servers,
+                **self.settings.connection.options,
                 client_id=f"{self.settings.app_id}-repair",
                 isolation_level="read_committed",
                 enable_auto_commit=False,
@@ -178,7 +182,7 @@ class Cluster:
     async def writer(self, partition: int) -> PartitionWriter:
         """The partition's only writer: any other is fenced, and its open transaction aborted."""
         settings = self.settings
-        link = BrokerLink(settings.bootstrap_servers, f"{settings.app_id}-{partition}", GIVE_UP_AFTER_S)
+        link = BrokerLink(settings.connection, f"{settings.app_id}-{partition}", GIVE_UP_AFTER_S)
         self._exits.push_async_callback(link.close)
         await link.open([self.changelog, self.inputs, settings.topic(topics.DEAD_LETTERS)])
         writer = PartitionWriter(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from schemas.plan import Catalogue, load_catalogue
-from stream import topics
+from stream import rights, topics
 from stream.repair.archive import FORMAT, Archive, ArchiveWriter, Header
 from stream.repair.cluster import Cluster
 from stream.repair.failure import RepairError, progress
@@ -35,7 +35,7 @@ async def rebuild(
         before.check()
     rebuilt = directory / "rebuilt.gz"
     header = Header(FORMAT, settings.app_id, settings.topic_prefix, settings.partitions)
-    async with Cluster(settings) as cluster:
+    async with Cluster(settings, rights.restore(settings, replace=replace)) as cluster:
         await cluster.check_partitions(*(settings.topic(topic.name) for topic in topics.CONTRACT))
         await check_may_write(cluster, replace=replace)
         # From here on a worker that still runs cannot publish.

@@ -13,7 +13,7 @@ from agents.wallet.dead_letter import OURS
 from schemas.inputs import ALL_ACCOUNTS
 from schemas.instant import format_instant
 from schemas.partitioning import partition_of
-from stream import topics
+from stream import rights, topics
 from stream.repair.cluster import PROGRESS_EVERY_S, Cluster
 from stream.repair.dead_letters import Letter, read_letter
 from stream.repair.failure import RepairError, progress
@@ -60,7 +60,7 @@ async def redrive(settings: Settings, wanted: LetterFilter, *, apply: bool) -> b
     if wanted.partition is not None and not 0 <= wanted.partition < settings.partitions:
         raise RepairError(f"--partition {wanted.partition}: there are partitions 0 to {settings.partitions - 1}")
     counts = Counts()
-    async with Cluster(settings) as cluster:
+    async with Cluster(settings, rights.redrive(settings, apply=apply)) as cluster:
         await cluster.check_partitions(cluster.inputs, settings.topic(topics.DEAD_LETTERS))
         try:
             if apply:
@@ -75,7 +75,7 @@ async def redrive(settings: Settings, wanted: LetterFilter, *, apply: bool) -> b
 
 async def _send(cluster: Cluster, wanted: LetterFilter, counts: Counts) -> None:
     producer = AIOKafkaProducer(
-        bootstrap_servers=cluster.settings.bootstrap_servers,
+        **cluster.settings.connection.options,
         enable_idempotence=True,
         linger_ms=5,
         max_request_size=REQUEST_BYTES_MAX,

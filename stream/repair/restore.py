@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec.structs import replace as with_changes
 
 from schemas.rows import CHECKPOINT_KEY, encode_row
-from stream import topics
+from stream import rights, topics
 from stream.repair.archive import Archive, ArchiveWriter, Header
 from stream.repair.cluster import Cluster
 from stream.repair.decided_since import find_later_decision
@@ -22,7 +22,7 @@ async def restore(settings: Settings, path: Path, *, replace: bool, dry_run: boo
     check_header(archive, settings)
     parts = archive.check()
     progress(f"{path}: whole, {sum(part.rows for part in parts)} rows of {len(parts)} partitions")
-    async with Cluster(settings) as cluster:
+    async with Cluster(settings, rights.restore(settings, replace=replace)) as cluster:
         await cluster.check_partitions(*(settings.topic(topic.name) for topic in topics.CONTRACT))
         await check_may_write(cluster, replace=replace)
         await _check_not_decided_since(cluster, archive)
@@ -49,7 +49,7 @@ async def restore_elsewhere(settings: Settings, path: Path, directory: Path, *, 
                 f"partition {part.partition}: {part.undecided} inputs of the old cluster were not decided yet when the"
                 " backup was taken: stop the senders, let the workers finish, and take another backup"
             )
-    async with Cluster(settings) as cluster:
+    async with Cluster(settings, rights.restore(settings, replace=False)) as cluster:
         await cluster.check_partitions(*(settings.topic(topic.name) for topic in topics.CONTRACT))
         await check_may_write(cluster, replace=False)
         used = [p for p, (begin, end) in (await cluster.bounds(cluster.inputs)).items() if (begin, end) != (0, 0)]

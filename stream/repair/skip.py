@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord
 from agents.wallet.dead_letter import add_letter, dead_letter
 from schemas.batch import BatchResult, Record
 from schemas.codec import TYPES
-from stream import topics
+from stream import rights, topics
 from stream.fail_stop import Exit
 from stream.lane.buffer import Batch
 from stream.repair.cluster import Cluster
@@ -51,7 +51,7 @@ async def skip(
         raise RepairError(f"--reason must have 1 to {REASON_CHARACTERS_MAX} characters", Exit.PERSON)
     if not 0 <= partition < settings.partitions:
         raise RepairError(f"--partition {partition}: there are partitions 0 to {settings.partitions - 1}")
-    async with Cluster(settings) as cluster:
+    async with Cluster(settings, rights.skip(settings)) as cluster:
         await cluster.check_partitions(*topics.declared(settings))
         begin, end = (await cluster.bounds(cluster.inputs))[partition]
         if not begin <= offset < end:

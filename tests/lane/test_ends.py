@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
 from devkit.broker import DevBroker
 from stream.fail_stop import Exit
+from stream.rights import Operation, on_group
 from stream.stopping import SIGNALS
+from tests.lane.acls import acls_of, grant
 from tests.lane.operator import set_group
 from tests.lane.scrape import sample
 from tests.lane.stage import PARTITIONS, Stage, WorkerProcess, own_name, wait_until
@@ -28,45 +27,6 @@ from tests.lane.tally import PAUSE_S, Deposit, row
 STOPPED_S = 20
 # From the moment at which a restarted broker answers it is 15 s; the rest is for a busy machine.
 FLOWING_S = 40
-
-
-class CreateAclsResponse(Response):  # type: ignore[misc]  # aiokafka has no types
-    API_KEY = 30
-    API_VERSION = 1
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        ("results", Array(("error_code", Int16), ("error_message", String("utf-8")))),
-    )
-
-
-class CreateAcls(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
-    API_KEY = 30
-    API_VERSION = 1
-    RESPONSE_TYPE = CreateAclsResponse
-    SCHEMA = Schema(
-        (
-            "creations",
-            Array(
-                ("resource_type", Int8),
-                ("resource_name", String("utf-8")),
-                ("pattern_type", Int8),
-                ("principal", String("utf-8")),
-                ("host", String("utf-8")),
-                ("operation", Int8),
-                ("permission_type", Int8),
-            ),
-        )
-    )
-
-
-class CreateAclsRequest(Request[CreateAcls]):  # type: ignore[misc]  # aiokafka has no types
-    API_KEY = 30
-
-    def __init__(self, creations: list[tuple[Any, ...]]) -> None:
-        self._creations = creations
-
-    def build(self, kind: type[CreateAcls]) -> CreateAcls:
-        return kind(self._creations)
 
 
 def stop_in_time(worker: WorkerProcess, number: signal.Signals = signal.SIGTERM) -> int:
@@ -205,18 +165,13 @@ def test_a_missing_right_on_the_group_needs_a_person(request: pytest.FixtureRequ
         finally:
             stage.close()
     assert status == Exit.PERSON
-    assert last["error"].startswith("missing right: READ on the consumer group")
+    assert f"may not Read on group {stage.app_id}: grant it" in last["reason"]
 
 
 async def allow_only(broker: DevBroker, user: str, group: str) -> None:
     """From now on the broker refuses every other user that wants to join `group`."""
-    group_literally, read, allow = (3, group, 3), 3, 3
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
-    await admin.start()
-    try:
-        await admin._send_to_controller(CreateAclsRequest([(*group_literally, user, "*", read, allow)]))
-    finally:
-        await admin.close()
+    read = on_group(Operation.Read, group, "joins the group")
+    await grant(broker.bootstrap, acls_of(user.removeprefix("User:"), [read]))
     # The broker applies the rule once it is in the metadata log.
     await asyncio.sleep(1)
 
