@@ -56,7 +56,7 @@ def succeed_payment(world: World, account: NaiveAccount, wire: Wire) -> None:
     if payment.purpose in ("purchase", "refill"):
         credit_payment(world, account, wire, payment)
     else:
-        succeed_bill(world, account, payment)
+        succeed_bill(world, account, wire, payment, is_late=is_late)
 
 
 def issue_receipt(world: World, account: NaiveAccount, wire: Wire, payment: NaivePayment) -> None:

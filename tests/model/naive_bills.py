@@ -2,7 +2,7 @@
 
 from tests.model.naive_account import NaiveAccount
 from tests.model.naive_alert import tell
-from tests.model.naive_billing import NaiveFee, NaiveInvoice, NaivePayment, Retries, paid_by
+from tests.model.naive_billing import NaiveFee, NaiveInvoice, NaivePayment, Retries, asked_by, paid_by
 from tests.model.naive_overage import ask_overage_of_new_card
 from tests.model.naive_time import DAY_MS
 from tests.model.naive_wire import Wire
@@ -100,8 +100,11 @@ def retry_bill(world: World, account: NaiveAccount, wire: Wire, invoice: NaiveIn
     ask_bill(world, account, wire, invoice)
 
 
-def succeed_bill(world: World, account: NaiveAccount, payment: NaivePayment) -> None:
-    """What is open falls; what is paid beyond it is carried to the next invoice. Rules P7, M6."""
+def succeed_bill(world: World, account: NaiveAccount, wire: Wire, payment: NaivePayment, *, is_late: bool) -> None:
+    """What is open falls; what is paid beyond it is carried to the next invoice. Rules P7, M6.
+
+    What one payment of an invoice could not ask for, because it was beyond the greatest charge, the next one does. B4.
+    """
     billing, invoice, fee = account.billing, payment.invoice, payment.fee
     if invoice is not None:
         owed, payments = invoice.due, invoice.payments
@@ -116,6 +119,9 @@ def succeed_bill(world: World, account: NaiveAccount, payment: NaivePayment) -> 
     if invoice is not None:
         if invoice.bill == 0:
             invoice.retries.due_ms = None
+        elif not is_late and not asked_by(invoice.payments) and invoice.retries.due_ms is None:
+            world.reached.add("rest of an invoice asked")
+            ask_bill(world, account, wire, invoice)
     elif fee is not None:
         if fee.open == 0:
             fee.retries.due_ms = None

@@ -178,6 +178,22 @@ def test_overage_declined_after_the_subscription_is_asked_for_at_the_next_period
     hold_against_model(history, FREE, *MINUTES_PLANS)
 
 
+def test_what_is_beyond_the_greatest_charge_is_asked_for_when_the_rest_is_paid() -> None:
+    """Rule B4 and decision 0049: the model waited for a retry that never came."""
+    history = opened("big")
+    history.add("phone-number-added", number="+15550101", monthly_fee_micros=999_999 * DOLLAR)
+    boundary = history.tick(instant("2026-02-28T00:00:00.000Z"))
+    for cause, purpose in ((history.wires[1], "subscription"), (boundary, "invoice")):
+        name = payment_name("a", cause["id"], purpose)
+        history.add("payment-declined", payment_id=name, reason="busy", retryable=True)
+    retry = history.tick(instant("2026-03-04T00:00:00.000Z"))
+    history.add("payment-succeeded", payment_id=payment_name("a", retry["id"], "invoice"))
+    real = hold_against_model(history, FREE, *MINUTES_PLANS)
+    asked = [fact["amount_micros"] for fact in real.facts if fact.get("purpose") == "invoice" and "token" in fact]
+    assert len(asked) == 3
+    assert asked[1] > asked[0] > asked[2]
+
+
 # Rule C9 for calls by legs: start a call, start another leg of an open one, or end a leg, in any order.
 @given(
     steps=st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["start", "leg", "end", "end"])), max_size=50),
