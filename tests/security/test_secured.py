@@ -1,4 +1,4 @@
-"""Worker, adapter and tools with exactly their rights, over TLS; what happens when a right is taken away meanwhile.
+"""Worker, adapter, views and tools with exactly their rights, over TLS; what happens when a right is taken away.
 
 Takes about a minute on an idle machine: it starts twenty processes.
 """
@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
+from agents.views import rights as views_rights
+from devkit.redis import DevRedis
 from payments.adapter import rights as adapter_rights
 from payments.rights import ALL
 from stream import access, rights
@@ -23,15 +26,15 @@ from tests.lane.stage import own_name, wait_until
 from tests.payments.adapter_stage import PythonProcess
 from tests.security.place import AT_ONCE, ENDED_S, Place, each_name, refusal_of, settings_of
 from tests.security.secured_broker import CANARY
-from tests.security.traffic import month, paid, read, write, write_request
+from tests.security.traffic import ACCOUNT, month, paid, read, write, write_request
 
 pytestmark = pytest.mark.timeout(600)
-WORKER, ADAPTER, OPERATOR = "worker", "adapter", "operator"
+WORKER, ADAPTER, VIEWS, OPERATOR = "worker", "adapter", "views", "operator"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    made = Place(tmp_path_factory.mktemp("secured"), [WORKER, ADAPTER, OPERATOR])
+    made = Place(tmp_path_factory.mktemp("secured"), [WORKER, ADAPTER, VIEWS, OPERATOR])
     with made.broker:
         yield made
 
@@ -45,6 +48,7 @@ class Processes:
         place.topics(name)
         place.grant(WORKER, rights.worker(settings_of(name)))
         place.grant(ADAPTER, adapter_rights.adapter(settings_of(name)))
+        place.grant(VIEWS, views_rights.views(settings_of(name)))
 
     def start(self, command: str, connection: dict[str, str]) -> PythonProcess:
         env = self.place.environment(self.name, connection)
@@ -98,12 +102,34 @@ def test_worker_adapter_and_tools_work_with_exactly_their_rights(processes: Proc
         place.take_away(OPERATOR, ALL[command](settings_of(name)))
 
 
+def test_views_work_with_exactly_their_rights(processes: Processes, tmp_path: Path) -> None:
+    place, name = processes.place, processes.name
+    worker = processes.worker()
+    write(place, name, month())
+    read(place, f"{name}.charges", 1)
+    with DevRedis(tmp_path / "redis") as redis:
+        connection = {**place.login(VIEWS), "redis_url": redis.url, "views_health_port": "0"}
+        views = processes.start("views", connection)
+        with Redis.from_url(redis.url) as client:
+            wait_until(lambda: client.zcard(f"tg:1:{{{ACCOUNT}}}:charges") == 1, "the charge in Redis", ENDED_S)
+        worker.process.terminate()
+        assert worker.process.wait(30) == 0, worker.log()[-2_000:]
+        place.grant(OPERATOR, ALL["views verify"](settings_of(name)))
+        status, output = granted(place, "views verify", name, redis_url=redis.url)
+        assert (status, output.splitlines()[-1]) == (0, "ok 1 accounts"), output
+        place.take_away(VIEWS, views_rights.views(settings_of(name)))
+        assert views.process.wait(ENDED_S) == Exit.PERSON, views.log()[-2_000:]
+        assert CANARY not in views.log()
+
+
 # In this order: each finds what the one before it left.
 TOOLS = [
     ("topics", "", ""),
     ("topics --apply", "", ""),
     ("payments topics", "", ""),
     ("payments topics --apply", "", ""),
+    ("export", "-o events.jsonl", "call-decisions"),
+    ("export --inputs", "-o inputs.jsonl", "inputs and"),
     ("backup", "--to state.gz", "state.gz: "),
     ("rebuild", "--replace", "rebuilt: start the workers"),
     ("restore", "state.gz --replace", "restored: start the workers"),
@@ -112,11 +138,11 @@ TOOLS = [
 ]
 
 
-def granted(place: Place, command: str, name: str) -> tuple[int, str]:
+def granted(place: Place, command: str, name: str, **changed: str) -> tuple[int, str]:
     """The end of a command whose user got its rights a moment ago: the broker may not know them yet."""
     deadline = time.monotonic() + 20
     while True:
-        status, output = place.ended(command, name, place.login(OPERATOR))
+        status, output = place.ended(command, name, place.login(OPERATOR), **changed)
         if "may not" not in output or time.monotonic() > deadline:
             return status, output
 
