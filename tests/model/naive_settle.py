@@ -93,7 +93,11 @@ def settle_hint(world: World, account: NaiveAccount, wire: Wire) -> None:
 
 
 def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:
-    """What time passing does to an account: each thing that is due happens once, in order of its time. Rule G2."""
+    """What time passing does to an account: each thing that is due happens once, in order of its time. Rule G2.
+
+    Thresholds and refills are looked at after each of them: a tick that passes several boundaries leaves what ticks at
+    each of them would have left.
+    """
     while waiting := due(world, account):
         _, what, which = min(waiting)
         if what == "stuck":
@@ -116,4 +120,4 @@ def tick_account(world: World, account: NaiveAccount, wire: Wire) -> None:
             retry(world, account, wire)
         else:
             end_period(world, account, wire)
-    settle(world, account, wire)
+        settle(world, account, wire)

@@ -194,6 +194,19 @@ def test_what_is_beyond_the_greatest_charge_is_asked_for_when_the_rest_is_paid()
     assert asked[1] > asked[0] > asked[2]
 
 
+def test_a_tick_that_passes_several_boundaries_leaves_what_ticks_at_each_would() -> None:
+    """Rules G2 and P8: the month's limit ends before the term does, and a refill is asked for in between."""
+    history = opened("year", paid=True)
+    setting = {"enabled": True, "amount_micros": 10 * DOLLAR, "monthly_limit_micros": 10 * DOLLAR}
+    asked = history.add("auto-refill-set", **setting)
+    history.add("payment-succeeded", payment_id=payment_name("a", asked["id"], "refill"))
+    history.grant(-5 * DOLLAR)
+    history.add("subscription-cancel-requested")
+    history.tick(instant("2027-03-01T00:00:00.000Z"))
+    real = hold_against_model(history, FREE, *MINUTES_PLANS)
+    assert [fact["type"] for fact in real.facts].count("refill-requested") == 2
+
+
 # Rule C9 for calls by legs: start a call, start another leg of an open one, or end a leg, in any order.
 @given(
     steps=st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["start", "leg", "end", "end"])), max_size=50),
