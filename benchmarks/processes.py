@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from devkit.broker import spawn_tied
+from devkit.server import spawn_tied
 from stream.settings import Settings
 
 LOOPBACK = "127.0.0.1"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from devkit.broker import spawn_tied
+from devkit.server import spawn_tied
 
 STOP_DEADLINE_S = 10
 TAIL_LINES = 25

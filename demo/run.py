@@ -21,8 +21,9 @@ from demo.cluster import delete_topics
 from demo.month import Month, play
 from demo.plans import plans_of_a_run
 from demo.traffic import PLAYED_MS
-from devkit.broker import DevBroker, DevBrokerError
+from devkit.broker import DevBroker
 from devkit.kafka_jars import MissingToolError
+from devkit.server import DevServerError
 from stream.settings import CONNECTION, Settings
 from stream.topics import TopicsError
 
@@ -62,7 +63,7 @@ def run(options: RunOptions, console: Console) -> int:
     except KeyboardInterrupt:
         console.print("\nstopped; nothing is left running")
         return INTERRUPTED
-    except (ChildDiedError, DevBrokerError, KafkaError, MissingToolError, TopicsError) as error:
+    except (ChildDiedError, DevServerError, KafkaError, MissingToolError, TopicsError) as error:
         keep_logs = True
         console.print(f"\n{error}\n\nlogs: {folder}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1

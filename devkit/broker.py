@@ -3,92 +3,39 @@
 Loopback only, one replica, no authentication unless its properties ask for it: not for production.
 """
 
-import ctypes
-import os
-import random
 import shutil
 import signal
 import socket
 import struct
-import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 
 from devkit.kafka_jars import POM, DevkitError, ensure_jars, require
+from devkit.server import HOST, DevServer, DevServerError, free_port, spawn_tied
 
-HOST = "127.0.0.1"
 CLUSTER_ID = "dG9sbGdhdGUtZGV2LTAwMQ"  # Any 16 bytes in base64; constant, so that existing data can be used again.
 START_DEADLINE_S = 60  # It takes two seconds on an idle machine, and took twenty on a busy one with two cores.
-STOP_DEADLINE_S = 15  # Then the broker is killed; its log recovers at the next start.
-PROBE_INTERVAL_S = 0.05
-# Below Linux's range for outgoing connections, which could take a free port before the broker does.
-PORTS = range(20_000, 32_000)
 # A small heap and a simple garbage collector start fast. The JDK's class-data archive is on by default.
 JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Djava.awt.headless=true")
 
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
-
-class DevBrokerError(DevkitError):
-    """The broker did not start or ended early; the message holds the end of its log."""
-
-
-def spawn_tied(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a child that the kernel kills when this process ends for any reason. Its output is appended to `log`.
-
-    To Linux the parent is the *thread* that forked. So a separate thread forks, and lives until the child ends; callers
-    may use any thread. Raises OSError.
-    """
-    parent = os.getpid()
-
-    def tie_to_parent() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # The parent ended between the fork and the line above.
-            os._exit(1)
-
-    started: SimpleQueue[subprocess.Popen[bytes] | OSError] = SimpleQueue()
-
-    def fork_and_wait() -> None:
-        with log.open("ab") as out:
-            try:
-                child = subprocess.Popen(  # noqa: S603 callers build commands from constants and their own paths
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    env=env,
-                    start_new_session=True,  # Ctrl-C reaches only the parent, which then stops its children in order.
-                    preexec_fn=tie_to_parent,  # noqa: PLW1509 one system call, no locks taken, nothing allocated by us
-                )
-            except OSError as error:
-                started.put(error)
-                return
-        started.put(child)
-        child.wait()
-
-    threading.Thread(target=fork_and_wait, name=f"parent of {command[0]}", daemon=True).start()
-    child_or_error = started.get()
-    if isinstance(child_or_error, OSError):
-        raise child_or_error
-    return child_or_error
-
-
-class DevBroker:
+class DevBroker(DevServer):
     """One Kafka node on `data_dir`, which is created and formatted when missing and kept when the broker stops.
+
+    After it was frozen for nine seconds its controller takes it off the list for a moment, perhaps after it has
+    answered again: clients ask again.
 
     `port` is the client port, a free one when None; it stays the same for the life of the object. `properties` are
     added to those of `server.properties`. Each of `listeners` (names, which `properties` configure) gets a port too;
     `format_options` are passed on when the storage is formatted.
     """
+
+    name = "Kafka"
+    start_deadline_s = START_DEADLINE_S
 
     def __init__(
         self,
@@ -100,62 +47,15 @@ class DevBroker:
         format_options: Sequence[str] = (),
     ) -> None:
         self.data_dir = data_dir.resolve()
+        super().__init__(self.data_dir / "broker.log", port)
         self._properties = dict(properties or {})
         self._format_options = tuple(format_options)
-        self.port = port or free_port()
         self.ports = {name: free_port() for name in listeners}
         self._controller_port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
         return f"{HOST}:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None, "the broker has not been started"
-        return self._process.pid
-
-    @property
-    def log(self) -> Path:
-        return self.data_dir / "broker.log"
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def start(self) -> None:
-        """Start the broker and wait until it answers clients. Raises DevBrokerError or MissingToolError."""
-        assert not self.running, "the broker is already running"
-        _check_port_free(self.port)
-        properties = self._write_properties()
-        if not (self.data_dir / "log" / "meta.properties").exists():
-            self._run_tool(
-                "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties), *self._format_options
-            )
-        self._process = spawn_tied(self._java("kafka.Kafka", str(properties)), self.log)
-        self._wait_until_it_answers()
-
-    def stop(self) -> None:
-        """Send SIGTERM, wait up to STOP_DEADLINE_S, then kill. No error when the broker has already ended."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Send SIGKILL: like a crash, nothing is flushed or handed over."""
-        self._end(signal.SIGKILL)
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Suspend the broker within the context: connections stay open without an answer, like on a hanging machine.
-        Afterwards wait until it answers clients. A controller takes a broker that was silent for nine seconds off its
-        list for a moment, which may come after that answer: clients ask again. Raises DevBrokerError.
-        """
-        os.kill(self.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.pid, signal.SIGCONT)
-        self._wait_until_it_answers()
 
     def restart(self) -> None:
         """Stop, then start on the same data and port."""
@@ -167,16 +67,17 @@ class DevBroker:
         assert self._process is not None, "the broker has not been started"
         return self._process.wait()
 
-    def log_tail(self, lines: int = 20) -> str:
-        """The last lines of the broker's log, for error messages."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def _command(self) -> list[str]:
+        _check_port_free(self.port)
+        properties = self._write_properties()
+        if not (self.data_dir / "log" / "meta.properties").exists():
+            self._run_tool(
+                "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties), *self._format_options
+            )
+        return self._java("kafka.Kafka", str(properties))
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def _answers(self) -> bool:
+        return answers(self.port)
 
     def _write_properties(self) -> Path:
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -201,48 +102,15 @@ class DevBroker:
     def _run_tool(self, main_class: str, *arguments: str) -> None:
         tool = spawn_tied(self._java(main_class, *arguments), self.log)
         if tool.wait(START_DEADLINE_S) != 0:
-            raise DevBrokerError(f"{main_class} failed with status {tool.returncode}:\n{self.log_tail()}")
-
-    def _wait_until_it_answers(self) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + START_DEADLINE_S
-        while not answers(self.port):
-            if self._process.poll() is not None:
-                raise DevBrokerError(f"Kafka ended with status {self._process.returncode}:\n{self.log_tail()}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise DevBrokerError(f"Kafka did not answer in {START_DEADLINE_S} s:\n{self.log_tail()}")
-            time.sleep(PROBE_INTERVAL_S)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(how)
-        try:
-            self._process.wait(STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(STOP_DEADLINE_S)
-
-
-def free_port() -> int:
-    for port in random.sample(PORTS, 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return port
-    raise DevBrokerError(f"no free port on {HOST}: tried a hundred between {PORTS.start} and {PORTS.stop}")
+            raise DevServerError(f"{main_class} failed with status {tool.returncode}:\n{self.log_tail()}")
 
 
 def _check_port_free(port: int) -> None:
-    """Raises DevBrokerError when the port is in use: another broker on it would answer while this one fails to bind."""
+    """Raises DevServerError when the port is in use: another broker on it would answer while this one fails to bind."""
     with socket.socket() as probe:
         probe.settimeout(1)
         if probe.connect_ex((HOST, port)) == 0:
-            raise DevBrokerError(f"{HOST}:{port} is in use already: stop what listens there or choose another --port")
+            raise DevServerError(f"{HOST}:{port} is in use already: stop what listens there or choose another --port")
 
 
 def answers(port: int) -> bool:

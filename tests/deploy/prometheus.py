@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import yaml
 
-from devkit.broker import HOST, spawn_tied
+from devkit.server import HOST, spawn_tied
 from tests.lane.stage import ROOT, wait_until
 
 UNPACKED = ROOT / ".prometheus/usr/bin"

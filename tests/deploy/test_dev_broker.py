@@ -14,7 +14,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from devkit.broker import DevBroker, DevBrokerError
+from devkit.broker import DevBroker
+from devkit.server import DevServerError
 from tests.processes import any_runs
 
 TOPIC = "things"
@@ -93,7 +94,7 @@ def test_it_listens_on_the_loopback_interface_only(broker: DevBroker) -> None:
 
 
 def test_a_port_in_use_is_rejected_with_its_number(broker: DevBroker, tmp_path: Path) -> None:
-    with pytest.raises(DevBrokerError, match=f"127.0.0.1:{broker.port} is in use"):
+    with pytest.raises(DevServerError, match=f"127.0.0.1:{broker.port} is in use"):
         DevBroker(tmp_path, broker.port).start()
 
 
@@ -101,7 +102,7 @@ def test_a_broker_that_cannot_start_shows_why(tmp_path: Path) -> None:
     broken = DevBroker(tmp_path)
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "meta.properties").write_text("version=1\ncluster.id=another\nnode.id=7\n")
-    with pytest.raises(DevBrokerError, match="node id 7") as refused:
+    with pytest.raises(DevServerError, match="node id 7") as refused:
         broken.start()
     assert "Kafka ended with status" in str(refused.value)
     assert not broken.running

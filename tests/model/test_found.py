@@ -197,8 +197,8 @@ def test_what_is_beyond_the_greatest_charge_is_asked_for_when_the_rest_is_paid()
 def test_a_tick_that_passes_several_boundaries_leaves_what_ticks_at_each_would() -> None:
     """Rules G2 and P8: the month's limit ends before the term does, and a refill is asked for in between."""
     history = opened("year", paid=True)
-    setting = {"enabled": True, "amount_micros": 10 * DOLLAR, "monthly_limit_micros": 10 * DOLLAR}
-    asked = history.add("auto-refill-set", **setting)
+    ten = 10 * DOLLAR
+    asked = history.add("auto-refill-set", enabled=True, amount_micros=ten, monthly_limit_micros=ten)
     history.add("payment-succeeded", payment_id=payment_name("a", asked["id"], "refill"))
     history.grant(-5 * DOLLAR)
     history.add("subscription-cancel-requested")

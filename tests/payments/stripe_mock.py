@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devkit.broker import spawn_tied
 from devkit.kafka_jars import MissingToolError, require
+from devkit.server import spawn_tied
 
 # The newest release. It knows Stripe's API as of 2026-08-26, older than the locked SDK's version: only the SDK's types
 # show what was removed from the API since then.
