@@ -95,3 +95,11 @@ def test_periods_keep_their_anniversary_and_what_was_used(inputs: Sequence[bytes
 
 def test_sending_the_file_twice_changes_nothing(inputs: Sequence[bytes], events: Sequence[dict[str, Any]]) -> None:
     assert list(replay_lines([*inputs, *inputs])) == events
+
+
+def test_a_call_in_the_file_and_from_telephony_is_charged_once(
+    inputs: Sequence[bytes], events: Sequence[dict[str, Any]]
+) -> None:
+    (call,) = [json.loads(line) for line in inputs if b'"h-2"' in line]
+    again = json.dumps(call | {"id": "h-2:end"}).encode()
+    assert list(replay_lines([*inputs, again])) == events

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backoffice.replay import replay_lines
+from backoffice.report.sums import SECTIONS
 from schemas.partitioning import partition_of
 from stream import topics
 from tests.guides.pages import GUIDES, PAGES, ROOT, blocks, events_of, prose, table_after, text_of
@@ -113,3 +114,19 @@ def test_every_panel_is_on_the_dashboard() -> None:
     assert {panel for _, panel, _ in rows} <= panels
     named = set(re.findall(r"look at \*([^*]+)\*", text_of("grafana.md")))
     assert named <= panels
+
+
+def test_the_books_have_every_item_of_the_report_once() -> None:
+    finance = (ROOT / "docs/finance.md").read_text(encoding="utf-8")
+    booked: dict[str, list[str]] = {}
+    section = ""
+    for name, items, *_ in table_after(finance, "| section | item | debit | credit |"):
+        section = name or section
+        booked.setdefault(section, []).extend(re.findall(r"`(\w+)`", items))
+    left_out = {"total", "opening", "closing"}
+    # Sales of credits are booked with the wallets.
+    sold = {"cards": {"purchase", "refill"}}
+    assert {name: sorted(items) for name, items in booked.items()} == {
+        name: sorted(set(SECTIONS[name]) - left_out - sold.get(name, set()))
+        for name in ("wallets", "invoiced", "cards")
+    }
