@@ -103,3 +103,25 @@ def test_a_call_in_the_file_and_from_telephony_is_charged_once(
     (call,) = [json.loads(line) for line in inputs if b'"h-2"' in line]
     again = json.dumps(call | {"id": "h-2:end"}).encode()
     assert list(replay_lines([*inputs, again])) == events
+
+
+def test_the_first_invoice_takes_off_the_moved_calls_and_taxes_them(inputs: Sequence[bytes]) -> None:
+    def event(kind: str, at: str, account_id: str = "acct-lake", **fields: Any) -> bytes:
+        head = {"type": kind, "id": f"{kind}:{at}", "account_id": account_id, "occurred_at": at}
+        return json.dumps(head | fields).encode()
+
+    later = [
+        event("tax-rate-set", AT, rate_ppm=100_000),
+        event("clock-ticked", "2026-04-11T23:00:00Z", "*"),
+        event("payment-succeeded", "2026-04-11T23:00:03Z", payment_id="acct-lake/subscription/1/1"),
+        event("clock-ticked", "2026-05-12T00:00:00Z", "*"),
+    ]
+    events = replay_lines([*inputs, *later])
+    (invoice,) = [e for e in events if e["type"] == "invoice-issued" and e["account_id"] == "acct-lake"]
+    assert [(line["kind"], line["amount_micros"]) for line in invoice["lines"]] == [
+        ("subscription", 49_000_000),
+        ("overage", 770_000),
+        ("overage", 160_000),
+        ("tax", 4_990_000),
+        ("wallet_credit", -930_000),
+    ]
