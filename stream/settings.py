@@ -177,7 +177,7 @@ def validation_line(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
-# One sentence for each setting, for `tollgate settings` and the README, in the order of the class.
+# One sentence for each setting, for `tollgate settings` and the reference, in the order of the class.
 MEANING = {
     "bootstrap_servers": "Kafka brokers, `HOST:PORT`, separated by commas.",
     "security_protocol": "How brokers are reached: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`. With `SSL` the "

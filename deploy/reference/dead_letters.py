@@ -17,6 +17,8 @@ def dead_letters_page() -> str:
         TEXT["dead_letters"],
         "## Headers",
         table(("header", "meaning"), ((code(name), text) for name, text in WORDS["letter_headers"].items())),
+        "## What a dead letter keeps",
+        TEXT["dead_letter_kept"],
         "## Codes",
         TEXT["dead_letter_codes"],
         table(
