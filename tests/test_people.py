@@ -10,7 +10,7 @@ from msgspec.inspect import StrType, UnionType, type_info
 from backoffice.redact import REPLACED
 from schemas.inputs import AnyInput
 from stream import topics
-from tests.test_readme import kept
+from tests.test_reference_tables import kept
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs/people.md").read_text(encoding="utf-8")
 # Text of any kind that is no person's: ids of ours and of the provider, names of plans and zones, codes of declines.

@@ -1,89 +1,92 @@
-"""What the README's tables say is what the code does."""
+"""The README is short, its example is what the engine publishes, its figures are measured ones, and the links of it and
+of the pages in docs/ lead somewhere.
+"""
 
+import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
+import pytest
+from typer.testing import CliRunner
 
-from payments import settings as payment_settings
-from payments.adapter import metrics as payment_metrics
-from schemas.codec import TYPES
-from schemas.facts import fact_type
-from schemas.wire.generate import fact_types
-from stream import topics
-from stream.ops.metric_table import METRICS, Meaning
-from stream.settings import MEANING, Settings
+from tests.test_tidy import name_of, tracked
+from tollgate import app
 
-README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINES_MAX = 150
+EXAMPLE = "docs/examples/first-charge.jsonl"
+
+PAGES = [path for path in tracked() if path.suffix == ".md"]
 
 
 def section(title: str) -> str:
     return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def first_cells(text: str) -> list[str]:
-    """The code words of the first cell of each row of the section's table."""
-    rows = [line for line in text.splitlines() if line.startswith("| `")]
-    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+def shown() -> list[dict[str, Any]]:
+    return [json.loads(text) for text in re.findall(r"```json\n(.+?)```", README, re.DOTALL)]
 
 
-def rows(text: str, names: str) -> list[str]:
-    """The rows of the section whose first cell is a name that begins so."""
-    return [line for line in text.splitlines() if line.startswith(f"| `{names}")]
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= LINES_MAX
 
 
-def setting_rows(settings: type[BaseSettings], meaning: dict[str, str]) -> list[str]:
-    expected = []
-    for name, told in meaning.items():
-        default = settings.model_fields[name].default
-        default = default.get_secret_value() if isinstance(default, SecretStr) else default
-        shown = "" if default in {None, ""} else f"`{default}`"
-        expected.append(f"| `TOLLGATE_{name.upper()}` | {shown} | {told} |")
-    return expected
+def test_the_input_and_the_charge_are_real() -> None:
+    sent, charge = shown()
+    inputs = [json.loads(line) for line in (ROOT / EXAMPLE).read_text(encoding="utf-8").splitlines()]
+    assert sent == inputs[-1]
+    replayed = CliRunner().invoke(app, ["replay", str(ROOT / EXAMPLE)])
+    assert replayed.exit_code == 0
+    published = [json.loads(line) for line in replayed.stdout.splitlines()]
+    (charged,) = [event for event in published if event["type"] == "call-charged"]
+    assert "receipt" in charged
+    del charged["receipt"]
+    assert charge == charged
 
 
-def metric_rows(metrics: Iterable[Meaning]) -> list[str]:
-    return [
-        f"| `{m.name}` | {m.type} | {', '.join(f'`{label}`' for label in m.labels)} | {m.meaning} |" for m in metrics
-    ]
+def test_its_commands_use_the_example() -> None:
+    used = re.findall(r"tollgate replay (\S+)", README)
+    assert used
+    assert set(used) == {EXAMPLE}
 
 
-def test_settings_tables_are_the_settings() -> None:
-    assert list(MEANING) == list(Settings.model_fields)
-    assert rows(section("Settings"), "") == setting_rows(Settings, MEANING)
-    expected = setting_rows(payment_settings.Settings, payment_settings.MEANING)
-    assert rows(section("Payments"), "TOLLGATE_") == expected
+def test_its_figures_are_the_measured_ones() -> None:
+    measured = (ROOT / "docs/measured.md").read_text(encoding="utf-8")
+    figures = [line.split("|")[2].strip() for line in section("Measured").splitlines() if re.search(r"\| \d", line)]
+    assert len(figures) == 3
+    assert [figure for figure in figures if f"| {figure} |" not in measured] == []
 
 
-def test_metrics_tables_are_the_metrics() -> None:
-    assert rows(section("Metrics"), "") == metric_rows(METRICS)
-    assert rows(section("Payments"), "tollgate_") == metric_rows(payment_metrics.METRICS)
+def test_the_readme_leads_to_every_page() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/operations").glob("*.md")]
+    missing = [name_of(path) for path in pages if f"({name_of(path)})" not in README]
+    missing += [name for name in ("CONTRIBUTING.md", "SECURITY.md", "LICENSE") if f"({name})" not in README]
+    assert missing == []
 
 
-def test_topics_table_names_every_topic_and_how_long_it_keeps() -> None:
-    written = {
-        row.split("|")[1].strip(" `"): row.split("|")[4].strip()
-        for row in section("Topics").splitlines()
-        if "| `" in row
-    }
-    assert written == {topic.name: kept(topic) for topic in topics.CONTRACT}
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them, and those that it sets itself."""
+    outside_code = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", outside_code, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", title.replace("`", "").lower()).replace(" ", "-") for title in titles}
+    return made | set(re.findall(r'<a id="([^"]+)"', text))
 
 
-def kept(topic: topics.Topic) -> str:
-    if topic.compacted:
-        return "compacted"
-    return "for ever" if topic.retention_ms == topics.KEPT_FOR_EVER else f"{topic.retention_ms // topics.DAY_MS} days"
+def has_anchor(path: Path, anchor: str) -> bool:
+    return not anchor or path.suffix != ".md" or anchor in anchors(path.read_text(encoding="utf-8"))
 
 
-def test_inputs_table_names_every_input() -> None:
-    assert sorted(first_cells(section("Inputs"))) == sorted(TYPES)
-
-
-def test_facts_table_names_every_fact() -> None:
-    assert sorted(first_cells(section("Facts"))) == sorted(fact_type(kind) for kind in fact_types().values())
-
-
-def test_the_readme_leads_to_the_runbook() -> None:
-    assert "(docs/operations/runbook.md)" in section("Runbook")
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = re.sub(r"```.*?```|`[^`\n]+`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    wrong = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        target, _, anchor = link.partition("#")
+        if "://" in link or target.startswith("mailto:"):
+            continue
+        to = (path.parent / target).resolve() if target else path
+        if not to.exists() or not has_anchor(to, anchor):
+            wrong.append(link)
+    assert wrong == []

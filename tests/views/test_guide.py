@@ -4,18 +4,18 @@ from pathlib import Path
 
 from agents.views.metrics import METRICS
 from agents.views.settings import MEANING, Settings
-from tests.test_readme import metric_rows, setting_rows
+from tests.test_reference_tables import metric_rows, rows, setting_rows
 
 GUIDE = Path(__file__).parents[2].joinpath("docs/views.md").read_text(encoding="utf-8")
 
 
-def rows(names: str) -> list[str]:
-    return [line for line in GUIDE.splitlines() if line.startswith(f"| `{names}")]
+def written(names: str) -> list[list[str]]:
+    return [row for row in rows(GUIDE) if row[0].startswith(f"`{names}")]
 
 
 def test_the_settings_of_the_guide_are_the_settings() -> None:
-    assert rows("TOLLGATE_") == setting_rows(Settings, MEANING)
+    assert written("TOLLGATE_") == [list(row) for row in setting_rows(Settings, MEANING)]
 
 
 def test_the_metrics_of_the_guide_are_the_metrics() -> None:
-    assert rows("tollgate_views_") == metric_rows(METRICS)
+    assert written("tollgate_views_") == metric_rows(METRICS)
