@@ -60,7 +60,7 @@ def test_its_figures_are_the_measured_ones() -> None:
 
 
 def test_the_readme_leads_to_every_page() -> None:
-    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/operations").glob("*.md")]
+    pages = [path for folder in ("docs", "docs/operations", "docs/guides") for path in (ROOT / folder).glob("*.md")]
     missing = [name_of(path) for path in pages if f"({name_of(path)})" not in README]
     missing += [name for name in ("CONTRIBUTING.md", "SECURITY.md", "LICENSE") if f"({name})" not in README]
     assert missing == []
