@@ -3,11 +3,13 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 import msgspec
+import msgspec.inspect
 import orjson
 
 from schemas.batch import Headers
@@ -141,18 +143,47 @@ def _decode_slowly(value: bytes, headers: Headers) -> AnyInput | Unreadable:
     try:
         return cast("AnyInput", msgspec.convert(flat, AnyInput, dec_hook=_read_instant))
     except msgspec.ValidationError as error:
-        return _schema_invalid(error)
+        return _schema_invalid(error, kind)
 
 
-def _schema_invalid(error: msgspec.MsgspecError) -> Unreadable:
-    """The refusal with the decoder's message. The message quotes the value of an enum; a value with a card number is
-    left out, as it is from the dead letter.
+def _schema_invalid(error: msgspec.MsgspecError, kind: str = "") -> Unreadable:
+    """The refusal of an input of type `kind`, with the decoder's message. Where a value is not one of an enum's, the
+    message lists those instead: the decoder's quotes the value, which may be a phone number or a card number.
     """
     message = str(error).replace("`$.", "`")
-    if text_holds_card_number(message):
-        _, at, field = message.rpartition(" - at `")
-        message = f"Invalid value{at}{field}" if at else "Invalid value"
+    what, at, place = message.rpartition(" - at `")
+    allowed = _allowed_values(kind).get(place.rstrip("`").partition("[")[0], ())
+    if allowed and what.startswith("Invalid enum value"):
+        message = f"`{place} is {'none of' if len(allowed) > 1 else 'not'} {', '.join(allowed)}"
+    elif text_holds_card_number(message):
+        message = f"Invalid value{at}{place}" if at else "Invalid value"
     return Unreadable("schema_invalid", message[:_MESSAGE_MAX])
+
+
+@cache
+def _allowed_values(kind: str) -> Mapping[str, tuple[str, ...]]:
+    """The values of each enum field of an input of type `kind`, by the field's name on the wire."""
+    found: dict[str, tuple[str, ...]] = {}
+    for struct in AnyInput.__args__:
+        if struct.__struct_config__.tag != kind:
+            continue
+        described = msgspec.inspect.type_info(struct)
+        assert isinstance(described, msgspec.inspect.StructType)
+        for field in described.fields:
+            for one in _parts(field.type):
+                if isinstance(one, msgspec.inspect.LiteralType):
+                    found[field.encode_name] = tuple(map(str, one.values))
+    return found
+
+
+def _parts(described: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    """A type, and those of the union or the items that it consists of."""
+    yield described
+    if isinstance(described, msgspec.inspect.UnionType):
+        for one in described.types:
+            yield from _parts(one)
+    elif isinstance(described, msgspec.inspect.VarTupleType):
+        yield from _parts(described.item_type)
 
 
 def _refuse_card_number(value: bytes, flat: dict[str, Any]) -> Unreadable | None:
