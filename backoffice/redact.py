@@ -19,6 +19,7 @@ import orjson
 import typer
 from msgspec.structs import FieldInfo
 
+from backoffice.progress import with_progress
 from backoffice.replay import open_inputs
 from schemas.codec import Unreadable, decode_input, flat_input, read_arrival, read_field
 from schemas.inputs import AnyInput, input_type
@@ -113,7 +114,7 @@ def command(
     if len(key) < KEY_BYTES_MIN:
         raise typer.BadParameter(f"the key file has less than {KEY_BYTES_MIN} bytes")
     with open_inputs(events) as lines:
-        for line in redact_lines(lines, key, frozenset(account or ())):
+        for line in redact_lines(with_progress(lines, "redact"), key, frozenset(account or ())):
             sys.stdout.buffer.write(line + b"\n")
 
 

@@ -1,6 +1,7 @@
 """`tollgate replay EVENTS.jsonl`: applies the rules to a file of inputs, without a broker."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
@@ -14,10 +15,12 @@ from agents.wallet.clock import Timing
 from agents.wallet.refused_start import answer_refused_start
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Decision, Refusal, Turn
+from backoffice.progress import with_progress
 from schemas.codec import Unreadable, decode_input, flat_input, read_arrival
 from schemas.currencies import CatalogueError
 from schemas.facts import encode_fact
 from schemas.inputs import AnyInput, ClockTicked
+from schemas.instant import format_instant
 from schemas.partitioning import partition_of
 from schemas.plan import Catalogue, load_catalogue
 
@@ -59,6 +62,11 @@ def command(
     writes nothing. Signatures and record keys are not checked. `arrived_at` on a line is the time at which the broker
     received the input; an input without it is not checked for `future_time`. Rule G2.
 
+    Ticks drive what time brings: without `clock-ticked` lines no renewal, invoice or retry happens, and no call without
+    an end is given up. End a file with a tick at the time up to which it is to be played.
+
+    Ends with a summary on standard error: inputs, events, dead letters by code, and recognised repeats.
+
     A tick is for all accounts. With --partitions, one with a list `partitions`, as `export --inputs` writes it, is for
     the accounts of these partitions alone.
     """
@@ -66,12 +74,49 @@ def command(
         catalogue = load_catalogue(plans, currencies)
         with open_inputs(events) as lines:
             books = Books(catalogue, time, partitions)
-            written = _replay(books, lines)
+            written = _replay(books, with_progress(lines, "replay"))
             for line in _final_snapshots(written, books) if snapshots else written:
                 sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.flush()
+        for text in books.tally.summary():
+            typer.echo(f"replay: {text}", err=True)
     except (CatalogueError, OSError) as error:
         typer.echo(f"replay: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+class Tally:
+    """What a replay has read and decided."""
+
+    def __init__(self) -> None:
+        self.inputs = self.ticks = self.events = self.repeats = 0
+        self.last_tick_ms: int | None = None
+        self.letters: Counter[str] = Counter()
+
+    def count_tick(self, at_ms: int) -> None:
+        """Count an accepted tick at `at_ms`."""
+        self.ticks += 1
+        self.last_tick_ms = max(at_ms, self.last_tick_ms or 0)
+
+    def summary(self) -> Iterator[str]:
+        """The numbers in one line, and a second one when no tick let time pass."""
+        ticks, letters, repeats = "", "", ""
+        if self.last_tick_ms is not None:
+            ticks = f" ({_number(self.ticks, 'tick')}, up to {format_instant(self.last_tick_ms)})"
+        if self.letters:
+            letters = f" ({', '.join(f'{count:,} {code}' for code, count in sorted(self.letters.items()))})"
+        if self.repeats:
+            repeats = ", recognised and without effect"
+        yield (
+            f"{_number(self.inputs, 'input')}{ticks}, {_number(self.events, 'event')},"
+            f" {_number(self.letters.total(), 'dead letter')}{letters}, {_number(self.repeats, 'repeat')}{repeats}"
+        )
+        if self.inputs and not self.ticks:
+            yield "no `clock-ticked` line was accepted: without ticks no renewal, invoice or retry happens"
+
+
+def _number(count: int, of: str) -> str:
+    return f"{count:,} {of}{'' if count == 1 else 's'}"
 
 
 class Books:
@@ -81,6 +126,7 @@ class Books:
         self.timing = Timing(by_ticks=time == "ticks")
         used = catalogue or load_catalogue()
         self.all = tuple(Book(used, {}, self.timing) for _ in range(partitions))
+        self.tally = Tally()
 
     def of(self, line: InputLine) -> Sequence[Book]:
         """The books that a line is for: that of its account, those of a tick."""
@@ -155,12 +201,27 @@ def decide_with_due_work(book: Book, event: AnyInput, arrived_ms: int | None) ->
 
 
 def _replay(books: Books, lines: Iterable[bytes]) -> Iterator[bytes]:
+    tally = books.tally
     for line in read_inputs(lines, arrivals=not books.timing.by_ticks):
+        tally.inputs += 1
+        repeated = accepted = False
         for book in books.of(line):
-            yield from _decide(book, line)
+            for decision in _decide(book, line):
+                if isinstance(decision, Decision):
+                    repeated |= decision.repeat
+                    accepted |= not decision.repeat
+                    tally.events += len(decision.facts)
+                    yield from map(encode_fact, decision.facts)
+                else:
+                    tally.letters[decision.code] += 1
+                    yield _dead_letter(decision, line.number)
+        # A tick is for several books, and a repeat only where none of them has a use for it.
+        tally.repeats += repeated and not accepted
+        if accepted and isinstance(line.event, ClockTicked):
+            tally.count_tick(line.event.occurred_at_ms)
 
 
-def _decide(book: Book, line: InputLine) -> Iterator[bytes]:
+def _decide(book: Book, line: InputLine) -> Iterator[Decision | Refusal | Unreadable]:
     if isinstance(line.event, Unreadable):
         yield from _refuse(book, line, line.event)
         return
@@ -168,14 +229,17 @@ def _decide(book: Book, line: InputLine) -> Iterator[bytes]:
         if isinstance(decision, Refusal):
             yield from _refuse(book, line, decision)
         else:
-            yield from map(encode_fact, decision.facts)
+            yield decision
 
 
-def _refuse(book: Book, line: InputLine, refusal: Unreadable | Refusal) -> Iterator[bytes]:
-    """The answer to a refused start (rule X2), then the dead letter."""
-    for decision in answer_refused_start(book, line.value, (), refusal):
-        yield from map(encode_fact, decision.facts)
-    yield orjson.dumps({"type": "dead-letter", "code": refusal.code, "message": refusal.message, "line": line.number})
+def _refuse(book: Book, line: InputLine, refusal: Unreadable | Refusal) -> Iterator[Decision | Refusal | Unreadable]:
+    """The answer to a refused start (rule X2), then the refusal."""
+    yield from answer_refused_start(book, line.value, (), refusal)
+    yield refusal
+
+
+def _dead_letter(refusal: Unreadable | Refusal, number: int) -> bytes:
+    return orjson.dumps({"type": "dead-letter", "code": refusal.code, "message": refusal.message, "line": number})
 
 
 def _final_snapshots(replayed: Iterator[bytes], books: Books) -> Iterator[bytes]:

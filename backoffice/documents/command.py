@@ -14,6 +14,7 @@ from backoffice.documents.facts import Document
 from backoffice.documents.issued import DocumentError, Issued, document_id, find_document, read_issued
 from backoffice.documents.issuer import Issuer, IssuerError, Logo, load_issuer
 from backoffice.documents.wording import AmountFormat, day, days, local, plain, purpose_of
+from backoffice.progress import with_progress
 
 app = typer.Typer(
     name="invoice",
@@ -86,7 +87,7 @@ def list_command(facts: Facts, account: Account = None) -> None:
 
 def _read(facts: str) -> Issued:
     with sys.stdin.buffer if facts == "-" else Path(facts).open("rb") as lines:
-        return read_issued(lines, _warn)
+        return read_issued(with_progress(lines, "invoice"), _warn)
 
 
 def _warn(message: str) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -12,6 +12,7 @@ from backoffice.explain.call_history import CallHistory, ExplainError, read_hist
 from backoffice.explain.check import faults
 from backoffice.explain.sections import sections
 from backoffice.explain.sentence import sentence
+from backoffice.progress import with_progress
 
 _LABEL_WIDTH = 13
 
@@ -33,7 +34,7 @@ def command(
     """
     try:
         with sys.stdin.buffer if facts == "-" else Path(facts).open("rb") as lines:
-            history = read_history(_read(lines), call_id, account)
+            history = read_history(_read(with_progress(lines, "explain")), call_id, account)
     except (ExplainError, OSError) as error:
         typer.echo(f"explain: {error}", err=True)
         raise typer.Exit(1) from None
@@ -50,7 +51,7 @@ def explain(facts: Iterable[dict[str, Any]], call_id: str, account_id: str | Non
     return _explanation(read_history(enumerate(facts, start=1), call_id, account_id))
 
 
-def _read(lines: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
     """The facts of a file with their line numbers. Reports lines that are not a JSON object and skips them."""
     for number, line in enumerate(lines, start=1):
         if not line.strip():

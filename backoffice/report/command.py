@@ -7,6 +7,7 @@ from typing import IO, Annotated, Literal
 
 import typer
 
+from backoffice.progress import with_progress
 from backoffice.report.books import Books
 from backoffice.report.closing import close_month
 from backoffice.report.facts import ReportError, read_facts
@@ -59,7 +60,7 @@ def _read(facts: str, month: Month, plans: Path | None) -> Books:
     names = {plan.display_name or plan.tier: name for name, plan in load_catalogue(plans).plans.items()}
     books = Books(month, names)
     with sys.stdin.buffer if facts == "-" else Path(facts).open("rb") as lines:
-        for at_ms, fact in read_facts(lines):
+        for at_ms, fact in read_facts(with_progress(lines, "report")):
             books.add(at_ms, fact)
     wrong = list(missing(books))
     for line in wrong or notes(books):

@@ -10,6 +10,7 @@ import typer
 
 from agents.wallet.rating.compare import SWITCHES, CostOnPlan
 from agents.wallet.turn import Refusal
+from backoffice.progress import with_progress
 from backoffice.replay import open_inputs
 from backoffice.whatif.comparison import (
     AccountCompared,
@@ -57,7 +58,7 @@ def command(
         chosen = choose_plans(offered, plans)
         only = frozenset(account or ())
         with open_inputs(events) as lines:
-            calls = collect_calls(lines, offered, only, _report_rejected)
+            calls = collect_calls(with_progress(lines, "whatif"), offered, only, _report_rejected)
     except (CatalogueError, UnknownPlanError, OSError) as error:
         _stop(str(error), 2)
     unknown = sorted(only - calls.keys())
