@@ -62,27 +62,29 @@ def command(
     writes nothing. Signatures and record keys are not checked. `arrived_at` on a line is the time at which the broker
     received the input; an input without it is not checked for `future_time`. Rule G2.
 
-    Ticks drive what time brings: without `clock-ticked` lines no renewal, invoice or retry happens, and no call without
-    an end is given up. End a file with a tick at the time up to which it is to be played.
-
+    Ticks drive renewals and all that time brings: without `clock-ticked` lines no renewal, invoice or retry happens.
     Ends with a summary on standard error: inputs, events, dead letters by code, and recognised repeats.
 
     A tick is for all accounts. With --partitions, one with a list `partitions`, as `export --inputs` writes it, is for
     the accounts of these partitions alone.
     """
     try:
-        catalogue = load_catalogue(plans, currencies)
+        books = Books(load_catalogue(plans, currencies), time, partitions)
         with open_inputs(events) as lines:
-            books = Books(catalogue, time, partitions)
-            written = _replay(books, with_progress(lines, "replay"))
-            for line in _final_snapshots(written, books) if snapshots else written:
-                sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.flush()
-        for text in books.tally.summary():
-            typer.echo(f"replay: {text}", err=True)
+            _write(books, with_progress(lines, "replay"), snapshots=snapshots)
     except (CatalogueError, OSError) as error:
         typer.echo(f"replay: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def _write(books: "Books", lines: Iterable[bytes], *, snapshots: bool) -> None:
+    """Write the events, or the snapshots, to standard output, then the summary to standard error."""
+    written = _replay(books, lines)
+    for line in _final_snapshots(written, books) if snapshots else written:
+        sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.flush()
+    for text in books.tally.summary():
+        typer.echo(f"replay: {text}", err=True)
 
 
 class Tally:

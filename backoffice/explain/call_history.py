@@ -18,11 +18,13 @@ from schemas.facts import (
     Receipt,
     call_in_id,
 )
+from schemas.zones import is_zone
 
 CallFact = CallAdmitted | CallRedirected | CallCharged | ChargeAdjusted | CallStuck | LedgerEntryPosted
 CALL_FACT_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in CallFact.__args__)
 FEATURES = ("live_agent", "appointment_booking")
 _CALL_ENTRIES = ("charge", "adjustment")
+UTC = "UTC"
 
 
 class ExplainError(Exception):
@@ -35,6 +37,7 @@ class CallHistory:
     that was refused (rule X2): it is no decision about the call, and a later start may have one.
 
     `has_ledger` is whether the file holds any ledger entry of the account: only then is a missing entry a fault.
+    `time_zone` is the account's own, from any alert, invoice or receipt of it in the file; UTC without one.
     """
 
     account_id: str
@@ -47,6 +50,7 @@ class CallHistory:
     adjustments: list[ChargeAdjusted] = field(default_factory=list)
     entries: list[LedgerEntryPosted] = field(default_factory=list)
     has_ledger: bool = False
+    time_zone: str = UTC
 
     @property
     def charged(self) -> CallCharged | None:
@@ -93,11 +97,14 @@ def read_history(facts: Iterable[tuple[int, dict[str, Any]]], call_id: str, acco
     histories: dict[str, CallHistory] = {}
     seen: dict[str, CallFact] = {}
     ledgers: set[str] = set()
+    zones: dict[str, str] = {}
     number = 0
     for number, fact in facts:
         kind = fact.get("type")
         if kind == "ledger-entry-posted":
             ledgers.add(str(fact.get("account_id")))
+        if "time_zone" in fact:
+            zones[str(fact.get("account_id"))] = str(fact["time_zone"])
         if not isinstance(kind, str) or kind not in CALL_FACT_TYPES or not _is_about(fact, call_id, account_id):
             continue
         call_fact = _convert(number, fact)
@@ -109,6 +116,8 @@ def read_history(facts: Iterable[tuple[int, dict[str, Any]]], call_id: str, acco
         histories.setdefault(call_fact.account_id, CallHistory(call_fact.account_id, call_id)).add(call_fact)
     history = _only(histories, call_id, account_id, number)
     history.has_ledger = history.account_id in ledgers
+    zone = zones.get(history.account_id, UTC)
+    history.time_zone = zone if is_zone(zone) else UTC
     return history
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from backoffice.explain import minutes_check
 from backoffice.explain.call_history import FEATURES, CallHistory, is_counted
+from backoffice.explain.wording import THE_CALL
 from schemas.facts import Charge, ChargeAdjusted, Line, MinutesReceipt, Receipt
 from schemas.money import format_money, round_half_up
 
@@ -129,6 +130,11 @@ def not_enabled(charge: Charge) -> list[str]:
     if is_extra(charge):
         used.insert(0, "extra_calls")
     return [feature for feature in used if feature not in receipt.features_active]
+
+
+def off_of(charge: Charge) -> list[str]:
+    """What the `not_enabled` lines of the receipt are for, in their order. Rule P4."""
+    return [THE_CALL] if charge.receipt.gate == "redirected" else not_enabled(charge)
 
 
 def _recompute_credits(receipt: Receipt) -> int:

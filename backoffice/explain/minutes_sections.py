@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from backoffice.explain.call_history import is_counted
 from backoffice.explain.minutes_check import beyond_ms, exact_micros, millis_of, recompute
-from backoffice.explain.wording import duration, flow, line_row, minutes_of
+from backoffice.explain.wording import NOT_ENABLED, THE_CALL, duration, flow, line_row, minutes_of
 from schemas.facts import Charge, ChargeAdjusted, Line, MinutesReceipt, Receipt
 from schemas.instant import MINUTE_MS
 from schemas.money import format_money
@@ -89,7 +89,7 @@ def _line_rows(lines: Iterable[Line], currency: str) -> Iterator[str]:
             times = f"{minutes_of(millis_of(line.quantity))} x {format_money(line.unit_amount_micros, currency)}"
             yield f"{line.kind:<9} {times:>24} {format_money(line.amount_micros, currency):>12}"
         else:
-            yield line_row(line, currency)
+            yield line_row(line, currency, THE_CALL if line.kind == NOT_ENABLED else "")
 
 
 def _rounding(move: Charge, minutes: MinutesReceipt) -> str:

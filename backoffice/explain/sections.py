@@ -8,8 +8,8 @@ from msgspec import UnsetType
 
 from backoffice.explain import minutes_sections
 from backoffice.explain.call_history import CallHistory
-from backoffice.explain.check import cap_micros, faults, not_enabled, recompute
-from backoffice.explain.wording import duration, flow, line_row, moment, names, signed
+from backoffice.explain.check import cap_micros, faults, not_enabled, off_of, recompute
+from backoffice.explain.wording import duration, flow, line_rows, moment, names, signed
 from schemas.facts import Charge, ChargeAdjusted, LegReceipt, MinutesReceipt
 from schemas.money import format_money
 
@@ -120,7 +120,7 @@ def _charge(charge: Charge) -> list[str]:
     change = f"{unrounded}, nothing to round" if unrounded == charged else f"{unrounded} -> {charged}"
     return [
         published,
-        *(line_row(line, currency) for line in charge.lines),
+        *line_rows(charge.lines, currency, off_of(charge)),
         f"{'charged':<34} {charged:>12}",
         f"at most {format_money(cap_micros(receipt), currency)} a call; rounded once to {quantum}, halves up: {change}",
     ]
@@ -154,11 +154,21 @@ def _adjustment(before: Charge | None, adjustment: ChargeAdjusted) -> list[str]:
     if isinstance(minutes, MinutesReceipt):
         changes = minutes_sections.adjustment_rows(before, adjustment, minutes)
     else:
-        changes = [line_row(line, adjustment.currency) for line in adjustment.lines]
+        changes = [*line_rows(adjustment.lines, adjustment.currency, _switched(before, adjustment))]
     return [
         f"{amount} at {moment(adjustment.occurred_at)}: {why} ({adjustment.reason}, input {adjustment.caused_by})",
         *(f"  {row}" for row in (*changes, *_paid(adjustment))),
     ]
+
+
+def _switched(before: Charge | None, after: ChargeAdjusted) -> list[str]:
+    """What the `not_enabled` lines of an adjustment are for: features that it takes off that list, then those that it
+    adds. Lines that stay are not among its lines. Unknown without the charge before it.
+    """
+    if before is None:
+        return []
+    was, now = off_of(before), off_of(after)
+    return [*(one for one in was if one not in now), *(one for one in now if one not in was)]
 
 
 def _ledger(history: CallHistory) -> list[str]:

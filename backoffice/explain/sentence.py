@@ -73,10 +73,10 @@ def _why(history: CallHistory, charge: Charge) -> str:
     if not is_counted(receipt):
         return _why_not_counted(history, receipt) + _minutes_given_back(history)
     if isinstance(minutes, MinutesReceipt):
-        return _took_minutes(charge, minutes)
+        return _took_minutes(charge, minutes, history.time_zone)
     now = "is" if history.adjustments else "was"
     clauses = [
-        f"it {now} call {charge.ordinal} of the period from {day(charge.period_start)}",
+        f"it {now} call {charge.ordinal} of the period from {day(charge.period_start, history.time_zone)}",
         f"beyond the {calls_included(receipt)} included ones"
         if is_extra(charge)
         else f"one of the {calls_included(receipt)} included ones",
@@ -115,7 +115,7 @@ def _why_not_counted(history: CallHistory, receipt: Receipt) -> str:
     return "it was marked as not real"
 
 
-def _took_minutes(charge: Charge, minutes: MinutesReceipt) -> str:
+def _took_minutes(charge: Charge, minutes: MinutesReceipt, time_zone: str) -> str:
     """Why a counted call on a minutes plan has its cost, as a clause. Rules M2 to M4."""
     if minutes.rated_ms == 0:
         return "it ended the moment it was answered, and zero seconds cost nothing"
@@ -123,14 +123,15 @@ def _took_minutes(charge: Charge, minutes: MinutesReceipt) -> str:
     if charge.billable_ms != minutes.rated_ms:
         took = f"{duration(charge.billable_ms)}, counted as {took}"
     rounds = ", which rounds to nothing" if exact_micros(minutes) and not charge.receipt.amount_micros else ""
-    return f"it took {took}, {_split(charge, minutes)}{rounds}"
+    return f"it took {took}, {_split(charge, minutes, time_zone)}{rounds}"
 
 
-def _split(charge: Charge, minutes: MinutesReceipt) -> str:
+def _split(charge: Charge, minutes: MinutesReceipt, time_zone: str) -> str:
     rate = f"at {format_money(minutes.rate_micros, charge.currency)} a minute"
     if not minutes.pool_ms:
         return f"with none included in the plan, {rate}"
-    pool = f"the {_number_of_minutes(minutes.pool_ms)} included in the period from {day(charge.period_start)}"
+    start = day(charge.period_start, time_zone)
+    pool = f"the {_number_of_minutes(minutes.pool_ms)} included in the period from {start}"
     if not beyond_ms(minutes):
         return f"within {pool}"
     if not minutes.from_pool_ms:

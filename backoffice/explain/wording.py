@@ -1,12 +1,16 @@
 """Times, durations, minutes, money and features as people read them. Rule G11."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from schemas.facts import Line
 from schemas.instant import MINUTE_MS, SECOND_MS, from_millis, parse_instant
 from schemas.money import format_money
+from schemas.zones import zone
 
+NOT_ENABLED = "not_enabled"
+# A call that the gate redirected has one such line for all of it.
+THE_CALL = "the call, which the gate redirected"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NAMES = {"extra_calls": "extra calls", "live_agent": "live agent", "appointment_booking": "appointment booking"}
 
@@ -17,12 +21,18 @@ def names(features: Iterable[str]) -> str:
     return " and ".join([", ".join(displayed[:-1]), displayed[-1]]) if len(displayed) > 1 else "".join(displayed)
 
 
-def day(text: str) -> str:
-    """`1 Jan 2026`; with the time of day unless that is midnight UTC, where a period in another zone begins."""
+def day(text: str, time_zone: str = "UTC") -> str:
+    """`1 Jan 2026` where the time is a midnight of UTC, `1 Jan 2026 (Europe/Berlin)` where it is one of the time zone;
+    with the time of day otherwise.
+    """
     at = _read(text)
     if at is None:
         return text
-    return _day(at) if (at.hour, at.minute, at.second) == (0, 0, 0) else moment(text)
+    local = at.astimezone(zone(time_zone))
+    where = "" if time_zone == "UTC" else f" ({time_zone})"
+    if (local.hour, local.minute, local.second) == (0, 0, 0):
+        return f"{_day(local)}{where}"
+    return f"{_day(local)} {local:%H:%M:%S}{where or ' UTC'}"
 
 
 def moment(text: str) -> str:
@@ -71,7 +81,22 @@ def signed(micros: int, currency: str) -> str:
     return f"{'+' if micros > 0 else ''}{format_money(micros, currency)}"
 
 
-def line_row(line: Line, currency: str) -> str:
-    """One line of a receipt, its amount in a column."""
+def line_row(line: Line, currency: str, what: str = "") -> str:
+    """One line of a receipt, its amount in a column, then `what` was not enabled."""
     times = f"{line.quantity} x {format_money(line.unit_amount_micros, currency)}"
-    return f"{line.kind.replace('_', ' '):<20} {times:>13} {format_money(line.amount_micros, currency):>12}"
+    named = f"  {what}" if what else ""
+    return f"{line.kind.replace('_', ' '):<20} {times:>13} {format_money(line.amount_micros, currency):>12}{named}"
+
+
+def line_rows(lines: Iterable[Line], currency: str, off: Sequence[str]) -> Iterator[str]:
+    """The lines of a receipt, each `not_enabled` one with its feature of `off`, which has them in the same order. Where
+    an adjustment leaves open which of them a line is for, it has them all.
+    """
+    shown = list(lines)
+    certain = sum(line.kind == NOT_ENABLED for line in shown) == len(off)
+    left = iter(off)
+    for line in shown:
+        what = ""
+        if line.kind == NOT_ENABLED:
+            what = names([next(left)] if certain else off)
+        yield line_row(line, currency, what)

@@ -208,9 +208,59 @@ def test_rounding_is_shown() -> None:
     assert "recomputed: 1.33 EUR, the same" in explain(facts, "o3")
 
 
-def test_a_period_that_does_not_begin_at_midnight_utc_is_shown_with_its_time() -> None:
+# The charge has the period's start in UTC; an alert, invoice or receipt of the account has its time zone. Rule G3.
+def test_g03_a_period_starts_on_a_day_of_the_accounts_time_zone() -> None:
     facts = list(replay_lines(inputs_of("gate"), CATALOGUE))
-    assert "of the period from 30 Jan 2026 23:00:00 UTC" in explain(facts, "c1")
+    assert "of the period from 31 Jan 2026 (Europe/Berlin), one" in explain(facts, "c1")
+    silent = [{name: value for name, value in fact.items() if name != "time_zone"} for fact in facts]
+    assert "of the period from 30 Jan 2026 23:00:00 UTC, one" in explain(silent, "c1")
+    unknown = [{**fact, "time_zone": "Mars/Olympus"} for fact in facts]
+    assert "of the period from 30 Jan 2026 23:00:00 UTC, one" in explain(unknown, "c1")
+
+
+def test_the_time_zone_of_another_account_does_not_count() -> None:
+    history = opened()
+    call(history, "c1")
+    alert = {"type": "balance-low", "account_id": "a2", "time_zone": "Asia/Tokyo"}
+    assert "of the period from 1 Jan 2026, one" in explain([*replay(history), alert], "c1")
+    assert "(Asia/Tokyo)" in explain([*replay(history), {**alert, "account_id": "a1"}], "c1")
+
+
+def off_rows(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("not enabled")]
+
+
+# Rules C11 and P4: a receipt has a line without a name for each feature that was off, and for a redirected call.
+@pytest.mark.parametrize(
+    ("on", "earlier", "used", "named"),
+    [
+        ((), 0, BOTH, ["live agent", "appointment booking"]),
+        (("live_agent",), 0, BOTH, ["appointment booking"]),
+        (("appointment_booking",), 0, BOTH, ["live agent"]),
+        (("live_agent",), 0, ["live_agent"], []),
+        (("live_agent",), 25, BOTH, ["the call, which the gate redirected"]),
+    ],
+)
+def test_c11_each_line_of_a_feature_that_was_off_has_its_name(
+    on: tuple[str, ...], earlier: int, used: list[str], named: list[str]
+) -> None:
+    history = opened(*on, dollars=40)
+    calls(history, earlier)
+    call(history, "x", features=used)
+    rows = off_rows(explain(replay(history), "x"))
+    assert rows == [f"not enabled              1 x $0.00        $0.00  {name}" for name in named]
+
+
+def test_c11_an_adjustment_names_what_was_off_too() -> None:
+    history = opened("live_agent", dollars=40)
+    call(history, "x", features=[])
+    history.end("x", "a1", started_ms=history.now_ms, features=BOTH)
+    history.end("x", "a1", started_ms=history.now_ms, features=[])
+    rows = off_rows(explain(replay(history), "x"))
+    assert rows == [
+        "not enabled              1 x $0.00        $0.00  appointment booking",
+        "not enabled             -1 x $0.00        $0.00  appointment booking",
+    ]
 
 
 # Rule X2: the answer to a refused start is no decision about the call.
