@@ -1,6 +1,7 @@
 """Maps an error to an exit status and one clear line for the supervisor and the operator, in one place."""
 
 import errno
+import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -94,6 +95,9 @@ PASSING: tuple[type[BaseException], ...] = (
     TimeoutError,
     ConnectionError,
 )
+# What the client says when none of the servers answers: a list of Python tuples.
+_NO_BROKER = "KafkaConnectionError: Unable to bootstrap from"
+_SERVER = re.compile(r"\('([^']*)', ([0-9]+),")
 # Errors of the operating system that only a person can remove.
 PERSON_ERRNO = frozenset(
     {
@@ -148,4 +152,9 @@ def _line(error: BaseException) -> str:
         else repr(error)
     )
     text = " ".join(text.split())
+    if isinstance(error, kafka.KafkaConnectionError) and text.startswith(_NO_BROKER):
+        servers = ", ".join(f"[{h}]:{port}" if ":" in h else f"{h}:{port}" for h, port in _SERVER.findall(text))
+        return f"no broker answers at {servers}: is it running, and is TOLLGATE_BOOTSTRAP_SERVERS right?"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     return f"{hint} ({text})" if hint else text
