@@ -12,7 +12,7 @@ from backoffice.report.books import Books
 from backoffice.report.closing import close_month
 from backoffice.report.facts import ReportError, read_facts
 from backoffice.report.missing import missing, notes
-from backoffice.report.month import Month, read_month
+from backoffice.report.month import Month, MonthError, read_month
 from backoffice.report.writing import print_tables, write_receipts, write_sums
 from schemas.currencies import CatalogueError
 from schemas.plan import load_catalogue
@@ -47,12 +47,12 @@ def command(
         if receipts is not None:
             _save(receipts, lambda file: write_receipts(file, [receipt for _, receipt in books.receipts.values()]))
         (write_sums if layout == "csv" else print_tables)(sys.stdout, sums, chosen)
+    except (CatalogueError, MonthError) as error:
+        _warn(str(error))
+        raise typer.Exit(2) from None
     except (ReportError, OSError) as error:
         _warn(str(error))
         raise typer.Exit(1) from None
-    except CatalogueError as error:
-        _warn(str(error))
-        raise typer.Exit(2) from None
 
 
 def _read(facts: str, month: Month, plans: Path | None) -> Books:

@@ -50,8 +50,8 @@ def test_a_reference_of_the_provider_is_no_formula(tmp_path: Path) -> None:
     [
         (b"{", ("--month", "2026-01"), 1, "report: line 1 cannot be read"),
         (b'{"type": "ledger-entry-posted"}', ("--month", "2026-01"), 1, "report: line 1 cannot be read"),
-        (b"", ("--month", "2026"), 1, "report: --month '2026': expected a month"),
-        (b"", ("--month", "2026-01", "--time-zone", "Mars"), 1, "report: --time-zone 'Mars'"),
+        (b"", ("--month", "2026"), 2, "report: --month '2026': expected a month"),
+        (b"", ("--month", "2026-01", "--time-zone", "Mars"), 2, "report: --time-zone 'Mars'"),
         (b"", ("--month", "2026-01", "--plans", "none.toml"), 2, "report: none.toml"),
         (jsonl(complete().events[2:]), ("--month", "2026-01"), 1, "report: the ledger of 1 account is not complete"),
     ],
