@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from stream.evidence import STUCK_AFTER_S, assign_paused
 POLL_MS = 200
 # How long `verify` waits for the views to reach the ends of the topics.
 WAIT_S = 60.0
+REPORT_EVERY_S = 5.0
 # An account may have tens of megabytes.
 ACCOUNTS_PER_STEP = 5
 
@@ -39,8 +40,10 @@ class Result:
 class Audit:
     """One comparison of Redis with the topics. Raises KafkaError, TimeoutError and what the store raises."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, report: Callable[[str], None] | None = None) -> None:
+        """`report` is called with a line about the work in progress every few seconds."""
         self._settings, self._store = settings, store
+        self._report, self._reported_s = report, time.monotonic()
         self._names = {topic: settings.topic(topic) for topic in layout.LISTS} | {
             layout.SNAPSHOTS: settings.topic(layout.SNAPSHOTS)
         }
@@ -107,7 +110,13 @@ class Audit:
             at = {place: meta.get(layout.position_field(*place), b"-1") for place in self._bounds}
             if b"epoch" not in meta or all(int(at[place]) >= bound.end for place, bound in self._bounds.items()):
                 return
+            self._show("waiting until the views have written what is on the topics")
             await asyncio.sleep(POLL_MS / 1_000)
+
+    def _show(self, text: str) -> None:
+        if self._report is not None and time.monotonic() - self._reported_s >= REPORT_EVERY_S:
+            self._reported_s = time.monotonic()
+            self._report(text)
 
     def _keep(self) -> Limits:
         settings = self._settings
@@ -142,6 +151,7 @@ class Audit:
         while await reader.position(place) < end:
             for records in (await reader.getmany(timeout_ms=POLL_MS)).values():
                 moved_s = time.monotonic()
+                self._show(f"{place.topic}/{place.partition}: at offset {await reader.position(place)} of {end}")
                 yield [write for record in records if record.offset < end and (write := self._write(topic, record))]
             if time.monotonic() - moved_s > STUCK_AFTER_S:
                 raise TimeoutError(f"the end of {place.topic}/{place.partition} was not reached")
@@ -166,6 +176,7 @@ class Audit:
         found = []
         for first in range(0, len(every), ACCOUNTS_PER_STEP):
             some = every[first : first + ACCOUNTS_PER_STEP]
+            self._show(f"partition {partition}: {first:,} of {len(every):,} accounts are compared")
             for account, held in zip(some, await self._store.held(some), strict=True):
                 compared = Comparison(account, accounts.get(account, Account()), held, self._keep(), places)
                 found += compared.differences()

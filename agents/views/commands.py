@@ -1,6 +1,7 @@
 """The commands of the views: `tollgate views --help`."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 
 import typer
@@ -66,9 +67,13 @@ def _audit(what: Callable[[Audit], Awaitable[Result]]) -> Result:
         store = Store(connect(settings), PATIENCE_S)
         try:
             await store.checked_run_id()
-            async with Audit(settings, store) as opened:
+            async with Audit(settings, store, _report if sys.stderr.isatty() else None) as opened:
                 return await what(opened)
         finally:
             await store.close()
 
     return asyncio.run(audit())
+
+
+def _report(text: str) -> None:
+    typer.echo(text, err=True)
