@@ -5,7 +5,6 @@ import logging
 import secrets
 import shutil
 import signal
-import socket
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from demo.plans import plans_of_a_run
 from demo.traffic import PLAYED_MS
 from devkit.broker import DevBroker
 from devkit.kafka_jars import MissingToolError
-from devkit.server import DevServerError
+from devkit.server import DevServerError, free_port
 from stream.settings import CONNECTION, Settings
 from stream.topics import TopicsError
 
@@ -119,15 +118,9 @@ def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Se
             "time": "ticks",
             "plans": plans,
             "health_host": LOOPBACK,
-            "health_port": _free_port(),
+            "health_port": free_port(),
         }
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def _tidy(folder: Path, *, keep_logs: bool) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -12,7 +11,7 @@ from typing import Any, Self
 
 import yaml
 
-from devkit.server import HOST, spawn_tied
+from devkit.server import HOST, free_port, spawn_tied
 from tests.lane.stage import ROOT, wait_until
 
 UNPACKED = ROOT / ".prometheus/usr/bin"
@@ -44,7 +43,7 @@ class Prometheus:
 
     def __init__(self, directory: Path, ports: Mapping[str, Iterable[int]]) -> None:
         self._directory = directory
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"http://{HOST}:{self._port}"
         config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
         config["global"] = {
@@ -102,9 +101,3 @@ class Prometheus:
         except OSError:
             return False
         return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
