@@ -39,6 +39,7 @@ COMMANDS = {
     "settings": Command("stream.settings:command", "Print each setting of the worker with its value and meaning."),
     "topics": Command("stream.topic_changes:command", "Compare the cluster's topics with the required ones."),
     "views": Command("agents.views.commands:app", "Keep the views in Redis: what pages and the API read."),
+    "gateway": Command("gateway.console:app", "Serve the HTTP API."),
     "rights": Command("payments.rights:command", "Print the rights on Kafka that a process needs, and no more."),
     "payments": Command("payments.commands:app", "Execute payment requests, each once, and publish the results."),
     "replay": Command("backoffice.replay:command", "Apply the rules to a file of events, without a broker."),
@@ -126,7 +127,7 @@ def run(commands: typer.Typer, name: str) -> NoReturn:
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     if ENDS_WITH_ITS_READER.intersection(words[:2]):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if not SUPERVISED.intersection(words[:2]) and words != ["views"]:
+    if not SUPERVISED.intersection(words[:2]) and words not in (["views"], ["gateway"]):
         for chatty in CHATTY:
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
     connection.end_with(lambda error: _end_refused(error, words[0] if words else name))

@@ -13,7 +13,7 @@ STARTS_COMMANDS = {f"{package}/__main__.py" for package in ("stream", "payments"
 READS_COMMANDS = {"deploy/reference/commands.py"}
 
 # Imports point one way:
-# schemas <- agents/wallet <- stream <- {backoffice, agents/views} <- payments <- {demo, benchmarks}.
+# schemas <- agents/wallet <- stream <- {backoffice, agents/views} <- payments <- gateway <- {demo, benchmarks}.
 # `agents` is a package of rules and of processes: the processes have entries of their own.
 PROCESSES = {"agents/views/": {"schemas", "agents", "stream"}}
 MAY_IMPORT = {
@@ -22,11 +22,12 @@ MAY_IMPORT = {
     "stream": {"schemas", "agents", "stream"},
     "backoffice": {"schemas", "agents", "stream", "backoffice"},
     "payments": {"schemas", "agents", "stream", "backoffice", "payments"},
+    "gateway": {"schemas", "agents", "stream", "backoffice", "payments", "gateway"},
     "devkit": {"devkit"},
-    "demo": {"schemas", "agents", "stream", "backoffice", "payments", "devkit", "demo"},
-    "benchmarks": {"schemas", "agents", "stream", "backoffice", "payments", "devkit", "demo", "benchmarks"},
+    "demo": {"schemas", "agents", "stream", "backoffice", "payments", "gateway", "devkit", "demo"},
+    "benchmarks": {"schemas", "agents", "stream", "backoffice", "payments", "gateway", "devkit", "demo", "benchmarks"},
     # The reference pages are generated from everything that an operator can see.
-    "deploy": {"schemas", "agents", "stream", "backoffice", "payments", "deploy"},
+    "deploy": {"schemas", "agents", "stream", "backoffice", "payments", "gateway", "deploy"},
     "tests": set(PACKAGES),
 }
 

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("schemas", "agents", "stream", "backoffice", "payments", "devkit", "demo", "benchmarks", "deploy", "tests")
+PACKAGES = (
+    *("schemas", "agents", "stream", "backoffice", "payments", "gateway", "devkit", "demo", "benchmarks", "deploy"),
+    "tests",
+)
 FUNCTION_LINES_MAX = 40
 MODULE_LINES_MAX = 300
 

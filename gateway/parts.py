@@ -1,0 +1,32 @@
+"""What the calls of a gateway share: one of each in a process."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from backoffice.documents.issuer import Issuer, Logo
+from gateway.http.key_file import KeyRing
+from gateway.metrics import Metrics
+from gateway.settings import Settings
+from schemas.plan import Catalogue
+
+
+@dataclass(slots=True)
+class Parts:
+    """The parts of one process. `redis` has time-outs for requests; its errors become `unavailable`. `stopping` is set
+    when the process begins to end: streams end then. `issuer` is the sender of documents, with its logo.
+    """
+
+    settings: Settings
+    keys: KeyRing
+    metrics: Metrics
+    redis: Redis
+    plans: Catalogue
+    issuer: tuple[Issuer, Logo | None]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def clock_ms(self) -> int:
+        """Now, for what concerns people and for an input that leaves its time out: the wall clock."""
+        return time.time_ns() // 1_000_000
