@@ -89,7 +89,7 @@ def traffic(
     time.
     """
     settings = _settings(broker_url)
-    if (settings.clock, settings.time) != ("none", "ticks"):
+    if settings.clock == "wall" or not settings.simulation:
         raise typer.BadParameter(
             "the traffic brings its own time: set TOLLGATE_CLOCK=none and TOLLGATE_TIME=ticks, for the worker as well"
         )

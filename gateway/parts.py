@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 
 from backoffice.documents.issuer import Issuer, Logo
 from gateway.http.key_file import KeyRing
+from gateway.log.reader import LogReader
+from gateway.log.writer import LogWriter
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from schemas.plan import Catalogue
@@ -23,10 +25,12 @@ class Parts:
     keys: KeyRing
     metrics: Metrics
     redis: Redis
+    writer: LogWriter
+    reader: LogReader
     plans: Catalogue
     issuer: tuple[Issuer, Logo | None]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def clock_ms(self) -> int:
-        """Now, for what concerns people and for an input that leaves its time out: the wall clock."""
-        return time.time_ns() // 1_000_000
+        """Now, for an input that leaves its time out: the wall clock; in a simulation the time of the newest event."""
+        return (self.settings.simulation and self.reader.newest_occurred_ms) or time.time_ns() // 1_000_000

@@ -17,6 +17,8 @@ from backoffice.documents.issuer import IssuerError, load_issuer
 from gateway import rights
 from gateway.app import build
 from gateway.http.key_file import KeyFileError, KeyRing
+from gateway.log.reader import LogReader
+from gateway.log.writer import LogWriter
 from gateway.metrics import Metrics
 from gateway.parts import Parts
 from gateway.settings import Settings
@@ -62,11 +64,10 @@ class Heartbeat:
 
 
 class Gateway:
-    """One process: its parts, its server, and whether it is ready."""
+    """One process: its parts and its server."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.ready = False
         self._heartbeat = Heartbeat()
 
     async def run(self, stop: StopSignals) -> None:
@@ -82,18 +83,17 @@ class Gateway:
                 settings.gateway_health_host,
                 settings.gateway_health_port,
                 parts.metrics.registry,
-                lambda: self.ready,
+                lambda: not parts.stopping.is_set() and parts.writer.ready and parts.reader.ready,
                 lambda: self._heartbeat.alive,
             )
             port = listening.getsockname()[1]
             logger.info("gateway starts", app_id=settings.app_id, topics_made=made, port=port, health_port=health_port)
             warn_if_unsigned(settings)
-            self.ready = True
             await server.serve(sockets=[listening])
         logger.info("gateway ends")
 
-    def _stop(self, server: Server, parts: Parts) -> None:
-        self.ready = False
+    @staticmethod
+    def _stop(server: Server, parts: Parts) -> None:
         parts.stopping.set()
         server.should_exit = True
 
@@ -107,15 +107,21 @@ class Gateway:
             keys=KeyRing(settings.api_keys, metrics.key_file_read),
             metrics=metrics,
             redis=redis,
+            writer=LogWriter(settings),
+            reader=LogReader(settings, simulation=settings.simulation),
             plans=load_catalogue(settings.plans, settings.currencies),
             issuer=load_issuer(settings.issuer),
         )
         tasks = [asyncio.create_task(work) for work in (self._heartbeat.beat(), parts.keys.follow())]
         for task in tasks:
             task.add_done_callback(_end_if_failed)
+        await parts.writer.start()
+        await parts.reader.start()
         try:
             yield parts
         finally:
+            await parts.writer.close()
+            await parts.reader.close()
             for task in tasks:
                 task.cancel()
             await redis.aclose(close_connection_pool=True)

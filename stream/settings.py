@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     plans: OptionalFile = None
     currencies: OptionalFile = None
     signing_keys: SecretStr = SecretStr("")
-    clock: Literal["wall", "none"] = "wall"
+    clock: Literal["wall", "none", "simulation"] = "wall"
     time: Literal["broker", "ticks"] = "broker"
     tick_ahead_max_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 60_000
     session_timeout_ms: Annotated[int, Field(ge=1_000, le=300_000)] = 6_000
@@ -138,6 +138,11 @@ class Settings(BaseSettings):
             return "the password of TOLLGATE_SASL_USER is missing: set TOLLGATE_SASL_PASSWORD_FILE"
         return ""
 
+    @property
+    def simulation(self) -> bool:
+        """Whether broker timestamps are ignored: events alone give the time."""
+        return self.clock == "simulation" or self.time == "ticks"
+
     def topic(self, name: str) -> str:
         """The name on the cluster of the contract topic `name`."""
         return self.topic_prefix + name
@@ -201,7 +206,7 @@ MEANING = {
     "signing_keys": "Signing keys, separated by commas. Each tick, and each input that moves money without a call, "
     "must be signed with one of them. Empty: no signatures required. Secret.",
     "clock": "`wall`: workers write one `clock-ticked` to each partition every second; `none`: another producer "
-    "writes them.",
+    "writes them; `simulation`: so it does, and broker timestamps are ignored.",
     "time": "`broker`: inputs and ticks are checked against their broker timestamps; `ticks`: only ticks define the "
     "time (simulation).",
     "tick_ahead_max_ms": "A tick further ahead of its broker timestamp than this (ms) is refused as `future_time`.",

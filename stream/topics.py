@@ -181,7 +181,7 @@ async def check_time(settings: Settings) -> None:
     """Raise TopicsError when the inputs do not carry broker timestamps, which everything except a simulation
     requires.
     """
-    if settings.time == "ticks":
+    if settings.simulation:
         return
     name = settings.topic(INPUTS)
     admin = AIOKafkaAdminClient(**settings.connection.options)

@@ -184,7 +184,7 @@ def faust_settings(settings: Settings) -> dict[str, Any]:
 def build_app(settings: Settings, *, wallets: Any = None, check_row: CheckRow = rows.check_row) -> Tollgate:
     """Build the worker's app, one per process. `wallets` decides the batches, the product's own when None."""
     if wallets is None:
-        timing = Timing(by_ticks=settings.time == "ticks", tick_ahead_max_ms=settings.tick_ahead_max_ms)
+        timing = Timing(by_ticks=settings.simulation, tick_ahead_max_ms=settings.tick_ahead_max_ms)
         wallets = Wallets(
             load_catalogue(settings.plans, settings.currencies), settings.keys(), settings.partitions, timing
         )

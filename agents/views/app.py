@@ -67,7 +67,7 @@ class Views(faust.App):  # type: ignore[misc]  # Faust has no types
 
     def keep(self) -> Limits:
         """What is kept now: by the wall clock, or in a simulation by the greatest time of an event so far."""
-        now_ms = self._greatest_ms if self.settings.time == "ticks" else time.time_ns() // 1_000_000
+        now_ms = self._greatest_ms if self.settings.simulation else time.time_ns() // 1_000_000
         return layout.limits(self.settings.views_keep_days, self.settings.views_keep_rows, now_ms)
 
     def on_assigned(self, assigned: Iterable[TP]) -> None:

@@ -120,7 +120,7 @@ class Audit:
 
     def _keep(self) -> Limits:
         settings = self._settings
-        now_ms = self._greatest_ms if settings.time == "ticks" else time.time_ns() // 1_000_000
+        now_ms = self._greatest_ms if settings.simulation else time.time_ns() // 1_000_000
         return layout.limits(settings.views_keep_days, settings.views_keep_rows, now_ms)
 
     async def _read(self, partition: int, *, write: bool) -> dict[bytes, Account]:

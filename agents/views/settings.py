@@ -6,7 +6,16 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from stream import settings as engine
 
-SHARED = (*engine.CONNECTION, "app_id", "topic_prefix", "partitions", "replication_factor", "time", "log_level")
+SHARED = (
+    *engine.CONNECTION,
+    "app_id",
+    "topic_prefix",
+    "partitions",
+    "replication_factor",
+    "clock",
+    "time",
+    "log_level",
+)
 OWN_PREFIXES = ("VIEWS_", "REDIS_")
 
 

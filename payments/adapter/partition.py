@@ -76,7 +76,7 @@ class Partition:
             rows_topic=self._rows_place.topic,
             answers_topic=settings.topic(topics.ANSWERS),
             key=next(iter(settings.keys()), None),
-            by_ticks=settings.time == "ticks",
+            by_ticks=settings.simulation,
         )
         self._rows: dict[str, PaymentState] = {}
         self._checkpoint_bytes: bytes | None = None

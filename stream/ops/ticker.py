@@ -54,7 +54,7 @@ class Ticker(Service):  # type: ignore[misc]  # mode has no types
         self.app = app
         self._wall = WallClock()
         # A simulation compares nothing: its ticks alone define the time.
-        self._compares = app.settings.time == "broker"
+        self._compares = not app.settings.simulation
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._logged_s = -LOG_EVERY_S
         super().__init__(**kwargs)
