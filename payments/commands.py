@@ -9,7 +9,8 @@ from payments.adapter.run import run
 from payments.adapter.topics import needed
 from payments.providers.fake_book import add_entry
 from payments.reversal import Kind
-from payments.settings import Settings, settings_table
+from payments.settings import MEANING, SHARED, Settings
+from stream.settings import print_settings
 from stream.topic_changes import compare
 
 app = typer.Typer(
@@ -35,8 +36,7 @@ def topics(
 @app.command()
 def settings() -> None:
     """Print each setting of the adapter, its value and its meaning; secrets are masked."""
-    for name, value, meaning in settings_table(Settings()):
-        typer.echo(f"{name:<40} {value:<20} {meaning}")
+    print_settings(Settings(), MEANING, SHARED)
 
 
 @app.command()

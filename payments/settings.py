@@ -24,7 +24,7 @@ SHARED = (
 class Settings(engine.Settings):
     """The settings of a payment adapter. An invalid value is refused at start, by name."""
 
-    foreign: ClassVar[tuple[str, ...]] = tuple(prefix for prefix in engine.OTHER_PREFIXES if prefix != "PAYMENTS_")
+    own_prefixes: ClassVar[tuple[str, ...]] = ("PAYMENTS_",)
 
     # No default: a fake provider that nobody chose would give credits away.
     payments_provider: Literal["", "fake", "stripe"] = ""
@@ -73,9 +73,3 @@ MEANING = {
     "payments_fake_speed_up": "Divisor of the fake provider's delays.",
     "payments_fake_book": "File of the fake provider's reversals, written by `tollgate payments fake-reversal`.",
 }
-
-
-def settings_table(settings: Settings) -> list[tuple[str, str, str]]:
-    """Name, value and meaning of each setting that the adapter reads. A secret that is set shows as `***`."""
-    meaning = {name: engine.MEANING[name] for name in SHARED} | MEANING
-    return engine.settings_table(settings, meaning)

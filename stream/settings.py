@@ -14,8 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from stream.connection import WITH_SASL, WITH_TLS, Connection, read_password, tls_context
 
 PREFIX = "TOLLGATE_"
-# Variables of other processes, which may share the environment with a worker. Each process checks its own.
-OTHER_PREFIXES = (
+# Variables that not every process reads. Processes may share one environment, and each checks its own.
+PROCESS_PREFIXES = (
     *("PAYMENTS_", "ISSUER", "GATEWAY_", "GATE_", "COMMAND_", "API_KEYS", "TRUSTED_PROXIES", "PORTAL_"),
     *("VIEWS_", "REDIS_", "NOTIFIER_", "NOTIFY", "AUDITOR_"),
 )
@@ -45,12 +45,17 @@ CONNECTION = (
 
 
 class Settings(BaseSettings):
-    """The settings of a worker. An invalid value is refused at start, by name."""
+    """The settings of a worker. An invalid value is refused at start, by name.
+
+    Another process derives its own class from this one: with its fields and, as `own_prefixes`, the prefixes of their
+    variables. Beside the class stand `MEANING`, a sentence for each field, and `SHARED`, the names of the worker's
+    settings that the process reads as well.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TOLLGATE_", extra="ignore", frozen=True)
 
-    # Prefixes, after TOLLGATE_, of the variables of other processes.
-    foreign: ClassVar[tuple[str, ...]] = OTHER_PREFIXES
+    # Those of PROCESS_PREFIXES whose variables this process reads, and so checks.
+    own_prefixes: ClassVar[tuple[str, ...]] = ()
 
     bootstrap_servers: Annotated[str, AfterValidator(_servers)] = "127.0.0.1:9092"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -84,7 +89,8 @@ class Settings(BaseSettings):
     def _refuse_unknown_names(self) -> Self:
         """Refuse unknown variables: a misspelt one would silently leave a setting at its default."""
         given = (name for name, value in os.environ.items() if not is_injected(name, value))
-        wrong = unknown_names(given, type(self).model_fields, self.foreign)
+        foreign = tuple(prefix for prefix in PROCESS_PREFIXES if prefix not in self.own_prefixes)
+        wrong = unknown_names(given, type(self).model_fields, foreign)
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -229,9 +235,22 @@ def _shown(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def settings_table(settings: Settings, meaning: Mapping[str, str] = MEANING) -> list[tuple[str, str, str]]:
-    """Name, value and meaning of each setting in `meaning`. A secret that is set shows as `***`."""
-    return [(f"{PREFIX}{name.upper()}", _shown(getattr(settings, name)), text) for name, text in meaning.items()]
+def settings_table(
+    settings: Settings, meaning: Mapping[str, str] = MEANING, shared: Iterable[str] = ()
+) -> list[tuple[str, str, str]]:
+    """Name, value and meaning of each setting that a process reads: of the worker's those in `shared`, then those in
+    `meaning`. A secret that is set shows as `***`.
+    """
+    read = {name: MEANING[name] for name in shared} | dict(meaning)
+    return [(f"{PREFIX}{name.upper()}", _shown(getattr(settings, name)), text) for name, text in read.items()]
+
+
+def print_settings(settings: Settings, meaning: Mapping[str, str] = MEANING, shared: Iterable[str] = ()) -> None:
+    """Print the settings table, a setting a line."""
+    table = settings_table(settings, meaning, shared)
+    width = max(len(name) for name, _, _ in table)
+    for name, value, text in table:
+        typer.echo(f"{name:<{width}} {value:<20} {text}")
 
 
 def command() -> None:
@@ -239,5 +258,4 @@ def command() -> None:
 
     Secrets are masked.
     """
-    for name, value, meaning in settings_table(Settings()):
-        typer.echo(f"{name:<32} {value:<20} {meaning}")
+    print_settings(Settings())

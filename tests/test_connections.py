@@ -8,7 +8,7 @@ import pytest
 
 from stream.settings import Settings
 from stream.topology import build_app
-from tests.test_tidy import PACKAGES, found, modules, name_of, tree_of
+from tests.test_tidy import PACKAGES, found, imports_of, modules, name_of, tree_of
 
 CONNECTION = "stream/connection.py"
 CLIENTS = frozenset({"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaClient", "GroupMember"})
@@ -38,8 +38,18 @@ def problems(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{name} is given {word.arg}, which the connection gives"
 
 
+def product_modules() -> list[Path]:
+    return [path for path in modules(*PACKAGES) if not name_of(path).startswith("tests/")]
+
+
+def test_every_client_of_redis_is_made_by_its_connection() -> None:
+    files = product_modules()
+    makers = {name_of(path) for path in files for _, module in imports_of(path) if module == "redis.asyncio"}
+    assert makers == {"stream/redis_connection.py"}
+
+
 def test_every_client_is_made_with_the_connection() -> None:
-    files: list[Path] = [path for path in modules(*PACKAGES) if not name_of(path).startswith("tests/")]
+    files = product_modules()
     others = [path for path in files if name_of(path) not in {CONNECTION, PLAIN_FAUST}]
     assert len(others) > 100
     found(f"{name_of(path)}:{line}: {problem}" for path in others for line, problem in problems(tree_of(path)))

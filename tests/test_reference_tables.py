@@ -17,7 +17,8 @@ from schemas.codec import TYPES
 from schemas.wire.generate import fact_types
 from stream import topics
 from stream.fail_stop import Exit
-from stream.ops.metric_table import METRICS, Meaning
+from stream.ops.instruments import Meaning
+from stream.ops.metric_table import METRICS
 from stream.settings import MEANING, Settings
 
 DOCS = Path(__file__).parents[1] / "docs"

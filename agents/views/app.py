@@ -17,13 +17,14 @@ from agents.views.keeper import Keeper
 from agents.views.layout import Limits, UnreadableEventError, Write
 from agents.views.metrics import Metrics
 from agents.views.settings import Settings
-from agents.views.store import PIPELINE_WRITES_MAX, AwayError, LostError, Store
+from agents.views.store import PIPELINE_WRITES_MAX, LostError, Store
 from schemas.batch import UnreadableRecord
 from stream import log
 from stream.failures import fail
 from stream.lane import transport
 from stream.lane.buffer import Batch, PartitionBuffer
 from stream.lane.recovery import Tables
+from stream.redis_connection import AwayError
 from stream.topology import faust_settings
 
 logger = log.get("views")

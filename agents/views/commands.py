@@ -8,8 +8,10 @@ import typer
 
 from agents.views.audit import Audit, Result
 from agents.views.run import run
-from agents.views.settings import Settings, settings_table
-from agents.views.store import Store, connect
+from agents.views.settings import MEANING, SHARED, Settings
+from agents.views.store import Store
+from stream.redis_connection import connect
+from stream.settings import print_settings
 
 # How long a command asks a Redis that does not answer.
 PATIENCE_S = 10.0
@@ -35,8 +37,7 @@ def views(context: typer.Context) -> None:
 @app.command()
 def settings() -> None:
     """Print each setting of the views, its value and its meaning; secrets are masked."""
-    for name, value, meaning in settings_table(Settings()):
-        typer.echo(f"{name:<32} {value:<20} {meaning}")
+    print_settings(Settings(), MEANING, SHARED)
 
 
 @app.command()

@@ -17,10 +17,11 @@ from mode import Service
 from agents.views import layout
 from agents.views.positions import Positions, caught_up_field
 from agents.views.starts import Start, Why
-from agents.views.store import AwayError, LostError, Store
+from agents.views.store import LostError, Store
 from stream import log
 from stream.fail_stop import Exit, halt
 from stream.failures import classify
+from stream.redis_connection import AwayError
 
 logger = log.get("views")
 

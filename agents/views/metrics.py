@@ -3,16 +3,19 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from agents.views import layout
 from agents.views.starts import Why
-from stream.ops.metric_table import Meaning
-from stream.ops.metrics import BATCH_SIZES, SECONDS, new_registry
+from stream.ops.instruments import BATCH_SIZES, SECONDS, Instruments, Meaning, gauge_family
 
-AGE = "tollgate_views_caught_up_age_seconds"
+AGE = Meaning(
+    "tollgate_views_caught_up_age_seconds",
+    "gauge",
+    ("partition",),
+    "Age of what Redis shows of a partition; until it caught up, the time since its reading began.",
+)
 METRICS = (
     Meaning("tollgate_views_records_total", "counter", ("topic",), "Events that Redis has, by topic."),
     Meaning(
@@ -24,14 +27,8 @@ METRICS = (
     Meaning("tollgate_views_write_seconds", "histogram", (), "Time until Redis had a batch."),
     Meaning("tollgate_views_redis_up", "gauge", (), "1 while Redis answers."),
     Meaning("tollgate_views_partitions", "gauge", (), "Partitions that this process reads."),
-    Meaning(
-        AGE,
-        "gauge",
-        ("partition",),
-        "Age of what Redis shows of a partition; until it caught up, the time since its reading began.",
-    ),
+    AGE,
 )
-_BY_NAME = {row.name: row for row in METRICS}
 
 
 class Metrics:
@@ -40,29 +37,17 @@ class Metrics:
     """
 
     def __init__(self, caught_up: Callable[[], Mapping[int, int]]) -> None:
-        self.registry = new_registry()
-        self.records = self._counter("tollgate_views_records_total", layout.TOPICS)
-        self.unreadable = self._counter("tollgate_views_unreadable_total", layout.TOPICS)
-        self.starts = self._counter("tollgate_views_starts_total", Why)
-        self.redis_errors = self._counter("tollgate_views_redis_errors_total")
-        self.batch_records = self._histogram("tollgate_views_batch_records", BATCH_SIZES)
-        self.write_seconds = self._histogram("tollgate_views_write_seconds", SECONDS)
-        self.redis_up = self._gauge("tollgate_views_redis_up")
-        self.partitions = self._gauge("tollgate_views_partitions")
+        made = Instruments(METRICS)
+        self.registry = made.registry
+        self.records = made.counter("tollgate_views_records_total", layout.TOPICS)
+        self.unreadable = made.counter("tollgate_views_unreadable_total", layout.TOPICS)
+        self.starts = made.counter("tollgate_views_starts_total", Why)
+        self.redis_errors = made.counter("tollgate_views_redis_errors_total")
+        self.batch_records = made.histogram("tollgate_views_batch_records", BATCH_SIZES)
+        self.write_seconds = made.histogram("tollgate_views_write_seconds", SECONDS)
+        self.redis_up = made.gauge("tollgate_views_redis_up")
+        self.partitions = made.gauge("tollgate_views_partitions")
         self.registry.register(_Ages(caught_up))
-
-    def _counter(self, name: str, known: Iterable[str] = ()) -> Counter:
-        row = _BY_NAME[name]
-        counter = Counter(name, row.meaning, row.labels, registry=self.registry)
-        for label in known:
-            counter.labels(label)
-        return counter
-
-    def _gauge(self, name: str) -> Gauge:
-        return Gauge(name, _BY_NAME[name].meaning, registry=self.registry)
-
-    def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(name, _BY_NAME[name].meaning, buckets=buckets, registry=self.registry)
 
 
 class _Ages(Collector):
@@ -72,7 +57,7 @@ class _Ages(Collector):
         self._caught_up = caught_up
 
     def collect(self) -> Iterable[Metric]:
-        ages = GaugeMetricFamily(AGE, _BY_NAME[AGE].meaning, labels=("partition",))
+        ages = gauge_family(AGE)
         for partition, at_ms in self._caught_up().items():
             ages.add_metric((str(partition),), max(0.0, time.time() - at_ms / 1_000))
         yield ages

@@ -8,11 +8,12 @@ from aiokafka.errors import KafkaError
 from agents.views import layout, rights
 from agents.views.app import Views, build_app
 from agents.views.settings import Settings
-from agents.views.store import AwayError, Store, connect
+from agents.views.store import Store
 from stream import log, topics
 from stream.fail_stop import PersonNeededError
 from stream.lane import pinned
 from stream.ops import health
+from stream.redis_connection import AwayError, connect
 from stream.startup import checked_settings, make_topics, refuse_because
 from stream.stopping import StopSignals
 from stream.worker import Worker

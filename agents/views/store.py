@@ -1,26 +1,21 @@
-"""The views' Redis: one pipeline for each batch of events, and what its errors mean."""
+"""The views' Redis: one pipeline for each batch of events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from hashlib import sha1
 from importlib.resources import files
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any
 
 from redis import exceptions as redis
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from agents.views import layout
 from agents.views.expected import Held
 from agents.views.layout import Limits, Write
-from agents.views.settings import Settings
-from stream.fail_stop import Exit, PersonNeededError, StatusError
+from stream.fail_stop import PersonNeededError
+from stream.redis_connection import AwayError, raise_for
 
-TIMEOUT_S = 0.5
 RETRY_S = 0.2
-CONNECTIONS_MAX = 8
 # Most events in one pipeline: Redis answers it well within the time-out.
 PIPELINE_WRITES_MAX = 500
 POLICY = "noeviction"
@@ -32,27 +27,6 @@ _SCRIPTS = {
     "begin": ("begin",),
 }
 
-# Answers that a restart of Redis, a fail-over or more memory removes.
-PASSING = (
-    redis.ConnectionError,
-    redis.TimeoutError,
-    redis.BusyLoadingError,
-    redis.ReadOnlyError,
-    redis.OutOfMemoryError,
-    redis.ClusterDownError,
-    redis.MasterDownError,
-    redis.TryAgainError,
-    OSError,
-)
-PASSING_PREFIXES = ("MISCONF", "BUSY", "NOREPLICAS", "UNKILLABLE", "LOADING", "MASTERDOWN", "OOM", "READONLY")
-REFUSED = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
-
-
-class AwayError(StatusError):
-    """Redis does not answer, or refuses for now. The message holds no secret."""
-
-    status = Exit.PASSING
-
 
 class LostError(Exception):
     """Redis is not the one that was written to, or it was emptied; the message says which."""
@@ -61,42 +35,6 @@ class LostError(Exception):
 def _lua(*names: str) -> str:
     folder = files("agents.views") / "lua"
     return "".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
-
-
-def connect(settings: Settings) -> Redis:
-    """A client that has not connected yet. Raises PersonNeededError when the URL or the file of TOLLGATE_REDIS_CA is
-    unusable.
-    """
-    options: dict[str, Any] = {
-        "socket_timeout": TIMEOUT_S,
-        "socket_connect_timeout": TIMEOUT_S,
-        "retry": Retry(NoBackoff(), 0),
-        "health_check_interval": 0,
-        "max_connections": CONNECTIONS_MAX,
-        "timeout": None,
-    }
-    url = settings.redis_url.get_secret_value()
-    if settings.redis_ca is not None:
-        if not settings.redis_ca.is_file():
-            raise PersonNeededError(f"TOLLGATE_REDIS_CA: {settings.redis_ca} is no file")
-        options["ssl_ca_certs"] = str(settings.redis_ca)
-    if url.startswith("redis://"):
-        options.pop("ssl_ca_certs", None)
-    try:
-        pool = BlockingConnectionPool.from_url(url, **options)
-    except ValueError as error:
-        raise PersonNeededError("TOLLGATE_REDIS_URL cannot be read as the URL of a Redis") from error
-    return Redis(connection_pool=pool)
-
-
-def raise_for(error: Exception) -> NoReturn:
-    """Raise AwayError for an error that passes, PersonNeededError for one that a person must remove."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, REFUSED):
-        raise PersonNeededError(f"Redis refuses TOLLGATE_REDIS_URL: {text}") from error
-    if isinstance(error, PASSING) or text.startswith(PASSING_PREFIXES):
-        raise AwayError(text) from error
-    raise PersonNeededError(f"Redis refuses a command: {text}") from error
 
 
 class Store:

@@ -8,6 +8,7 @@ from deploy.reference.words import TEXT
 from payments.adapter import metrics as payments
 from schemas.wire.generate import fact_types
 from stream.ops import metric_table as worker
+from stream.ops.instruments import Meaning
 
 
 def metrics_page() -> str:
@@ -26,7 +27,7 @@ def _section(process: Process) -> tuple[str, str, str]:
     return f"## {process.name}", f"`http://{where}_HOST:{where}_PORT/metrics`", _table(process.metrics)
 
 
-def _table(metrics: Iterable[worker.Meaning]) -> str:
+def _table(metrics: Iterable[Meaning]) -> str:
     rows = sorted((m.name, m.type, codes(m.labels), m.meaning) for m in metrics)
     return table(("metric", "type", "labels", "meaning"), ((code(name), *rest) for name, *rest in rows))
 

@@ -11,7 +11,7 @@ from payments import settings as payments
 from payments.adapter import metrics as payment_metrics
 from stream import settings as engine
 from stream.ops import metric_table as worker_metrics
-from stream.ops.metric_table import Meaning
+from stream.ops.instruments import Meaning
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import get_args
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter
 
 from payments.outcome import Why
-from stream.ops.metric_table import Meaning
-from stream.ops.metrics import new_registry
+from stream.ops.instruments import Instruments, Meaning
 
 REQUESTS = ("new", "repeat", "unreadable")
 ANSWERS = ("succeeded", "declined", "declined_for_now")
@@ -37,7 +36,6 @@ METRICS = (
     Meaning("tollgate_payments_open", "gauge", (), "Unanswered payments in the partitions of this process."),
     Meaning("tollgate_payments_oldest_open_seconds", "gauge", (), "Age of the oldest of them; 0 without one."),
 )
-_BY_NAME = {row.name: row for row in METRICS}
 
 
 class Metrics:
@@ -52,37 +50,26 @@ class Metrics:
         oldest_open_s: Callable[[], float],
         refused: Callable[[], Counts[Why]] = Counts,
     ) -> None:
-        self.registry = new_registry()
-        self.requests = self._counter("tollgate_payments_requests_total", REQUESTS)
-        self.answers = self._counter("tollgate_payments_answers_total", ANSWERS)
-        self.retries = self._counter("tollgate_payments_retries_total", RETRIES)
-        self.reversals = self._counter("tollgate_payments_reversals_total", REVERSALS)
-        self.looks = self._counter("tollgate_payments_looks_total", LOOKS)
-        self.webhooks = self._counter("tollgate_payments_webhooks_total", WEBHOOKS)
-        name = "tollgate_payments_provider_seconds"
-        self.provider_seconds = Histogram(name, _BY_NAME[name].meaning, buckets=SECONDS, registry=self.registry)
-        self._gauge("tollgate_payments_open", open_count)
-        self._gauge("tollgate_payments_oldest_open_seconds", oldest_open_s)
-        row = _BY_NAME["tollgate_payments_refused"]
-        gauge = Gauge(row.name, row.meaning, row.labels, registry=self.registry)
+        made = Instruments(METRICS)
+        self.registry = made.registry
+        self.requests = made.counter("tollgate_payments_requests_total", REQUESTS)
+        self.answers = made.counter("tollgate_payments_answers_total", ANSWERS)
+        self.retries = made.counter("tollgate_payments_retries_total", RETRIES)
+        self.reversals = made.counter("tollgate_payments_reversals_total", REVERSALS)
+        self.looks = made.counter("tollgate_payments_looks_total", LOOKS)
+        self.webhooks = made.counter("tollgate_payments_webhooks_total", WEBHOOKS)
+        self.provider_seconds = made.histogram("tollgate_payments_provider_seconds", SECONDS)
+        made.gauge("tollgate_payments_open").set_function(open_count)
+        made.gauge("tollgate_payments_oldest_open_seconds").set_function(oldest_open_s)
+        not_accepted = made.gauge("tollgate_payments_refused")
         for why in get_args(Why):
-            gauge.labels(why).set_function(partial(_count_of, refused, why))
+            not_accepted.labels(why).set_function(partial(_count_of, refused, why))
 
     def count(self, tally: Mapping[tuple[str, str], int]) -> None:
         """Add what one transaction committed, by family and label."""
         for (family, label), count in tally.items():
             counter: Counter = getattr(self, family)
             counter.labels(label).inc(count)
-
-    def _counter(self, name: str, known: tuple[str, ...]) -> Counter:
-        row = _BY_NAME[name]
-        counter = Counter(name, row.meaning, row.labels, registry=self.registry)
-        for label in known:
-            counter.labels(label)
-        return counter
-
-    def _gauge(self, name: str, value: Callable[[], float]) -> None:
-        Gauge(name, _BY_NAME[name].meaning, registry=self.registry).set_function(value)
 
 
 def _count_of(refused: Callable[[], Counts[Why]], why: Why) -> float:

@@ -1,6 +1,6 @@
 """Declares the metrics of a worker: name, labels, the label values known beforehand, and meaning."""
 
-from dataclasses import dataclass
+from stream.ops.instruments import Meaning
 
 OUTCOMES = ("accepted", "repeat", "dead_letter")
 DEAD_LETTER_CODES = (
@@ -75,17 +75,6 @@ GATE_REASONS = (
     "refused",
 )
 CURRENCIES = ("USD",)
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """One row of the metrics table, with the name as scraped."""
-
-    name: str
-    type: str
-    labels: tuple[str, ...]
-    meaning: str
-
 
 METRICS = (
     Meaning("tollgate_inputs_total", "counter", ("outcome",), "Inputs committed, by outcome."),

@@ -6,75 +6,55 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from schemas.batch import BatchResult
 from stream.lane.buffer import Batch
 from stream.lane.takeover import How
+from stream.ops.instruments import BATCH_SIZES, SECONDS, Instruments
 from stream.ops.metric_table import (
     BY_NAME,
     DEAD_LETTER_CODES,
     FACT_TYPES,
     GATE_REASONS,
+    METRICS,
     OUTCOMES,
     UNBILLED_CODES,
     WATCHED,
 )
 
-BATCH_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
-SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-
 NOT_KNOWN = float("nan")
-
-
-def new_registry() -> CollectorRegistry:
-    """A registry with the process metrics and without `_created` series for counters."""
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    return registry
 
 
 class Metrics:
     """The metrics of one worker, in their own registry. Label values known beforehand are present from the start."""
 
     def __init__(self, rule_gauges: Callable[[], Mapping[str, int]] | None = None) -> None:
-        self.registry = new_registry()
+        made = Instruments(METRICS)
+        self.registry = made.registry
         self.committed_at: dict[
             int, float
         ] = {}  # Monotonic time of the last commit or take-over of each owned partition.
-        self.inputs = self._counter("tollgate_inputs_total", OUTCOMES)
-        self.dead_letters = self._counter("tollgate_dead_letters_total", DEAD_LETTER_CODES)
-        self.facts = self._counter("tollgate_facts_total", FACT_TYPES)
-        self.unbilled = self._counter("tollgate_unbilled_calls_total", UNBILLED_CODES)
-        self.gate = self._counter("tollgate_gate_decisions_total", GATE_REASONS)
-        self.dropped_plan_changes = self._counter("tollgate_dropped_plan_changes_total")
-        self.batch_records = self._histogram("tollgate_batch_records", BATCH_SIZES)
-        self.decide_seconds = self._histogram("tollgate_batch_decide_seconds", SECONDS)
-        self.commit_seconds = self._histogram("tollgate_batch_commit_seconds", SECONDS)
-        self.lag_seconds = self._gauge("tollgate_lag_seconds")
-        self.clock_seconds = self._gauge("tollgate_clock_seconds")
-        self.clock_ahead = self._gauge("tollgate_clock_ahead_seconds")
-        self.wall_clock_ahead = self._gauge("tollgate_wall_clock_ahead_seconds")
-        self.restored_rows = self._counter("tollgate_restored_rows_total")
-        self.restore_seconds = self._gauge("tollgate_restore_seconds")
-        self.rebalances = self._counter("tollgate_rebalances_total")
-        self.takeovers = self._counter("tollgate_takeovers_total", How)
-        self.watchdog = self._gauge("tollgate_watchdog_seconds", WATCHED)
-        self._gauge("tollgate_build_info").labels(_version(), platform.python_version()).set(1)
+        self.inputs = made.counter("tollgate_inputs_total", OUTCOMES)
+        self.dead_letters = made.counter("tollgate_dead_letters_total", DEAD_LETTER_CODES)
+        self.facts = made.counter("tollgate_facts_total", FACT_TYPES)
+        self.unbilled = made.counter("tollgate_unbilled_calls_total", UNBILLED_CODES)
+        self.gate = made.counter("tollgate_gate_decisions_total", GATE_REASONS)
+        self.dropped_plan_changes = made.counter("tollgate_dropped_plan_changes_total")
+        self.batch_records = made.histogram("tollgate_batch_records", BATCH_SIZES)
+        self.decide_seconds = made.histogram("tollgate_batch_decide_seconds", SECONDS)
+        self.commit_seconds = made.histogram("tollgate_batch_commit_seconds", SECONDS)
+        self.lag_seconds = made.gauge("tollgate_lag_seconds")
+        self.clock_seconds = made.gauge("tollgate_clock_seconds")
+        self.clock_ahead = made.gauge("tollgate_clock_ahead_seconds")
+        self.wall_clock_ahead = made.gauge("tollgate_wall_clock_ahead_seconds")
+        self.restored_rows = made.counter("tollgate_restored_rows_total")
+        self.restore_seconds = made.gauge("tollgate_restore_seconds")
+        self.rebalances = made.counter("tollgate_rebalances_total")
+        self.takeovers = made.counter("tollgate_takeovers_total", How)
+        self.watchdog = made.gauge("tollgate_watchdog_seconds", WATCHED)
+        made.gauge("tollgate_build_info").labels(_version(), platform.python_version()).set(1)
         self._tallies = {
             "inputs": self.inputs,
             "dead_letters": self.dead_letters,
@@ -123,23 +103,6 @@ class Metrics:
             gauge.clear()
             for partition in self.committed_at:
                 gauge.labels(str(partition)).set(NOT_KNOWN)
-
-    def _counter(self, name: str, known: Iterable[str] = ()) -> Counter:
-        row = BY_NAME[name]
-        counter = Counter(name, row.meaning, row.labels, registry=self.registry)
-        for label in known:
-            counter.labels(label)
-        return counter
-
-    def _gauge(self, name: str, known: Iterable[str] = ()) -> Gauge:
-        row = BY_NAME[name]
-        gauge = Gauge(name, row.meaning, row.labels, registry=self.registry)
-        for label in known:
-            gauge.labels(label)
-        return gauge
-
-    def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(name, BY_NAME[name].meaning, buckets=buckets, registry=self.registry)
 
 
 class _RuleGauges(Collector):

@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from stream.ops.instruments import gauge_family
 from stream.ops.lag import LagView
 from stream.ops.metric_table import BY_NAME, CURRENCIES
 
@@ -77,8 +78,7 @@ class PartitionCollector(Collector):
 
 
 def _gauge(name: str) -> GaugeMetricFamily:
-    row = BY_NAME[name]
-    return GaugeMetricFamily(name, row.meaning, labels=row.labels)
+    return gauge_family(BY_NAME[name])
 
 
 def _counter(name: str) -> CounterMetricFamily:

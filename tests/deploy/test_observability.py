@@ -14,6 +14,7 @@ from agents.views.metrics import METRICS as VIEWS_METRICS
 from deploy.render_runbook import render
 from payments.adapter.metrics import METRICS as PAYMENT_METRICS
 from payments.settings import Settings as PaymentSettings
+from stream.ops.instruments import Meaning
 from stream.ops.metric_table import (
     DEAD_LETTER_CODES,
     FACT_TYPES,
@@ -21,7 +22,6 @@ from stream.ops.metric_table import (
     METRICS,
     OUTCOMES,
     PROCESS_METRICS,
-    Meaning,
 )
 from stream.settings import Settings
 from tests.deploy.prometheus import MISSING, PROMTOOL

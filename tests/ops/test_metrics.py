@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_open_metrics
 
+from agents.views.metrics import Metrics as ViewsMetrics
 from payments.adapter.metrics import Metrics as PaymentMetrics
 from schemas.rows import Checkpoint
 from stream.lane.changelog import LedgerPartition
@@ -40,18 +41,18 @@ class App:
         return self.metrics.registry.get_sample_value(name, labels)
 
 
-REGISTRIES = [App().metrics.registry, PaymentMetrics(lambda: 0, lambda: 0.0).registry]
-both_programs = pytest.mark.parametrize("registry", REGISTRIES, ids=["worker", "payments"])
+REGISTRIES = [App().metrics.registry, PaymentMetrics(lambda: 0, lambda: 0.0).registry, ViewsMetrics(dict).registry]
+each_program = pytest.mark.parametrize("registry", REGISTRIES, ids=["worker", "payments", "views"])
 
 
-@both_programs
+@each_program
 def test_the_process_is_shown(registry: CollectorRegistry) -> None:
     text = generate_latest(registry).decode()
     for name in (*PROCESS_METRICS, "python_info", "python_gc_collections_total", "process_open_fds"):
         assert f"\n{name}" in text
 
 
-@both_programs
+@each_program
 def test_no_counter_or_histogram_brings_a_series_of_when_it_was_made(registry: CollectorRegistry) -> None:
     open_metrics = generate_open_metrics(registry)  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
     for text in (generate_latest(registry), open_metrics):

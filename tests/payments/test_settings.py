@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from payments.adapter.metrics import METRICS, Metrics
-from payments.settings import MEANING, SHARED, Settings, settings_table
+from payments.settings import MEANING, SHARED, Settings
 from stream import settings as engine
+from stream.settings import settings_table
 
 SECRETS = {
     "TOLLGATE_SIGNING_KEYS": "a key nobody may see",
@@ -31,7 +32,7 @@ def test_every_setting_of_the_adapter_has_a_meaning() -> None:
 
 def test_secrets_are_read_and_never_shown(settings: Settings) -> None:
     assert settings.webhook_secrets() == ("whsec_nobody_may_see", "whsec_either")
-    shown = {name: value for name, value, _ in settings_table(settings)}
+    shown = {name: value for name, value, _ in settings_table(settings, MEANING, SHARED)}
     assert {shown[name] for name in SECRETS} == {"***"}
     assert "nobody" not in repr(settings)
 

@@ -16,8 +16,9 @@ from redis import Redis
 from agents.views.audit import Audit, Result
 from agents.views.run import needed
 from agents.views.settings import Settings
-from agents.views.store import Store, connect
+from agents.views.store import Store
 from schemas.partitioning import partition_of
+from stream.redis_connection import connect
 from stream.startup import make_topics
 from tests.lane.stage import wait_until
 from tests.payments.adapter_stage import PythonProcess

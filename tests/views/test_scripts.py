@@ -10,9 +10,10 @@ import pytest
 from agents.views import layout
 from agents.views.layout import CHARGES, DECISIONS, INVOICES, SNAPSHOTS, Limits
 from agents.views.settings import Settings
-from agents.views.store import LostError, Store, connect
+from agents.views.store import LostError, Store
 from devkit.redis import DevRedis
 from schemas.instant import DAY_MS
+from stream.redis_connection import connect
 from tests.views.events import JANUARY_MS, adjusted, admitted, charged, entry, event, redirected, snapshot, written
 
 ALL = Limits(10_000, 0)

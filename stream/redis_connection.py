@@ -1,0 +1,103 @@
+"""The one connection to Redis: where it is, time-outs, and what its errors mean."""
+
+from typing import Annotated, Any, ClassVar, NoReturn
+
+from pydantic import AfterValidator, SecretStr
+from redis import exceptions as redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from stream import settings as engine
+from stream.fail_stop import Exit, PersonNeededError, StatusError
+
+TIMEOUT_S = 0.5
+CONNECTIONS_MAX = 8
+
+# Answers that a restart of Redis, a fail-over or more memory removes.
+PASSING = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.BusyLoadingError,
+    redis.ReadOnlyError,
+    redis.OutOfMemoryError,
+    redis.ClusterDownError,
+    redis.MasterDownError,
+    redis.TryAgainError,
+    OSError,
+)
+PASSING_PREFIXES = ("MISCONF", "BUSY", "NOREPLICAS", "UNKILLABLE", "LOADING", "MASTERDOWN", "OOM", "READONLY")
+REFUSED = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
+
+
+class AwayError(StatusError):
+    """Redis does not answer, or refuses for now. The message holds no secret."""
+
+    status = Exit.PASSING
+
+
+def _redis_url(given: SecretStr) -> SecretStr:
+    """Refuse what is no URL of a Redis. The message leaves the URL out: it may hold a password."""
+    if not given.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("must begin with redis:// or rediss://")
+    return given
+
+
+class RedisSettings(engine.Settings):
+    """The settings of every process that uses Redis."""
+
+    own_prefixes: ClassVar[tuple[str, ...]] = ("REDIS_",)
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://127.0.0.1:6379/0")
+    redis_ca: engine.OptionalFile = None
+
+
+MEANING = {
+    "redis_url": "The Redis that holds the views, `redis://` or `rediss://` (TLS), with `user:password@` where it has "
+    "users. Secret.",
+    "redis_ca": "File with the certificates (PEM) that Redis's own is checked against; empty: the system's.",
+}
+
+
+def connect(
+    settings: RedisSettings,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    connections_max: int = CONNECTIONS_MAX,
+    wait_s: float | None = None,
+) -> Redis:
+    """A client that has not connected yet, and never retries by itself.
+
+    `timeout_s` bounds connecting and each answer, `wait_s` the wait for one of `connections_max` connections (None: no
+    bound). Raises PersonNeededError when the URL or the file of TOLLGATE_REDIS_CA is unusable.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "health_check_interval": 0,
+        "max_connections": connections_max,
+        "timeout": wait_s,
+    }
+    url = settings.redis_url.get_secret_value()
+    if settings.redis_ca is not None:
+        if not settings.redis_ca.is_file():
+            raise PersonNeededError(f"TOLLGATE_REDIS_CA: {settings.redis_ca} is no file")
+        options["ssl_ca_certs"] = str(settings.redis_ca)
+    if url.startswith("redis://"):
+        options.pop("ssl_ca_certs", None)
+    try:
+        pool = BlockingConnectionPool.from_url(url, **options)
+    except ValueError as error:
+        raise PersonNeededError("TOLLGATE_REDIS_URL cannot be read as the URL of a Redis") from error
+    return Redis(connection_pool=pool)
+
+
+def raise_for(error: Exception) -> NoReturn:
+    """Raise AwayError for an error that passes, PersonNeededError for one that a person must remove."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, REFUSED):
+        raise PersonNeededError(f"Redis refuses TOLLGATE_REDIS_URL: {text}") from error
+    if isinstance(error, PASSING) or text.startswith(PASSING_PREFIXES):
+        raise AwayError(text) from error
+    raise PersonNeededError(f"Redis refuses a command: {text}") from error
