@@ -3,7 +3,8 @@
 import typer
 
 from gateway.run import run
-from gateway.settings import Settings, settings_table
+from gateway.settings import MEANING, SHARED, Settings
+from stream.settings import print_settings
 
 app = typer.Typer(
     name="gateway",
@@ -26,5 +27,4 @@ def gateway(context: typer.Context) -> None:
 @app.command()
 def settings() -> None:
     """Print each setting of the gateway, its value and its meaning; secrets are masked."""
-    for name, value, meaning in settings_table(Settings()):
-        typer.echo(f"{name:<32} {value:<20} {meaning}")
+    print_settings(Settings(), MEANING, SHARED)

@@ -12,7 +12,6 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from agents.views import layout
-from agents.views.store import connect
 from backoffice.documents.issuer import IssuerError, load_issuer
 from gateway import rights
 from gateway.app import build
@@ -28,12 +27,14 @@ from stream import log, topics
 from stream.fail_stop import PersonNeededError
 from stream.failures import fail
 from stream.ops import health
+from stream.redis_connection import TIMEOUT_S, connect
 from stream.startup import checked_settings, make_topics, refuse, refuse_because, warn_if_unsigned
 from stream.stopping import StopSignals
 
 logger = log.get("gateway")
 
 STOP_WITHIN_S = 10
+REDIS_CONNECTIONS_MAX = 64
 # A loop that does not run for this long is not alive.
 ALIVE_WITHIN_S = 5.0
 BEAT_S = 0.5
@@ -101,7 +102,7 @@ class Gateway:
     async def _parts(self) -> AsyncIterator[Parts]:
         settings, metrics = self.settings, Metrics()
         assert settings.api_keys is not None
-        redis = connect(settings)
+        redis = connect(settings, connections_max=REDIS_CONNECTIONS_MAX, wait_s=TIMEOUT_S)
         parts = Parts(
             settings=settings,
             keys=KeyRing(settings.api_keys, metrics.key_file_read),

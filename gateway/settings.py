@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from agents.views import settings as views
+from stream import redis_connection
 from stream import settings as engine
 
 SHARED = (
@@ -14,7 +14,6 @@ SHARED = (
     *("app_id", "topic_prefix", "partitions", "replication_factor", "plans", "currencies", "signing_keys", "clock"),
     *("time", "log_level"),
 )
-OWN_PREFIXES = ("GATEWAY_", "GATE_", "COMMAND_", "API_KEYS", "TRUSTED_PROXIES", "PORTAL_", "ISSUER", "REDIS_")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 
 
@@ -49,10 +48,13 @@ def _portal_url(given: str) -> str:
     return given.rstrip("/")
 
 
-class Settings(views.Settings):
+class Settings(redis_connection.RedisSettings):
     """The settings of a gateway. An invalid value is refused at start, by name."""
 
-    foreign: ClassVar[tuple[str, ...]] = tuple(name for name in engine.OTHER_PREFIXES if name not in OWN_PREFIXES)
+    own_prefixes: ClassVar[tuple[str, ...]] = (
+        *redis_connection.RedisSettings.own_prefixes,
+        *("GATEWAY_", "GATE_", "COMMAND_", "API_KEYS", "TRUSTED_PROXIES", "PORTAL_", "ISSUER"),
+    )
 
     gateway_host: str = "127.0.0.1"
     gateway_port: Annotated[int, Field(ge=0, le=65_535)] = 8_020
@@ -93,11 +95,5 @@ MEANING = {
     "portal_url": "What links to the owner's page begin with. Without TLS only on loopback.",
     "portal_return_hosts": "Hosts that a link's `return_url` may have, separated by commas.",
     "issuer": "File (TOML) of the sender of invoices and receipts, as for `tollgate invoice`. Empty: Tollgate.",
-    **{name: views.MEANING[name] for name in ("redis_url", "redis_ca")},
+    **redis_connection.MEANING,
 }
-
-
-def settings_table(settings: Settings) -> list[tuple[str, str, str]]:
-    """Name, value and meaning of each setting that the gateway reads. A secret that is set shows as `***`."""
-    meaning = {name: engine.MEANING[name] for name in SHARED} | MEANING
-    return engine.settings_table(settings, meaning)

@@ -15,7 +15,6 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from agents.views.store import AwayError
 from gateway.http.endpoint import JSON, Body, Call, Endpoint
 from gateway.http.keys import NOBODY, Key
 from gateway.http.limits import Buckets, rate_limited
@@ -29,6 +28,7 @@ from gateway.http.problem import (
 )
 from gateway.http.routes import Route, Routes
 from gateway.parts import Parts
+from stream.redis_connection import AwayError
 
 BAD_KEYS_PER_S = 10
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
