@@ -50,7 +50,7 @@ class Crossing:
 
 async def measure(bench: BenchmarkRun) -> list[Figure]:
     """Gate latency before the period's end and from it until every invoice is issued, and the longest slice. Once."""
-    settings = bench.named("month-end", topic_prefix="month-end.", clock="none", time="ticks", log_level="debug")
+    settings = bench.named("month-end", topic_prefix="month-end.", clock="simulation", log_level="debug")
     ids = account_ids(bench.size.month_end_accounts, settings.partitions)
     bench.report(f"filling another log: {len(ids):,} accounts of one partition whose periods end together")
     filled = sum(await fill_partition(settings, ids))

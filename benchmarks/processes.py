@@ -125,8 +125,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """The settings that a child gets: broker, names, batch size, source of time and log level. All others keep their
     defaults.
     """
-    passed = {"bootstrap_servers", "app_id", "topic_prefix", "partitions", "batch_records_max"}
-    passed |= {"clock", "time", "log_level"}
+    passed = {"bootstrap_servers", "app_id", "topic_prefix", "partitions", "batch_records_max", "clock", "log_level"}
     return {f"TOLLGATE_{name.upper()}": str(getattr(settings, name)) for name in sorted(passed)}
 
 

@@ -85,13 +85,12 @@ def traffic(
 ) -> None:
     """Send a month of traffic, with its ticks, to the input topic. TOLLGATE_… settings give the topics and keys.
 
-    Set TOLLGATE_CLOCK=none and TOLLGATE_TIME=ticks for this command and for the worker: the traffic brings its own
-    time.
+    Set TOLLGATE_CLOCK=simulation for this command and for the worker: the traffic brings its own time.
     """
     settings = _settings(broker_url)
-    if settings.clock == "wall" or not settings.simulation:
+    if not settings.simulation:
         raise typer.BadParameter(
-            "the traffic brings its own time: set TOLLGATE_CLOCK=none and TOLLGATE_TIME=ticks, for the worker as well"
+            "the traffic brings its own time: set TOLLGATE_CLOCK=simulation, for the worker as well"
         )
     keys = settings.keys()
     offered = load_catalogue(settings.plans, settings.currencies).plans.values()

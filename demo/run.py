@@ -114,8 +114,7 @@ def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Se
             # On an existing cluster the run has its own topics, so it never answers payment requests of others.
             "topic_prefix": f"{label}." if broker is None else "",
             "signing_keys": SecretStr(secrets.token_hex(16)),
-            "clock": "none",
-            "time": "ticks",
+            "clock": "simulation",
             "plans": plans,
             "health_host": LOOPBACK,
             "health_port": free_port(),

@@ -12,7 +12,7 @@ from stream import settings as engine
 SHARED = (
     *engine.CONNECTION,
     *("app_id", "topic_prefix", "partitions", "replication_factor", "plans", "currencies", "signing_keys", "clock"),
-    *("time", "log_level"),
+    "log_level",
 )
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 

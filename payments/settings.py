@@ -14,6 +14,7 @@ SHARED = (
     "topic_prefix",
     "partitions",
     "replication_factor",
+    "clock",
     "signing_keys",
     "session_timeout_ms",
     "transaction_timeout_ms",

@@ -67,7 +67,7 @@ def transactions(app_id: str, partitions: int, why: str) -> Right:
 def worker(settings: Settings) -> Rights:
     inputs, rows = settings.topic(topics.INPUTS), topics.changelog(settings)
     facts, letters = topics.fact_topics(settings), settings.topic(topics.DEAD_LETTERS)
-    ticks = on_topics(Operation.Write, [inputs], "writes the time into the inputs; not with `TOLLGATE_CLOCK=none`")
+    ticks = on_topics(Operation.Write, [inputs], "writes the time into the inputs; only with `TOLLGATE_CLOCK=wall`")
     return (
         on_topics(Operation.Read, [inputs], "decides the inputs, and commits how far"),
         *([ticks] if settings.clock == "wall" else []),

@@ -15,10 +15,7 @@ from stream.connection import WITH_SASL, WITH_TLS, Connection, read_password, tl
 
 PREFIX = "TOLLGATE_"
 # Variables that not every process reads. Processes may share one environment, and each checks its own.
-PROCESS_PREFIXES = (
-    *("PAYMENTS_", "ISSUER", "GATEWAY_", "GATE_", "COMMAND_", "API_KEYS", "TRUSTED_PROXIES", "PORTAL_"),
-    *("VIEWS_", "REDIS_", "NOTIFIER_", "NOTIFY", "AUDITOR_"),
-)
+PROCESS_PREFIXES = ("PAYMENTS_", "ISSUER", "GATEWAY_", "VIEWS_", "REDIS_", "NOTIFIER_", "AUDITOR_")
 SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+)(:(?P<port>[0-9]{1,5}))?")
 PORT_MAX = 65_535
 SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_[0-9]+_(TCP|UDP)(_|$)")
@@ -74,7 +71,6 @@ class Settings(BaseSettings):
     currencies: OptionalFile = None
     signing_keys: SecretStr = SecretStr("")
     clock: Literal["wall", "none", "simulation"] = "wall"
-    time: Literal["broker", "ticks"] = "broker"
     tick_ahead_max_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 60_000
     session_timeout_ms: Annotated[int, Field(ge=1_000, le=300_000)] = 6_000
     transaction_timeout_ms: Annotated[int, Field(ge=1_000, le=900_000)] = 15_000
@@ -146,8 +142,8 @@ class Settings(BaseSettings):
 
     @property
     def simulation(self) -> bool:
-        """Whether broker timestamps are ignored: events alone give the time."""
-        return self.clock == "simulation" or self.time == "ticks"
+        """Whether ticks alone are the time, whatever the broker timestamps say."""
+        return self.clock == "simulation"
 
     def topic(self, name: str) -> str:
         """The name on the cluster of the contract topic `name`."""
@@ -212,9 +208,7 @@ MEANING = {
     "signing_keys": "Signing keys, separated by commas. Each tick, and each input that moves money without a call, "
     "must be signed with one of them. Empty: no signatures required. Secret.",
     "clock": "`wall`: workers write one `clock-ticked` to each partition every second; `none`: another producer "
-    "writes them; `simulation`: so it does, and broker timestamps are ignored.",
-    "time": "`broker`: inputs and ticks are checked against their broker timestamps; `ticks`: only ticks define the "
-    "time (simulation).",
+    "writes them; `simulation`: the same, and ticks alone are the time: broker timestamps are ignored.",
     "tick_ahead_max_ms": "A tick further ahead of its broker timestamp than this (ms) is refused as `future_time`.",
     "session_timeout_ms": "A worker without a heartbeat for this long (ms) loses its partitions. A third of it is the "
     "heartbeat interval.",

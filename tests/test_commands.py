@@ -98,7 +98,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("words", "status", "named"), MISTAKES, ids=[words for words, _, _ in MISTAKES])
 def test_a_mistake_is_one_line_that_names_it(words: str, status: int, named: str, folder: Path) -> None:
-    ended = run(words, folder, TOLLGATE_CLOCK="none", TOLLGATE_TIME="ticks")
+    ended = run(words, folder, TOLLGATE_CLOCK="simulation")
     assert ended.returncode == status, ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
     assert named in ended.stderr
@@ -128,6 +128,12 @@ def test_a_value_that_cannot_be_used_is_named_and_not_shown(words: str, folder: 
     assert "TOLLGATE_PARTITIONS: " in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert "secret-7" not in ended.stderr
+
+
+def test_a_removed_variable_is_refused_like_any_unknown_one(folder: Path) -> None:
+    ended = run("tollgate worker", folder, TOLLGATE_TIME="ticks")
+    assert ended.returncode == Exit.PERSON
+    assert "TOLLGATE_TIME is no setting" in ended.stderr
 
 
 def test_variables_of_other_processes_are_theirs(folder: Path) -> None:

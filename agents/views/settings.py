@@ -7,16 +7,7 @@ from pydantic import Field
 from stream import redis_connection
 from stream import settings as engine
 
-SHARED = (
-    *engine.CONNECTION,
-    "app_id",
-    "topic_prefix",
-    "partitions",
-    "replication_factor",
-    "clock",
-    "time",
-    "log_level",
-)
+SHARED = (*engine.CONNECTION, "app_id", "topic_prefix", "partitions", "replication_factor", "clock", "log_level")
 
 
 class Settings(redis_connection.RedisSettings):

@@ -14,9 +14,9 @@ from schemas.instant import MINUTE_MS, format_instant, parse_instant
 
 Headers = list[tuple[str, bytes]]
 
-# With TOLLGATE_TIME=ticks the clock stands still while nothing ticks, and the worker refuses an input more than five
-# minutes ahead of it as `future_time`: paid money would be missing. So a late answer is dated at most one minute after
-# its request, and so is a reversal while ticks alone are the time. Decision 0022.
+# With TOLLGATE_CLOCK=simulation the clock stands still while nothing ticks, and the worker refuses an input more than
+# five minutes ahead of it as `future_time`: paid money would be missing. So a late answer is dated at most one minute
+# after its request, and so is a reversal while ticks alone are the time. Decision 0022.
 AHEAD_MAX_MS = MINUTE_MS
 
 

@@ -53,8 +53,6 @@ class Ticker(Service):  # type: ignore[misc]  # mode has no types
     def __init__(self, app: Any, **kwargs: Any) -> None:
         self.app = app
         self._wall = WallClock()
-        # A simulation compares nothing: its ticks alone define the time.
-        self._compares = not app.settings.simulation
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._logged_s = -LOG_EVERY_S
         super().__init__(**kwargs)
@@ -89,8 +87,6 @@ class Ticker(Service):  # type: ignore[misc]  # mode has no types
 
     def _agreed(self, partitions: list[int]) -> Iterable[int]:
         """Restrict `partitions` by the wall clock: all when it agrees, one to find out, none when it disagrees."""
-        if not self._compares:
-            return partitions
         self._wall.check(time.monotonic(), _now_ms(), self.app.newest_arrived_ms)
         self.app.metrics.wall_clock_ahead.set(self._wall.ahead_ms / 1_000)
         if self._wall.agrees is False:

@@ -153,7 +153,7 @@ class ProductLoad(Load):
     """The product's own traffic, with replies to payments, in a time that only its ticks advance."""
 
     module = PRODUCT
-    settings = {"clock": "none", "time": "ticks"}  # noqa: RUF012 never changed
+    settings = {"clock": "simulation"}  # noqa: RUF012 never changed
     topics = ("call-decisions", "charges", "alerts", "refills", "payment-requests", "ledger-entries", "invoices")
     row_head_bytes = ROW_HEAD_BYTES
 

@@ -121,8 +121,7 @@ def product(stage: Stage, tmp_path: Path) -> Iterator[PythonProcess]:
     """A worker with the product's rules, whose time is that of the ticks it is given."""
     settings = {
         **stage.settings().model_dump(include={"bootstrap_servers", "app_id", "topic_prefix", "partitions"}),
-        "clock": "none",
-        "time": "ticks",
+        "clock": "simulation",
         "health_port": 0,
     }
     env = {f"TOLLGATE_{name.upper()}": str(value) for name, value in settings.items()}

@@ -165,7 +165,7 @@ def test_g02_inputs_without_broker_timestamps_are_refused_except_in_simulation(s
     assert status == Exit.PERSON
     assert "message.timestamp.type is CreateTime, must be LogAppendTime" in last["reason"]
     assert "tollgate topics --apply" in last["reason"]
-    stage.worker(time="ticks").wait_owned()
+    stage.worker(clock="simulation").wait_owned()
 
 
 async def set_config(stage: Stage, key: str, value: str) -> None:
@@ -202,10 +202,10 @@ def test_g02_a_period_end_of_many_accounts_survives_kills_and_gives_the_facts_of
     invoices = sum(fact["type"] == "invoice-issued" for facts in wanted.values() for fact in facts)
     assert invoices == len(ids)
     for enough in (200, 900):
-        worker = stage.worker(PRODUCT, clock="none", time="ticks")
+        worker = stage.worker(PRODUCT, clock="simulation")
         wait_for_invoices(stage, enough)
         worker.kill()
-    stage.worker(PRODUCT, clock="none", time="ticks")
+    stage.worker(PRODUCT, clock="simulation")
     wait_for_invoices(stage, invoices)
     found: dict[str, dict[str, Any]] = {}
     for name in ("invoices", "call-decisions", "payment-requests", "alerts", "ledger-entries", "charges"):

@@ -40,7 +40,7 @@ class RepairStage(Stage):
 
     def worker(self, module: Sequence[str] = PRODUCT, **settings: object) -> WorkerProcess:
         """One more worker with the product's rules, on the time of the ticks in the log."""
-        return super().worker(module, **{"clock": "none", "time": "ticks", **settings})
+        return super().worker(module, **{"clock": "simulation", **settings})
 
     def run(self, *arguments: str, status: int = 0, **settings: object) -> str:
         """Run a command and check its exit status. Returns its output and errors."""

@@ -123,11 +123,11 @@ def test_workers_by_the_brokers_time_one_of_them_killed_are_replayed_with_the_ti
 ) -> None:
     """Over 20 s: real ticks that some partitions lack, inputs of the last month and some from the future."""
     stage.traffic.now = (datetime.now(UTC) - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    first = stage.worker(clock="wall", time="broker")
+    first = stage.worker(clock="wall")
     first.wait_owned()
     stage.open_accounts()
     stage.add_traffic(150)
-    second = stage.worker(clock="wall", time="broker")
+    second = stage.worker(clock="wall")
     wait_until(lambda: bool(second.owned()), "partitions of the second worker", 60)
     stage.add_traffic(150)
     first.kill()
