@@ -19,11 +19,11 @@ import orjson
 import typer
 from msgspec.structs import FieldInfo
 
-from backoffice.progress import with_progress
 from backoffice.replay import open_inputs
 from schemas.codec import Unreadable, decode_input, flat_input, read_arrival, read_field
 from schemas.inputs import AnyInput, input_type
 from schemas.instant import Instant, format_instant
+from stream.progress import with_progress
 
 KEY_BYTES_MIN = 16
 _LETTERS = "abcdefghijklmnop"  # Pseudonyms with digits could look like card numbers, which would be refused.

@@ -15,7 +15,6 @@ from agents.wallet.clock import Timing
 from agents.wallet.refused_start import answer_refused_start
 from agents.wallet.snapshot import take_snapshot
 from agents.wallet.turn import Decision, Refusal, Turn
-from backoffice.progress import with_progress
 from schemas.codec import Unreadable, decode_input, flat_input, read_arrival
 from schemas.currencies import CatalogueError
 from schemas.facts import encode_fact
@@ -23,6 +22,7 @@ from schemas.inputs import AnyInput, ClockTicked
 from schemas.instant import format_instant
 from schemas.partitioning import partition_of
 from schemas.plan import Catalogue, load_catalogue
+from stream.progress import with_progress
 
 Time = Literal["broker", "ticks"]
 

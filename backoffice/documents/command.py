@@ -14,7 +14,7 @@ from backoffice.documents.facts import Document
 from backoffice.documents.issued import DocumentError, Issued, document_id, find_document, read_issued
 from backoffice.documents.issuer import Issuer, IssuerError, Logo, load_issuer
 from backoffice.documents.wording import AmountFormat, day, days, local, plain, purpose_of
-from backoffice.progress import with_progress
+from stream.progress import with_progress
 
 app = typer.Typer(
     name="invoice",

@@ -12,7 +12,7 @@ from backoffice.explain.call_history import CallHistory, ExplainError, read_hist
 from backoffice.explain.check import faults
 from backoffice.explain.sections import sections
 from backoffice.explain.sentence import sentence
-from backoffice.progress import with_progress
+from stream.progress import with_progress
 
 _LABEL_WIDTH = 13
 

@@ -7,7 +7,6 @@ from typing import IO, Annotated, Literal
 
 import typer
 
-from backoffice.progress import with_progress
 from backoffice.report.books import Books
 from backoffice.report.closing import close_month
 from backoffice.report.facts import ReportError, read_facts
@@ -16,6 +15,7 @@ from backoffice.report.month import Month, MonthError, read_month
 from backoffice.report.writing import print_tables, write_receipts, write_sums
 from schemas.currencies import CatalogueError
 from schemas.plan import load_catalogue
+from stream.progress import with_progress
 
 
 def command(

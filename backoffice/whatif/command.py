@@ -10,7 +10,6 @@ import typer
 
 from agents.wallet.rating.compare import SWITCHES, CostOnPlan
 from agents.wallet.turn import Refusal
-from backoffice.progress import with_progress
 from backoffice.replay import open_inputs
 from backoffice.whatif.comparison import (
     AccountCompared,
@@ -26,6 +25,7 @@ from schemas.codec import Unreadable
 from schemas.currencies import CatalogueError
 from schemas.instant import format_instant
 from schemas.plan import CreditsPlan, load_catalogue
+from stream.progress import with_progress
 
 Compared = AccountCompared | Comparison
 

@@ -16,12 +16,13 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 import msgspec
 import orjson
 
 from schemas.rows import Checkpoint, CorruptRowError, check_row
+from stream.progress import EVERY_S, with_progress
 from stream.repair.failure import RepairError
 from stream.repair.state import PartitionState, check_state
 
@@ -112,10 +113,12 @@ class ArchiveWriter:
 
 
 class Archive:
-    """A backup to read. Each partition is checked as a worker checks its changelog."""
+    """A backup to read. Each partition is checked as a worker checks its changelog. A terminal `out`, by default
+    standard error, shows how far that is.
+    """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, out: TextIO | None = None, every_s: float = EVERY_S) -> None:
+        self.path, self._out, self._every_s = path, out, every_s
         self.header = self._read_header()
 
     def check(self) -> list[Part]:
@@ -127,23 +130,24 @@ class Archive:
     def states(self) -> Iterator[tuple[Part, PartitionState]]:
         """Each partition in order. Raises RepairError if the file is truncated or was changed."""
         try:
-            with gzip.open(self.path, "rb") as file:
-                yield from self._states(file)
+            with self.path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as file:
+                shown = with_progress(file, str(self.path), self._out, self._every_s, raw.tell)
+                yield from self._states(iter(shown))
         except (gzip.BadGzipFile, EOFError, msgspec.MsgspecError, binascii.Error, CorruptRowError) as error:
             raise RepairError(f"{self.path}: not a backup, or damaged: {error}") from None
 
-    def _states(self, file: gzip.GzipFile) -> Iterator[tuple[Part, PartitionState]]:
+    def _states(self, lines: Iterator[bytes]) -> Iterator[tuple[Part, PartitionState]]:
         sha256, rows = hashlib.sha256(), 0
-        sha256.update(file.readline())
+        sha256.update(next(lines, b""))
         for number in range(self.header.partitions):
-            line = file.readline()
+            line = next(lines, b"")
             sha256.update(line)
             part = msgspec.json.decode(line, type=Part)
             if part.partition != number:
                 raise CorruptRowError(f"partition {part.partition} where {number} should be")
             state = PartitionState(number)
             for _ in range(part.rows):
-                line = file.readline()
+                line = next(lines, b"")
                 sha256.update(line)
                 _add_row(state, line)
             checkpoint = state.checkpoint
@@ -152,8 +156,8 @@ class Archive:
             check_state(state)
             rows += part.rows
             yield part, state
-        trailer = msgspec.json.decode(file.readline(), type=Trailer)
-        if (trailer.rows, trailer.sha256) != (rows, sha256.hexdigest()) or file.read(1):
+        trailer = msgspec.json.decode(next(lines, b""), type=Trailer)
+        if (trailer.rows, trailer.sha256) != (rows, sha256.hexdigest()) or next(lines, b""):
             raise CorruptRowError("the checksum at its end does not match")
 
     def _read_header(self) -> Header:
