@@ -32,7 +32,7 @@ LOOK_FIRST_MS = HOUR_MS
 _DOUBLINGS_MAX = 20  # By then both pauses have reached their maximum.
 
 
-class PaymentState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Money in micros. `requested_at` is the request's `occurred_at`; `received_at_ms` is when the request reached
     Kafka: the provider cannot know the payment from before that time.
 
@@ -224,7 +224,8 @@ def decode_row(key: bytes, value: bytes, previous: PaymentState | None) -> Payme
     try:
         payment = _decoder.decode(checked_body(key, value))
     except msgspec.MsgspecError as error:
-        raise CorruptRowError(str(error)) from error
+        reason = "its fields are not those of this version, a later version may have written it"
+        raise CorruptRowError(f"{reason}: {error}") from error
     if payment.payment_id.encode() != key:
         raise CorruptRowError("the key is another payment's")
     if previous is not None and payment.sequence <= previous.sequence:

@@ -7,7 +7,7 @@ import msgspec
 Kind = Literal["dispute", "dispute_won", "refund", "refund_failed"]
 
 
-class Reversal(msgspec.Struct, frozen=True, array_like=True):
+class Reversal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One movement of a payment's money: `dispute` and `refund` take it from us, the other kinds return it to us.
 
     `reference` is the provider's id of the dispute or refund, with a number where one object took money more than once:

@@ -3,8 +3,11 @@
 import msgspec
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A row of the table. It is written as an array: add new fields at the end, with a default."""
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A row of the table. It is written as an array: add new fields at the end, with a default.
+
+    A row with a field that this version does not know is refused: it would lose the field when it is written again.
+    """
 
 
 class Dispute(Row, frozen=True, array_like=True):

@@ -172,7 +172,8 @@ def decode_row(key: str, value: bytes) -> Row:
     try:
         return _decoders[row_type(key)].decode(memoryview(value)[_HEAD.size :])  # type: ignore[no-any-return]  # the decoder of that row's type
     except msgspec.MsgspecError as error:
-        raise CorruptRowError(f"row {key!r}: {error}") from None
+        reason = "its fields are not those of this version, a later version may have written it"
+        raise CorruptRowError(f"row {key!r}: {reason}: {error}") from None
 
 
 def sequence_of(value: bytes) -> int:

@@ -95,6 +95,14 @@ def test_rows_already_written_keep_their_bytes() -> None:
     )
 
 
+# Written again without the field of a later version, the row would lose it.
+def test_a_row_with_a_field_of_a_later_version_is_refused() -> None:
+    key = b"a-1/buy/1"
+    later = encode_row(OPEN)[5:-1] + b',"of_a_later_version":1}'
+    with pytest.raises(CorruptRowError, match="a later version may have written it"):
+        decode_row(key, add_checksum(key, later), None)
+
+
 def test_p7_a_payment_that_succeeded_in_an_earlier_version_is_kept_for_its_reversals_too() -> None:
     """Its row was to be dropped after 70 days."""
     row = (

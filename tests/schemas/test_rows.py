@@ -4,6 +4,7 @@ The files in `golden/` are rows as format 1 wrote them. They stay for ever: a ro
 be read by every later one. A new field goes to the end of its value with a default, and into a new golden file.
 """
 
+import msgspec
 import pytest
 
 from schemas.account import (
@@ -210,3 +211,22 @@ def test_a_shorter_row_takes_the_defaults() -> None:
     assert body[0] == 0x99  # an array of nine
     four = bytes([0x94]) + body[1 : len(body) - len(b"\xa9requested\x00\x00\x00\x90")]
     assert decode_row("acme/p/p1", b"\0" * 13 + four) == old
+
+
+# Written again without the field of a later version, the row would lose it.
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_row_with_a_field_of_a_later_version_is_refused(name: str) -> None:
+    key, row = WRITTEN[name]
+    value = encode_row(key, row, None)
+    later = value[:13] + msgspec.msgpack.encode([*msgspec.msgpack.decode(value[13:]), 1])
+    with pytest.raises(CorruptRowError, match="a later version may have written it"):
+        decode_row(key, later)
+
+
+# So is a field of a part of a row.
+def test_a_card_with_a_field_of_a_later_version_is_refused() -> None:
+    card = [*msgspec.msgpack.decode(msgspec.msgpack.encode(Card("pm1", "tok_1", "visa", "4242", 4, 2031))), 1]
+    account = msgspec.msgpack.decode(msgspec.msgpack.encode(Account("USD", "UTC", "free", 0, RefillSetting(0), ())))
+    account[Account.__struct_fields__.index("cards")] = [card]
+    with pytest.raises(CorruptRowError, match=r"acme.*a later version may have written it"):
+        decode_row("acme", bytes(13) + msgspec.msgpack.encode(account))
