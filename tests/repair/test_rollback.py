@@ -56,6 +56,13 @@ def test_a_later_row_is_refused_and_a_backup_leads_back(stage: RepairStage) -> N
     # It has decided nothing, in no partition.
     assert (stage.rows(), stage.outputs()) == (later, outputs)
 
+    # A later version may have another format altogether.
+    stage.write(stage.changelog, [(before.partition, before.key, b"\x02" + before.value[1:])])
+    status, last = stage.worker().wait_ended()
+    assert (status, last["reason"]) == (Exit.PERSON, "a row of the changelog cannot be trusted")
+    assert last["error"] == "row b'a1': format 2, this version reads format 1"
+    assert stage.outputs() == outputs
+
     wait_until(lambda: members(stage.bootstrap, stage.app_id) == 0, "a group without members")
     stage.run("rebuild", "--backup", str(file), "--replace")
     assert (stage.rows(), stage.outputs()) == (rows, outputs)
