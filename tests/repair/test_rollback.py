@@ -35,7 +35,7 @@ def write_later_row(stage: RepairStage) -> ConsumerRecord:
 
 def test_a_later_row_is_refused_and_a_backup_leads_back(stage: RepairStage) -> None:
     """Over 20 s: a history, a backup, more of the history, a refused start, a rebuild and the history's end."""
-    stage.worker().wait_owned()
+    stage.worker().wait_owned(seconds=120)
     stage.open_accounts()
     stage.add_traffic(120)
     stage.wait_decided()
@@ -49,7 +49,7 @@ def test_a_later_row_is_refused_and_a_backup_leads_back(stage: RepairStage) -> N
     later = stage.rows()
     stage.add_traffic(120)
 
-    status, last = stage.worker().wait_ended()
+    status, last = stage.worker().wait_ended(120)
     assert status == Exit.PERSON
     assert (last["reason"], last["partition"]) == ("the wallets cannot be opened", before.partition)
     assert last["error"].startswith("row 'a1': its fields are not those of this version, a later version may have")
@@ -58,7 +58,7 @@ def test_a_later_row_is_refused_and_a_backup_leads_back(stage: RepairStage) -> N
 
     # A later version may have another format altogether.
     stage.write(stage.changelog, [(before.partition, before.key, b"\x02" + before.value[1:])])
-    status, last = stage.worker().wait_ended()
+    status, last = stage.worker().wait_ended(120)
     assert (status, last["reason"]) == (Exit.PERSON, "a row of the changelog cannot be trusted")
     assert last["error"] == "row b'a1': format 2, this version reads format 1"
     assert stage.outputs() == outputs
@@ -66,7 +66,7 @@ def test_a_later_row_is_refused_and_a_backup_leads_back(stage: RepairStage) -> N
     wait_until(lambda: members(stage.bootstrap, stage.app_id) == 0, "a group without members")
     stage.run("rebuild", "--backup", str(file), "--replace")
     assert (stage.rows(), stage.outputs()) == (rows, outputs)
-    stage.worker().wait_owned()
+    stage.worker().wait_owned(seconds=120)
     stage.wait_decided()
     stage.stop_workers()
     for name, values in stage.outputs().items():
