@@ -1,6 +1,6 @@
 """Compares what Tollgate charged with the old system's bills. Exit status 1 if anything differs.
 
-    python compare.py facts.jsonl
+    python compare.py published.jsonl
 
 The file has the events of `tollgate replay`, or of `tollgate export`. Needs Python alone.
 """

@@ -1,6 +1,6 @@
 """Writes the inputs that move accounts from another billing system to Tollgate.
 
-    python move_in.py --at 2026-03-20T09:00:00Z > events.jsonl
+    python move_in.py --at 2026-03-20T09:00:00Z > inputs.jsonl
 
 Reads accounts.csv and calls.csv beside it: what the old system knows at the time of the move. Needs Python alone.
 """

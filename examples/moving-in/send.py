@@ -1,6 +1,6 @@
 """Sends inputs from a file to `account-events`, in order.
 
-    TOLLGATE_SIGNING_KEYS=… python send.py events.jsonl
+    TOLLGATE_SIGNING_KEYS=… python send.py inputs.jsonl
 
 Needs aiokafka. Sending the file again does no harm: each input takes effect once.
 """

@@ -36,7 +36,7 @@ def events(inputs: Sequence[bytes]) -> list[dict[str, Any]]:
 
 
 def compared(events: Sequence[dict[str, Any]], directory: Path) -> subprocess.CompletedProcess[str]:
-    file = directory / "facts.jsonl"
+    file = directory / "published.jsonl"
     file.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
     return run("compare.py", str(file))
 

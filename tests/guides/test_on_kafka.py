@@ -32,7 +32,7 @@ def move_in(stage: Stage, directory: Path) -> None:
     moved = subprocess.run(
         [sys.executable, str(EXAMPLE / "move_in.py"), "--at", AT], capture_output=True, text=True, check=True
     )
-    file = directory / "events.jsonl"
+    file = directory / "inputs.jsonl"
     file.write_text(moved.stdout, encoding="utf-8")
     sent = subprocess.run(
         [sys.executable, str(EXAMPLE / "send.py"), str(file)],
