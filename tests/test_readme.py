@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tests.test_tidy import name_of, tracked
+from tests.test_tidy import found, name_of, tracked
 from tollgate import app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +64,19 @@ def test_the_readme_leads_to_every_page() -> None:
     missing = [name_of(path) for path in pages if f"({name_of(path)})" not in README]
     missing += [name for name in ("CONTRIBUTING.md", "SECURITY.md", "LICENSE") if f"({name})" not in README]
     assert missing == []
+
+
+# Users read *event*; *fact* is a word of the code.
+def test_users_read_of_events() -> None:
+    folders = ("docs", "docs/guides", "docs/operations")
+    pages = [page for folder in folders for page in sorted((ROOT / folder).glob("*.md"))]
+    pages += [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md")]
+    found(
+        f"{name_of(page)}: {line}"
+        for page in pages
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\bfacts?\b", line, re.IGNORECASE)
+    )
 
 
 def anchors(text: str) -> set[str]:

@@ -19,11 +19,6 @@ def blocks(text: str, language: str) -> list[str]:
     return [body for _, found, body in FENCE.findall(text) if found == language]
 
 
-def prose(text: str) -> str:
-    """The text without code."""
-    return re.sub(r"`[^`]*`", "", FENCE.sub("", text))
-
-
 def code_of(page: str, name: str) -> dict[str, Any]:
     """What the Python block that begins with the comment `name` defines."""
     (block,) = [body for body in blocks(text_of(page), "python") if body.startswith(f"# {name}\n")]

@@ -10,7 +10,7 @@ from backoffice.replay import replay_lines
 from backoffice.report.sums import SECTIONS
 from schemas.partitioning import partition_of
 from stream import topics
-from tests.guides.pages import GUIDES, PAGES, ROOT, blocks, events_of, prose, table_after, text_of
+from tests.guides.pages import GUIDES, PAGES, ROOT, blocks, events_of, table_after, text_of
 from tests.test_tidy import found
 from tests.wire.golden_files import THEMES, catalogue_of, inputs_of
 from tests.wire.published import TYPES, errors, is_published
@@ -42,13 +42,6 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_the_index_lists_every_guide() -> None:
     listed = {(GUIDES / target).resolve() for target in LINK.findall(text_of("README.md"))}
     assert {page for page in PAGES if page.name != "README.md"} <= listed
-
-
-# Users read *event*; *fact* is a word of the code.
-@every_page
-def test_readers_of_the_guides_read_of_events(page: Path) -> None:
-    text = prose(page.read_text(encoding="utf-8"))
-    found(f"{page.name}: {line}" for line in text.splitlines() if re.search(r"\bfacts?\b", line))
 
 
 @every_page
