@@ -1,27 +1,55 @@
 """The application: the calls of every area behind one dispatcher."""
 
+from collections.abc import Iterable
+
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.http.dispatch import Dispatcher, request_id_of
+from gateway.http.answers import Answers
+from gateway.http.dispatch import Dispatcher
 from gateway.http.endpoint import Endpoint
 from gateway.http.problem import Problem
 from gateway.parts import Parts
+from gateway.settings import names_of
 
 # The calls of every area, in the order of the reference.
 ENDPOINTS: tuple[Endpoint, ...] = ()
 
+# What scripts of other origins may read beside the body.
+EXPOSED = (
+    *("X-Request-Id", "Location", "ETag", "Retry-After", "Allow", "Content-Disposition"),
+    *("Idempotent-Replayed", "Tollgate-Stale"),
+)
 
-def build(parts: Parts) -> ASGIApp:
-    """The application on `parts`. Needs a running event loop."""
-    return ServerErrorMiddleware(Dispatcher(parts, ENDPOINTS), handler=_internal)
+
+def build(parts: Parts, endpoints: Iterable[Endpoint]) -> ASGIApp:
+    """The application on `parts`."""
+    app: ASGIApp = ServerErrorMiddleware(Dispatcher(parts, endpoints), handler=_internal)
+    origins = names_of(parts.settings.gateway_cors_origins)
+    return Answers(_OtherOrigins(app, origins) if origins else app, parts.metrics)
+
+
+class _OtherOrigins:
+    """Lets pages of the given origins call the gateway. Requests of any other page are served as without CORS: their
+    browser keeps the answer from them.
+    """
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        self._app, self._origins = app, {origin.encode() for origin in origins}
+        self._allowing = CORSMiddleware(
+            app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = dict(scope["headers"]).get(b"origin")
+        await (self._allowing if origin in self._origins else self._app)(scope, receive, send)
 
 
 async def _internal(request: Request, _: Exception) -> Response:
     """The answer to a request that met a bug; the middleware raises the error again, so that it is logged."""
-    request_id = request_id_of(request.headers)
-    response = Problem("internal", "Something failed here; its log has the request's id.").response(request_id)
-    response.headers["X-Request-Id"] = request_id
-    return response
+    return Problem("internal", "Something failed here; its log has the request's id.").response(
+        request.scope["request_id"]
+    )

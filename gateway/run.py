@@ -2,20 +2,21 @@
 
 import asyncio
 import contextlib
-import socket
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable
 from typing import NoReturn
 
-import uvicorn
 import uvloop
 from aiokafka.errors import KafkaError
 
 from agents.views import layout
 from backoffice.documents.issuer import IssuerError, load_issuer
 from gateway import rights
-from gateway.app import build
+from gateway.app import ENDPOINTS, build
+from gateway.http.endpoint import Endpoint
 from gateway.http.key_file import KeyFileError, KeyRing
+from gateway.http.server import Server, config_of, listen
 from gateway.log.reader import LogReader
 from gateway.log.writer import LogWriter
 from gateway.metrics import Metrics
@@ -33,19 +34,12 @@ from stream.stopping import StopSignals
 
 logger = log.get("gateway")
 
-STOP_WITHIN_S = 10
 REDIS_CONNECTIONS_MAX = 64
+# Requests have 10 s of it; the rest is for what they have written, and for closing.
+STOP_WITHIN_S = 14.0
 # A loop that does not run for this long is not alive.
 ALIVE_WITHIN_S = 5.0
 BEAT_S = 0.5
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers: `StopSignals` receives the signals."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Heartbeat:
@@ -65,81 +59,70 @@ class Heartbeat:
 
 
 class Gateway:
-    """One process: its parts and its server."""
+    """One process: its parts and its server. Raises what makes it refuse to start."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._heartbeat = Heartbeat()
-
-    async def run(self, stop: StopSignals) -> None:
-        """Serve until a signal."""
-        settings = self.settings
-        made = await make_topics(settings, needed(settings), rights.gateway(settings))
-        listening = listen(settings.gateway_host, settings.gateway_port)
-        async with self._parts() as parts:
-            server = Server(config_of(parts))
-            loop = asyncio.get_running_loop()
-            stop.begin_with(lambda: loop.call_soon_threadsafe(self._stop, server, parts), lambda: "calls under way")
-            health_port = health.serve(
-                settings.gateway_health_host,
-                settings.gateway_health_port,
-                parts.metrics.registry,
-                lambda: not parts.stopping.is_set() and parts.writer.ready and parts.reader.ready,
-                lambda: self._heartbeat.alive,
-            )
-            port = listening.getsockname()[1]
-            logger.info("gateway starts", app_id=settings.app_id, topics_made=made, port=port, health_port=health_port)
-            warn_if_unsigned(settings)
-            await server.serve(sockets=[listening])
-        logger.info("gateway ends")
-
-    @staticmethod
-    def _stop(server: Server, parts: Parts) -> None:
-        parts.stopping.set()
-        server.should_exit = True
-
-    @contextlib.asynccontextmanager
-    async def _parts(self) -> AsyncIterator[Parts]:
-        settings, metrics = self.settings, Metrics()
+    def __init__(self, settings: Settings, endpoints: Iterable[Endpoint]) -> None:
         assert settings.api_keys is not None
-        redis = connect(settings, connections_max=REDIS_CONNECTIONS_MAX, wait_s=TIMEOUT_S)
-        parts = Parts(
+        self.settings, self.heartbeat, metrics = settings, Heartbeat(), Metrics()
+        self.parts = Parts(
             settings=settings,
             keys=KeyRing(settings.api_keys, metrics.key_file_read),
             metrics=metrics,
-            redis=redis,
+            redis=connect(settings, connections_max=REDIS_CONNECTIONS_MAX, wait_s=TIMEOUT_S),
             writer=LogWriter(settings),
             reader=LogReader(settings, simulation=settings.simulation),
             plans=load_catalogue(settings.plans, settings.currencies),
             issuer=load_issuer(settings.issuer),
         )
-        tasks = [asyncio.create_task(work) for work in (self._heartbeat.beat(), parts.keys.follow())]
+        self._server = Server(config_of(settings, build(self.parts, endpoints)))
+
+    @property
+    def ready(self) -> bool:
+        """Whether the log can be written and read. Redis and the worker are not needed."""
+        parts = self.parts
+        return not parts.stopping.is_set() and parts.writer.ready and parts.reader.ready
+
+    async def run(self, stop: StopSignals) -> None:
+        """Serve until a signal."""
+        settings, loop = self.settings, asyncio.get_running_loop()
+        made = await make_topics(settings, needed(settings), rights.gateway(settings))
+        listening = listen(settings.gateway_host, settings.gateway_port)
+        health_port = health.serve(
+            settings.gateway_health_host,
+            settings.gateway_health_port,
+            self.parts.metrics.registry,
+            lambda: self.ready,
+            lambda: self.heartbeat.alive,
+        )
+        async with self._working():
+            stop.begin_with(lambda: loop.call_soon_threadsafe(self._stop), lambda: "calls under way")
+            port = listening.getsockname()[1]
+            logger.info("gateway starts", app_id=settings.app_id, topics_made=made, port=port, health_port=health_port)
+            warn_if_unsigned(settings)
+            await self._server.serve(sockets=[listening])
+        logger.info("gateway ends")
+
+    def _stop(self) -> None:
+        self.parts.stopping.set()
+        self._server.should_exit = True
+
+    @contextlib.asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        """The work beside the requests."""
+        parts = self.parts
+        tasks = [asyncio.create_task(work) for work in (self.heartbeat.beat(), parts.keys.follow())]
         for task in tasks:
             task.add_done_callback(_end_if_failed)
         await parts.writer.start()
         await parts.reader.start()
         try:
-            yield parts
+            yield
         finally:
             await parts.writer.close()
             await parts.reader.close()
             for task in tasks:
                 task.cancel()
-            await redis.aclose(close_connection_pool=True)
-
-
-def config_of(parts: Parts) -> uvicorn.Config:
-    return uvicorn.Config(
-        build(parts),
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=STOP_WITHIN_S,
-    )
+            await parts.redis.aclose(close_connection_pool=True)
 
 
 def needed(settings: Settings) -> dict[str, topics.Topic]:
@@ -148,35 +131,39 @@ def needed(settings: Settings) -> dict[str, topics.Topic]:
     return {settings.topic(topic.name): topic for topic in topics.CONTRACT if topic.name in names}
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2_048)
-    except OSError as error:
-        raise health.port_error(host, port, error) from error
-
-
 def _end_if_failed(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
         fail("a part of the gateway failed", error)
 
 
-def run() -> NoReturn:
-    """Serve until SIGTERM (exit status 0) or an error (non-zero)."""
+def run(endpoints: Iterable[Endpoint] = ENDPOINTS) -> NoReturn:
+    """Serve `endpoints` until SIGTERM (exit status 0) or an error (non-zero)."""
     settings = checked_settings("gateway", Settings)
     if settings.api_keys is None:
         refuse("gateway", "TOLLGATE_API_KEYS is not set: name the file of keys; `tollgate gateway key` makes one")
-    stop = StopSignals("gateway")
+    stop = StopSignals("gateway", STOP_WITHIN_S)
     stop.watch()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_serve(settings, endpoints, stop))
+        except (PersonNeededError, KafkaError, OSError) as error:
+            refuse_because("gateway", error)
+    sys.exit(0)
+
+
+async def _serve(settings: Settings, endpoints: Iterable[Endpoint], stop: StopSignals) -> None:
+    await _made(settings, endpoints).run(stop)
+
+
+def _made(settings: Settings, endpoints: Iterable[Endpoint]) -> Gateway:
+    """The gateway, or a refusal that names the setting whose file is unusable. Needs a running event loop."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Gateway(settings).run(stop))
+        return Gateway(settings, endpoints)
     except KeyFileError as error:
         refuse("gateway", f"TOLLGATE_API_KEYS: {error}")
     except IssuerError as error:
         refuse("gateway", f"TOLLGATE_ISSUER: {error}")
-    except (PersonNeededError, KafkaError, CatalogueError, OSError) as error:
-        refuse_because("gateway", error)
-    raise SystemExit(0)
+    except CatalogueError as error:
+        name = "CURRENCIES" if str(error).startswith(f"{settings.currencies}: ") else "PLANS"
+        refuse("gateway", f"TOLLGATE_{name}: {error}")

@@ -14,7 +14,7 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 # Noisy at level info. Faust logs under `stream` for our subclasses of its classes.
-_QUIET = ("aiokafka", "faust", "mode", "stream")
+_QUIET = ("aiokafka", "faust", "mode", "stream", "uvicorn")
 
 
 OURS = "tollgate"

@@ -21,8 +21,8 @@ class StopSignals:
     status 0.
     """
 
-    def __init__(self, process: str) -> None:
-        self._process = process
+    def __init__(self, process: str, within_s: float = STOP_WITHIN_S) -> None:
+        self._process, self._within_s = process, within_s
         self._begin: Callable[[], object] | None = None
         self._waits_for: Callable[[], str] = lambda: "its start"
 
@@ -46,8 +46,8 @@ class StopSignals:
             self._end_at_once()
         log.get(self._process).info("stop begins", signal=number.name)
         self._begin()
-        time.sleep(STOP_WITHIN_S)
-        halt("the stop did not finish", status=Exit.PASSING, seconds=STOP_WITHIN_S, waits_for=self._waits_for())
+        time.sleep(self._within_s)
+        halt("the stop did not finish", status=Exit.PASSING, seconds=self._within_s, waits_for=self._waits_for())
 
     def _end_at_once(self) -> NoReturn:
         log.get(self._process).info(f"{self._process} ends", before="it started")

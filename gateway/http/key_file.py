@@ -17,12 +17,13 @@ import tomllib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from gateway.http.keys import Key
+from gateway.http.scopes import ALL
 from stream import log
 from stream.fail_stop import PersonNeededError
 
@@ -35,7 +36,6 @@ PRESENTED_MAX = 256
 
 _Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:+@-]{1,128}$")]
 _Account = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._:+@-]{1,128}|[A-Za-z0-9._:+@-]{0,128}\*)$")]
-_Scope = Literal["calls", "accounts:read", "accounts:write", "money", "admin"]
 
 
 class KeyFileError(PersonNeededError):
@@ -45,7 +45,7 @@ class KeyFileError(PersonNeededError):
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: _Id
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-    scopes: Annotated[tuple[_Scope, ...], Meta(min_length=1)]
+    scopes: Annotated[tuple[str, ...], Meta(min_length=1)]
     accounts: tuple[_Account, ...] | None = None
     requests_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = REQUESTS_PER_S
     expires_at: datetime | None = None
@@ -83,9 +83,13 @@ def _entry(table: object, number: int, path: Path) -> _Entry:
         known = ", ".join(_Entry.__struct_fields__)
         raise KeyFileError(f"{path}: key {shown}: {unknown[0]}: no such field; there are {known}")
     try:
-        return msgspec.convert(table, _Entry)
+        entry = msgspec.convert(table, _Entry)
     except msgspec.ValidationError as error:
         raise KeyFileError(f"{path}: key {shown}: {str(error).replace('`$.', '`')}") from None
+    for scope in entry.scopes:
+        if scope not in ALL:
+            raise KeyFileError(f"{path}: key {shown}: {scope}: no such scope; there are {', '.join(sorted(ALL))}")
+    return entry
 
 
 def _key(entry: _Entry, path: Path) -> Key:
@@ -141,18 +145,19 @@ class KeyRing:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
                 content = await asyncio.to_thread(self._read)
-                if content == self._content:
-                    continue
-                keys = read_keys(content, self._path)
+                keys = self._keys if content == self._content else read_keys(content, self._path)
             except KeyFileError as error:
                 self._fail(error)
                 continue
-            self._content, self._keys = content, keys
-            self._failed = ""
-            self._on_read(True)
-            logger.info("keys read again", keys=len(keys))
-            self._changed.set()
-            self._changed = asyncio.Event()
+            if self._failed or content != self._content:
+                self._use(content, keys)
+
+    def _use(self, content: bytes, keys: Mapping[str, Key]) -> None:
+        self._content, self._keys, self._failed = content, keys, ""
+        self._on_read(True)
+        logger.info("keys read again", keys=len(keys))
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _fail(self, error: KeyFileError) -> None:
         """Count a failure once, not at every look."""

@@ -4,7 +4,7 @@ import http.client
 import json
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ from tests.views.stage import ViewsProcess
 
 PARTITIONS = 2
 ADMIN = ("admin",)
+PRODUCT = ("tollgate", "gateway")
 
 
 @dataclass(frozen=True)
@@ -171,16 +172,15 @@ class GatewayStage:
         views.wait_ready()
         return views
 
-    def gateway(self, **changed: object) -> GatewayProcess:
+    def gateway(self, *, program: Sequence[str] = PRODUCT, **changed: object) -> GatewayProcess:
         """A gateway that is ready. The first one answers `get` and `post` unless they are given another."""
-        gateway = GatewayProcess(["tollgate", "gateway"], self.environment(**changed), self._log("gateway"))
-        self._keep(gateway)
+        gateway = self.starting_gateway(program=program, **changed).wait_ready()
         self.gateways.append(gateway)
-        return gateway.wait_ready()
+        return gateway
 
-    def starting_gateway(self, **changed: object) -> GatewayProcess:
+    def starting_gateway(self, *, program: Sequence[str] = PRODUCT, **changed: object) -> GatewayProcess:
         """A gateway that may not become ready."""
-        gateway = GatewayProcess(["tollgate", "gateway"], self.environment(**changed), self._log("gateway"))
+        gateway = GatewayProcess([*program], self.environment(**changed), self._log("gateway"))
         self._keep(gateway)
         return gateway
 

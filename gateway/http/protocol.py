@@ -1,0 +1,119 @@
+"""HTTP/1.1 as uvicorn reads it, within limits: headers of at most 16 KiB in 10 s, a body in 30 s.
+
+What is refused here is answered with a problem, in place of uvicorn's plain texts.
+"""
+
+import asyncio
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uuid_utils import uuid7
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.http.body import BODY_WITHIN_S
+from gateway.http.problem import Problem
+
+HEADER_BYTES_MAX = 16_384
+HEADERS_WITHIN_S = 10.0
+# The body's own time-out answers first; this one ends what sends on after its answer.
+MESSAGE_WITHIN_S = BODY_WITHIN_S + 5.0
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    # The deadline of the part of the request that is being read: its headers, then its body.
+    _deadline: asyncio.TimerHandle | None = None
+    _in_headers = True
+    _header_bytes = 0
+    _messages = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
+        super().connection_made(transport)
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = (self._messages, self._in_headers)
+        super().data_received(data)
+        if self._in_headers and before == (self._messages, True):
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES_MAX and not self.transport.is_closing():
+                self._refuse(_headers_too_large())
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._deadline is None:  # A further request of the connection.
+            self._await_headers()
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        self._clear_deadline()
+        self._deadline = self.loop.call_later(MESSAGE_WITHIN_S, self._end)
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        try:
+            if size > HEADER_BYTES_MAX:
+                self.app: Any = _refusing(_headers_too_large())
+            super().on_headers_complete()
+        finally:
+            self.app = self.config.loaded_app
+
+    def on_message_complete(self) -> None:
+        self.scope["completed_s"] = self.loop.time()  # type: ignore[typeddict-unknown-key]  # our own
+        self._clear_deadline()
+        self._in_headers, self._header_bytes = True, 0
+        self._messages += 1
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 uvicorn's signature
+        self._refuse(Problem("schema_invalid", "The request is not HTTP/1.1.", status=400))
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """No line: clients such as Java's offer HTTP/2 with their first request, which is served all the same."""
+
+    def _await_headers(self) -> None:
+        self._in_headers, self._header_bytes = True, 0
+        self._deadline = self.loop.call_later(HEADERS_WITHIN_S, self._time_out)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _time_out(self) -> None:
+        """The headers have not come. A connection on which nothing was sent is closed without an answer."""
+        if self._header_bytes:
+            detail = f"The headers must arrive within {HEADERS_WITHIN_S:.0f} s."
+            self._refuse(Problem("request_timeout", detail))
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer without the application, and close: what follows cannot be understood."""
+        response = problem.response(request_id := uuid7().hex)
+        headers = [*response.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        self.transport.write(STATUS_LINE[problem.status] + lines + b"\r\n" + bytes(response.body))
+        self.transport.close()
+
+
+def _headers_too_large() -> Problem:
+    return Problem("too_large", f"The headers, the path included, may have at most {HEADER_BYTES_MAX:,} bytes.")
+
+
+def _refusing(problem: Problem) -> ASGIApp:
+    """An application that refuses its one request, and closes the connection."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        response = problem.response(request_id := uuid7().hex)
+        response.headers.update({"X-Request-Id": request_id, "Connection": "close"})
+        await response(scope, receive, send)
+
+    return refuse
