@@ -4,6 +4,7 @@ What is refused here is answered with a problem, in place of uvicorn's plain tex
 """
 
 import asyncio
+import re
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +18,8 @@ HEADER_BYTES_MAX = 16_384
 HEADERS_WITHIN_S = 10.0
 # The body's own time-out answers first; this one ends what sends on after its answer.
 MESSAGE_WITHIN_S = BODY_WITHIN_S + 5.0
+LINGER_S = 1.0
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -27,6 +30,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _in_headers = True
     _header_bytes = 0
     _messages = 0
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
         super().connection_made(transport)
@@ -37,11 +41,13 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         before = (self._messages, self._in_headers)
-        super().data_received(data)
+        super().data_received(_without_upgrade(data) if self._in_headers else data)
         if self._in_headers and before == (self._messages, True):
             self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES_MAX and not self.transport.is_closing():
+            if self._header_bytes > HEADER_BYTES_MAX and not self._refused:
                 self._refuse(_headers_too_large())
 
     def on_message_begin(self) -> None:
@@ -71,9 +77,6 @@ class LimitedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 uvicorn's signature
         self._refuse(Problem("schema_invalid", "The request is not HTTP/1.1.", status=400))
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """No line: clients such as Java's offer HTTP/2 with their first request, which is served all the same."""
-
     def _await_headers(self) -> None:
         self._in_headers, self._header_bytes = True, 0
         self._deadline = self.loop.call_later(HEADERS_WITHIN_S, self._time_out)
@@ -96,12 +99,27 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer without the application, and close: what follows cannot be understood."""
+        """Answer without the application, and close: what follows cannot be understood. It is still read for a
+        moment, because a connection that is closed with unread bytes may lose the answer.
+        """
+        self._refused = True
         response = problem.response(request_id := uuid7().hex)
         headers = [*response.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         self.transport.write(STATUS_LINE[problem.status] + lines + b"\r\n" + bytes(response.body))
-        self.transport.close()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._clear_deadline()
+        self._deadline = self.loop.call_later(LINGER_S, self._end)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """The bytes with the header `Upgrade` renamed. Java's client offers HTTP/2 with its first request, and the parser
+    takes the body of such a request for another protocol.
+    """
+    end = data.find(b"\r\n\r\n")
+    head, rest = (data, b"") if end < 0 else (data[:end], data[end:])
+    return _UPGRADE.sub(b"\r\nX-grade:", head) + rest
 
 
 def _headers_too_large() -> Problem:
