@@ -10,7 +10,6 @@ import signal
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -24,6 +23,7 @@ from schemas.rows import CorruptRowError
 from stream import connection
 from stream.fail_stop import Exit, PersonNeededError, StatusError, end_now
 from stream.failures import classify
+from stream.version import project_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ app = typer.Typer(name="tollgate", cls=LazyGroup, no_args_is_help=True, pretty_e
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tollgate {version('tollgate')}")
+        typer.echo(f"tollgate {project_version()}")
         raise typer.Exit
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -281,8 +280,3 @@ def test_a_command_imports_no_other_commands_modules() -> None:
     loaded = set(ast.literal_eval(ended.stdout))
     assert "backoffice.replay" in loaded
     assert not loaded & {"faust", "typst", "stream.worker", "backoffice.explain.command", "payments.commands"}
-
-
-def test_the_version_is_that_of_the_project(folder: Path) -> None:
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert run("tollgate --version", folder).stdout == f"tollgate {wanted}\n"

@@ -3,7 +3,6 @@
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import version
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -23,6 +22,7 @@ from stream.ops.metric_table import (
     UNBILLED_CODES,
     WATCHED,
 )
+from stream.version import project_version
 
 NOT_KNOWN = float("nan")
 
@@ -54,7 +54,7 @@ class Metrics:
         self.rebalances = made.counter("tollgate_rebalances_total")
         self.takeovers = made.counter("tollgate_takeovers_total", How)
         self.watchdog = made.gauge("tollgate_watchdog_seconds", WATCHED)
-        made.gauge("tollgate_build_info").labels(_version(), platform.python_version()).set(1)
+        made.gauge("tollgate_build_info").labels(project_version(), platform.python_version()).set(1)
         self._tallies = {
             "inputs": self.inputs,
             "dead_letters": self.dead_letters,
@@ -116,10 +116,3 @@ class _RuleGauges(Collector):
             full = f"tollgate_{name}"
             row: Any = BY_NAME.get(full)
             yield GaugeMetricFamily(full, row.meaning if row else name, value=value)
-
-
-def _version() -> str:
-    try:
-        return version("tollgate")
-    except ModuleNotFoundError:  # Run from a source tree that was never installed.
-        return "source"
