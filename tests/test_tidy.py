@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -162,6 +163,11 @@ def test_g01_no_float_is_made_where_money_is() -> None:
         for node in ast.walk(tree_of(path))
         if makes_a_float(node) and ast.unparse(node) != MAKES_MINUTES
     )
+
+
+def test_mypy_checks_every_python_file() -> None:
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
+    found(name_of(path) for path in tracked() if path.suffix == ".py" and name_of(path).split("/")[0] not in checked)
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
