@@ -16,7 +16,7 @@ from schemas.plan import Catalogue, load_catalogue
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 CATALOGUE = load_catalogue(GOLDEN / "plans.toml")
-EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples" / "facts.jsonl"
+EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples" / "events.jsonl"
 THEMES = sorted(path.name.removesuffix(".inputs.jsonl") for path in GOLDEN.glob("*.inputs.jsonl"))
 _OF_MINUTES_PLANS = {"invoice", "minutes", "subscription"}
 # Where a minutes plan has other fields, or more lines, than a credits plan.

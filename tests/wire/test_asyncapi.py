@@ -78,7 +78,7 @@ def test_what_must_be_signed_says_so() -> None:
         trait = "signed-input" if moves_money(name) else "input"
         assert MESSAGES[name]["traits"] == [{"$ref": f"{TRAITS}{trait}"}]
     for name in fact_types():
-        assert MESSAGES[name]["traits"] == [{"$ref": f"{TRAITS}fact"}]
+        assert MESSAGES[name]["traits"] == [{"$ref": f"{TRAITS}event"}]
 
 
 def test_the_engine_takes_inputs_and_publishes_everything_else() -> None:

@@ -19,7 +19,7 @@ from tests.backoffice.documents.samples import CENT, DOLLAR, invoice, jsonl, lin
 from tests.backoffice.documents.test_render import rendered
 
 ROOT = Path(__file__).resolve().parents[3]
-EXAMPLES = ROOT / "schemas/wire/examples/facts.jsonl"
+EXAMPLES = ROOT / "schemas/wire/examples/events.jsonl"
 
 
 def statement(opening: int, credited: int, used: int) -> Wallet:
@@ -196,7 +196,7 @@ def test_r8_the_newest_reversal_is_said_and_changes_no_figure() -> None:
 
 def test_b7_a_statement_that_does_not_add_up_is_refused() -> None:
     wrong = msgspec.structs.replace(statement(0, 20, 20), closing_micros=1)
-    with pytest.raises(DocumentError, match="its wallet's movements make"):
+    with pytest.raises(DocumentError, match="its wallet's movements give"):
         page(bill(FEE, wallet=wrong))
 
 
