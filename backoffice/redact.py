@@ -1,4 +1,4 @@
-"""`tollgate redact EVENTS.jsonl`: the same inputs without people's data, which replay to the same money.
+"""`tollgate redact INPUTS.jsonl`: the same inputs without people's data, which replay to the same money.
 
 Telephone numbers, e-mail and postal addresses, names, tax ids, tokens, card data and free text become pseudonyms: equal
 values get equal pseudonyms, and without the key nobody can compute them again. Ids, times, amounts and plans stay. A
@@ -94,25 +94,28 @@ _STAND_INS = {
 
 def command(
     events: Annotated[
-        str, typer.Argument(metavar="EVENTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="INPUTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
     ],
     account: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Only the inputs of this account; may be repeated.")
+        list[str] | None, typer.Option(metavar="ID", help="Redact only the inputs of this account; may be repeated.")
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option(help="A secret of at least 16 bytes: the same pseudonyms in several files.")
+        Path | None,
+        typer.Option(help="Secret of at least 16 bytes; one secret gives the same pseudonyms in several files."),
     ] = None,
 ) -> None:
-    """Write the same inputs without people's data.
+    """Replace people's data in a file of inputs by pseudonyms.
 
-    Telephone numbers, e-mail and postal addresses, names, tax ids, tokens, card data and free text become pseudonyms.
-    `replay` of the result gives the same events but for these fields. Without a key file the key is random and
-    forgotten, so that nobody can link a pseudonym to its value again. Ids stay as they are. With `--account` the
-    inputs of other accounts stay as they are too; lines whose account cannot be read are always redacted.
+    Pseudonyms replace telephone numbers, e-mail and postal addresses, names, tax ids, tokens, card data and free text.
+    `replay` of the result gives the same events except for these fields. Without --key-file the key is random and is
+    not kept, so nobody can link a pseudonym to its value. Ids do not change. With --account, inputs of other accounts
+    do not change either; a line whose account cannot be read is always redacted.
     """
     key = secrets.token_bytes() if key_file is None else key_file.read_bytes().strip()
     if len(key) < KEY_BYTES_MIN:
-        raise typer.BadParameter(f"the key file has less than {KEY_BYTES_MIN} bytes")
+        raise typer.BadParameter(
+            f"--key-file: {key_file} has fewer than {KEY_BYTES_MIN} bytes: write a longer secret into it"
+        )
     with open_inputs(events) as lines:
         for line in redact_lines(with_progress(lines, "redact"), key, frozenset(account or ())):
             sys.stdout.buffer.write(line + b"\n")

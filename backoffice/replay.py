@@ -1,4 +1,4 @@
-"""`tollgate replay EVENTS.jsonl`: applies the rules to a file of inputs, without a broker."""
+"""`tollgate replay INPUTS.jsonl`: applies the rules to a file of inputs, without a broker."""
 
 import sys
 from collections import Counter
@@ -38,35 +38,33 @@ class InputLine(NamedTuple):
 
 def command(
     events: Annotated[
-        str, typer.Argument(metavar="EVENTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="INPUTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
     ],
     plans: Annotated[Path | None, typer.Option(help="Use this plan catalogue instead of the shipped one.")] = None,
-    currencies: Annotated[
-        Path | None, typer.Option(help="Replace entries of the shipped currencies by those of this file.")
-    ] = None,
+    currencies: Annotated[Path | None, typer.Option(help="Currencies whose entries replace the shipped ones.")] = None,
     snapshots: Annotated[
         bool, typer.Option("--snapshots", help="Write the final account snapshots instead of the published events.")
     ] = False,
     time: Annotated[
         Time,
-        typer.Option(help="`ticks` takes the time from the ticks in the file only, as a worker in a simulation does."),
+        typer.Option(help="`ticks`: only the ticks in the file define the time, as in a simulation."),
     ] = "broker",
     partitions: Annotated[
-        int, typer.Option(min=1, max=10_000, help="The partitions of the log, each with the time of its own ticks.")
+        int, typer.Option(min=1, max=10_000, help="Number of partitions; each has the time of its own ticks.")
     ] = 1,
 ) -> None:
-    """Apply the rules to a file of events, without a broker.
+    """Apply the rules to a file of inputs, without a broker.
 
-    Needs neither Kafka nor Redis. Writes every published event as one JSON line. A rejected line becomes
+    Needs neither Kafka nor Redis. Writes each published event as one JSON line. A refused line becomes
     {"type": "dead-letter", "code", "message", "line"}, and replay continues with the next line. A recognised repeat
-    writes nothing. Signatures and record keys are not checked. `arrived_at` on a line is the time at which the broker
-    received the input; an input without it is not checked for `future_time`. Rule G2.
+    writes nothing. Replay does not check signatures and record keys. `arrived_at` on a line is the time at which the
+    broker received the input; an input without it is not checked for `future_time`. Rule G2.
 
-    Ticks drive renewals and all that time brings: without `clock-ticked` lines no renewal, invoice or retry happens.
-    Ends with a summary on standard error: inputs, events, dead letters by code, and recognised repeats.
+    Only ticks advance time: without `clock-ticked` lines no renewal, invoice or retry happens. The summary on standard
+    error counts inputs, events, dead letters by code, and recognised repeats.
 
-    A tick is for all accounts. With --partitions, one with a list `partitions`, as `export --inputs` writes it, is for
-    the accounts of these partitions alone.
+    A tick applies to all accounts. With --partitions, a tick that has a list `partitions`, as `export --inputs` writes
+    it, applies only to the accounts of these partitions.
     """
     try:
         books = Books(load_catalogue(plans, currencies), time, partitions)

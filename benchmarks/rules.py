@@ -38,7 +38,7 @@ class Input(NamedTuple):
     timestamp_type: int | None = 0
 
 
-STAGES = ("decode the input", "decide", "take snapshots", "encode facts", "encode rows")
+STAGES = ("decode the input", "decide", "take snapshots", "encode events", "encode rows")
 ACCOUNTS = 2_000
 
 

@@ -45,8 +45,8 @@ def call_to_explain(facts: Iterable[Fact]) -> str | None:
 
 
 def write_facts(facts: Iterable[Fact]) -> Path:
-    """Write FACTS.jsonl into a new directory, for `tollgate explain`. The file stays after the run."""
-    path = Path(tempfile.mkdtemp(prefix="tollgate-demo-")) / "FACTS.jsonl"
+    """Write EVENTS.jsonl into a new directory, for `tollgate explain`. The file stays after the run."""
+    path = Path(tempfile.mkdtemp(prefix="tollgate-demo-")) / "EVENTS.jsonl"
     path.write_text("".join(json.dumps(fact) + "\n" for fact in facts))
     return path
 

@@ -41,7 +41,7 @@ BrokerUrl = Annotated[
 ]
 KillEvery = Annotated[
     float | None,
-    typer.Option(min=1, help="Kill the worker with SIGKILL about every so many seconds and start another."),
+    typer.Option(min=1, help="Every N seconds or so, kill the worker with SIGKILL and start another one."),
 ]
 
 
@@ -81,16 +81,18 @@ def traffic(
     seed: Seed = 1,
     broker_url: BrokerUrl = None,
     day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first virtual day, UTC.")] = FIRST_DAY,
-    report: Annotated[Path | None, typer.Option(help="Write the number of records sent of each kind, as JSON.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write to this file how many records of each kind were sent, as JSON.")
+    ] = None,
 ) -> None:
     """Send a month of traffic, with its ticks, to the input topic. TOLLGATE_… settings give the topics and keys.
 
-    Set TOLLGATE_CLOCK=simulation for this command and for the worker: the traffic brings its own time.
+    Set TOLLGATE_CLOCK=simulation for this command and for the worker: the traffic sends its own ticks.
     """
     settings = _settings(broker_url)
     if not settings.simulation:
         raise typer.BadParameter(
-            "the traffic brings its own time: set TOLLGATE_CLOCK=simulation, for the worker as well"
+            "the traffic sends its own ticks: set TOLLGATE_CLOCK=simulation, for the worker as well"
         )
     keys = settings.keys()
     offered = load_catalogue(settings.plans, settings.currencies).plans.values()

@@ -141,4 +141,4 @@ def summed(counts: Counter[str], most: int | None = None) -> str:
     """
     shown = [f"{name} {count:,}" for name, count in counts.most_common(most)]
     more = len(counts) - len(shown)
-    return ", ".join([*shown, f"{more} kinds more"] if more else shown)
+    return ", ".join([*shown, f"{more} more kinds"] if more else shown)

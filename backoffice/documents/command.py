@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 Facts = Annotated[
-    str, typer.Argument(metavar="FACTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
+    str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
 ]
 Account = Annotated[str | None, typer.Option(help="Only documents of this account.")]
 
@@ -32,15 +32,19 @@ Account = Annotated[str | None, typer.Option(help="Only documents of this accoun
 @app.command()
 def render(
     facts: Facts,
-    wanted: Annotated[str | None, typer.Argument(metavar="INVOICE_ID|RECEIPT_ID", help="The document.")] = None,
+    wanted: Annotated[
+        str | None, typer.Argument(metavar="INVOICE_ID|RECEIPT_ID", help="The document to render.")
+    ] = None,
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE.pdf", help="The file to write; - writes to stdout.")
     ] = None,
     every: Annotated[
-        Path | None, typer.Option("--all", metavar="DIR", help="Render all documents here, in a folder per account.")
+        Path | None,
+        typer.Option("--all", metavar="DIR", help="Render all documents into this directory, one folder per account."),
     ] = None,
     issuer: Annotated[
-        Path | None, typer.Option(envvar="TOLLGATE_ISSUER", metavar="FILE.toml", help="The sender of the documents.")
+        Path | None,
+        typer.Option(envvar="TOLLGATE_ISSUER", metavar="FILE.toml", help="The sender that the documents show."),
     ] = None,
     account: Account = None,
 ) -> None:
@@ -51,13 +55,11 @@ def render(
     """
     one = wanted is not None and output is not None
     if one == (every is not None) or (every is not None and (wanted or output)):
-        raise typer.BadParameter(
-            "name one document and where it goes (ID -o FILE.pdf), or a folder for all (--all DIR)"
-        )
+        raise typer.BadParameter("give one document and its file (ID -o FILE.pdf), or a directory for all (--all DIR)")
     try:
         sender = load_issuer(issuer)
         if issuer is None:
-            _warn(f"no issuer file: the sender is {sender[0].name} (--issuer FILE.toml or TOLLGATE_ISSUER)")
+            _warn(f"no issuer file: the sender is {sender[0].name}; set --issuer FILE.toml or TOLLGATE_ISSUER")
         issued = _read(facts)
         if every is not None:
             _render_all(issued, every, account, sender)
@@ -129,9 +131,7 @@ def _render_all(issued: Issued, folder: Path, account: str | None, sender: tuple
     # Printed after the progress bar, which they would break up.
     for message in warnings:
         _warn(message)
-    _warn(
-        f"{len(files) - failures} documents are in {folder}" + (f", {failures} could not be made" if failures else "")
-    )
+    _warn(f"{len(files) - failures} documents written to {folder}" + (f", {failures} failed" if failures else ""))
     if failures:
         raise typer.Exit(1)
 
@@ -145,7 +145,7 @@ def _files(issued: Issued, folder: Path, account: str | None) -> dict[Path, Docu
         path = folder / _file_name(document)
         if files.setdefault(path, document) is not document:
             names = f"{document_id(files[path])} and {document_id(document)}"
-            raise DocumentError(f"{names} would both be {path}: render each by itself with -o")
+            raise DocumentError(f"{names} would both be written to {path}: render each one with -o")
     return files
 
 

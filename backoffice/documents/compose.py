@@ -43,21 +43,21 @@ def _check(invoice: Invoice) -> None:
     money = AmountFormat(invoice.currency, [0])
     total_micros = sum(line.amount_micros for line in invoice.lines)
     sums = [
-        ("lines make", total_micros, "total", invoice.total_micros),
-        ("lines of tax make", invoice.sum_of("tax"), "tax", invoice.tax_micros),
+        ("lines sum to", total_micros, "total", invoice.total_micros),
+        ("tax lines sum to", invoice.sum_of("tax"), "tax", invoice.tax_micros),
     ]
     wallet = invoice.wallet
     if wallet is not None:
         closing_micros = wallet.opening_micros + wallet.credited_micros - wallet.used_micros
-        sums.append(("wallet's movements make", closing_micros, "closing balance", wallet.closing_micros))
+        sums.append(("wallet's movements give", closing_micros, "closing balance", wallet.closing_micros))
     for what, found_micros, name, stated_micros in sums:
         if found_micros != stated_micros:
             raise DocumentError(
                 f"{invoice.invoice_id} does not add up: its {what} {money.text(found_micros)},"
-                f" its {name} says {money.text(stated_micros)}"
+                f" its {name} is {money.text(stated_micros)}"
             )
     if (invoice.status == "open") != (invoice.open_micros > 0):
-        contradiction = f"its status says {plain(invoice.status)}, and {money.text(invoice.open_micros)} is open"
+        contradiction = f"its status is {plain(invoice.status)}, but {money.text(invoice.open_micros)} is open"
         raise DocumentError(f"{invoice.invoice_id} contradicts itself: {contradiction}")
 
 

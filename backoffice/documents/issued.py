@@ -66,7 +66,7 @@ def read_issued(lines: Iterable[bytes], warn: Callable[[str], None]) -> Issued:
         try:
             fact = _decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            warn(f"line {number} was passed over: {error}")
+            warn(f"line {number} was skipped: {error}")
             continue
         if isinstance(fact, Paid):
             issued.payments[fact.account_id, fact.invoice_id] = fact
@@ -75,7 +75,7 @@ def read_issued(lines: Iterable[bytes], warn: Callable[[str], None]) -> Issued:
         elif fact is not None:
             key = fact.account_id, document_id(fact)
             if issued.documents.setdefault(key, fact) != fact:
-                raise DocumentError(f"{key[1]} is there twice with different content (again in line {number})")
+                raise DocumentError(f"{key[1]} occurs twice with different content; the second is in line {number}")
     return issued
 
 
@@ -87,7 +87,7 @@ def _decode(line: bytes) -> Fact | None:
     try:
         fact: Fact = _fact_decoder.decode(line)
     except msgspec.ValidationError as error:
-        raise ValueError(f"no {kind} of the contract: {error}") from None
+        raise ValueError(f"not a valid {kind}: {error}") from None
     _check(fact)
     return fact
 
@@ -116,10 +116,10 @@ def find_document(issued: Issued, wanted: str, account_id: str | None) -> Docume
     if not found:
         whose = "" if account_id is None else f" of account {account_id}"
         raise DocumentError(
-            f"no invoice or receipt {wanted}{whose} is in these facts, which hold {len(issued.invoices())} invoices and"
-            f" {len(issued.receipts())} receipts: `invoice list` names them"
+            f"the file has no invoice or receipt {wanted}{whose}; it has {len(issued.invoices())} invoices and"
+            f" {len(issued.receipts())} receipts: `tollgate invoice list` lists them"
         )
     if len(found) > 1:
         accounts = ", ".join(document.account_id for document in found)
-        raise DocumentError(f"{wanted} is in several accounts: say which with --account ({accounts})")
+        raise DocumentError(f"several accounts have {wanted}: choose one with --account ({accounts})")
     return found[0]

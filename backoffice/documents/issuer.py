@@ -60,7 +60,7 @@ def _convert(table: dict[str, object], path: Path) -> Issuer:
     unknown = sorted(table.keys() - set(Issuer.__struct_fields__))
     if unknown:
         known = ", ".join(Issuer.__struct_fields__)
-        raise IssuerError(f"{path}: {unknown[0]}: no such key; there are {known}")
+        raise IssuerError(f"{path}: {unknown[0]}: unknown key; expected one of {known}")
     try:
         return msgspec.convert(table, Issuer)
     except msgspec.ValidationError as error:
@@ -80,7 +80,9 @@ def _load_logo(path: Path, named_by: Path) -> Logo:
     except OSError as error:
         raise IssuerError(f"{named_by}: logo: {path}: cannot be read: {error.strerror}") from None
     if len(content) > LOGO_BYTES_MAX:
-        raise IssuerError(f"{named_by}: logo: {path} has {len(content):,} bytes; at most {LOGO_BYTES_MAX:,} are taken")
+        raise IssuerError(
+            f"{named_by}: logo: {path} has {len(content):,} bytes; at most {LOGO_BYTES_MAX:,} are allowed"
+        )
     if content.startswith(_PNG_SIGNATURE):
         return Logo("png", tuple(content))
     try:

@@ -38,7 +38,7 @@ def typeset(page: Page) -> Typeset:
     try:
         return Typeset(_compile(name, content, archival=False), remark)
     except typst.TypstError as error:
-        raise DocumentError(f"{page.title} cannot be typeset: {error.message}; is the logo a whole image?") from None
+        raise DocumentError(f"{page.title} cannot be typeset: {error.message}; check the logo file") from None
 
 
 def _compile(name: str, content: str, *, archival: bool) -> bytes:
@@ -60,8 +60,8 @@ def _why_not_archival(page: Page, message: str) -> str:
     text = msgspec.json.encode(msgspec.structs.replace(page, issuer=msgspec.structs.replace(page.issuer, logo=None)))
     missing = [character for character in sorted(set(text.decode())) if _is_missing(character)]
     if missing:
-        return f"no font has {' '.join(missing)}: a box stands for each, and the file is no PDF/A"
-    return f"the file is no PDF/A: {message}"
+        return f"no font has {' '.join(missing)}: the document shows a box for each, and is not PDF/A"
+    return f"the document is not PDF/A: {message}"
 
 
 def _is_missing(character: str) -> bool:

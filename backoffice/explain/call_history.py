@@ -110,7 +110,9 @@ def read_history(facts: Iterable[tuple[int, dict[str, Any]]], call_id: str, acco
         call_fact = _convert(number, fact)
         if call_fact.id in seen:
             if seen[call_fact.id] != call_fact:
-                raise ExplainError(f"fact {call_fact.id} is there twice with different content (again at {number})")
+                raise ExplainError(
+                    f"event {call_fact.id} occurs twice with different content; the second is event {number}"
+                )
             continue
         seen[call_fact.id] = call_fact
         histories.setdefault(call_fact.account_id, CallHistory(call_fact.account_id, call_id)).add(call_fact)
@@ -133,9 +135,11 @@ def _convert(number: int, fact: dict[str, Any]) -> CallFact:
     try:
         converted = cast("CallFact", msgspec.convert(fact, CallFact))
     except msgspec.ValidationError as error:
-        raise ExplainError(f"fact {number} is no {fact['type']} of the contract: {error}") from None
+        raise ExplainError(f"event {number} is not a valid {fact['type']}: {error}") from None
     if isinstance(converted, Charge) and not _has_terms(converted.receipt):
-        raise ExplainError(f"fact {number} cannot be explained: its receipt lacks the terms that it was charged by")
+        raise ExplainError(
+            f"event {number} cannot be explained: its receipt lacks the plan terms that the charge was computed with"
+        )
     return converted
 
 
@@ -152,11 +156,10 @@ def _only(histories: dict[str, CallHistory], call_id: str, account_id: str | Non
     if not histories:
         whose = "" if account_id is None else f" of account {account_id}"
         raise ExplainError(
-            f"call {call_id}{whose} is not in these facts: none of {read:,} names it."
-            " Is it the right file, and the right call id?"
+            f"none of the {read:,} events in the file is about call {call_id}{whose}: check the file and the call id"
         )
     if len(histories) > 1:
-        raise ExplainError(f"call {call_id} is in several accounts: say which with --account ({', '.join(histories)})")
+        raise ExplainError(f"several accounts have call {call_id}: choose one with --account ({', '.join(histories)})")
     return next(iter(histories.values()))
 
 

@@ -22,15 +22,15 @@ def faults(history: CallHistory) -> list[str]:
     if len(history.charges) > 1:
         found.append(f"the call was charged {len(history.charges)} times: {', '.join(c.id for c in history.charges)}")
     if history.adjustments and not history.charges:
-        found.append(f"the charge {history.adjustments[0].adjusts} is not in these facts, only its adjustments are")
+        found.append(f"the charge {history.adjustments[0].adjusts} is missing; the file has only its adjustments")
     cost_micros = 0
     for move in history.moves():
         cost_micros += move.amount_micros
         found += [f"{move.id}: {fault}" for fault in _faults_of(move)]
         if history.charges and cost_micros != move.receipt.amount_micros:
             found.append(
-                f"{move.id}: charge and adjustments make {_money(cost_micros, move)},"
-                f" its receipt says {_money(move.receipt.amount_micros, move)}"
+                f"{move.id}: charge and adjustments sum to {_money(cost_micros, move)},"
+                f" its receipt has {_money(move.receipt.amount_micros, move)}"
             )
         if isinstance(move, ChargeAdjusted) and history.charges and move.adjusts != history.charges[0].id:
             found.append(f"{move.id} adjusts {move.adjusts}, which is not the charge of this call")
@@ -50,7 +50,7 @@ def _faults_of(move: Charge) -> Iterator[str]:
     receipt = move.receipt
     recomputed = recompute(receipt)
     if recomputed != receipt.amount_micros:
-        yield f"recomputed {_money(recomputed, move)}, the receipt says {_money(receipt.amount_micros, move)}"
+        yield f"recomputed {_money(recomputed, move)}, the receipt has {_money(receipt.amount_micros, move)}"
     if _sum(receipt.lines) != receipt.amount_micros:
         yield f"the receipt's lines sum to {_money(_sum(receipt.lines), move)}"
     if isinstance(receipt.minutes, MinutesReceipt):
@@ -60,9 +60,9 @@ def _faults_of(move: Charge) -> Iterator[str]:
     if _sum(move.lines) != move.amount_micros:
         yield f"the lines sum to {_money(_sum(move.lines), move)}, not {_money(move.amount_micros, move)}"
     if move.wallet_micros + move.card_micros != move.amount_micros:
-        yield f"wallet and card paid {_money(move.wallet_micros + move.card_micros, move)}"
+        yield f"wallet and card paid {_money(move.wallet_micros + move.card_micros, move)} together"
     if move.balance_before_micros - move.wallet_micros != move.balance_after_micros:
-        yield "the balance after is not the balance before less what the wallet paid"
+        yield "the balance after it is not the balance before it minus what the wallet paid"
     if not isinstance(receipt.minutes, MinutesReceipt):
         yield from _billing_faults(move)
 
@@ -74,7 +74,7 @@ def _card_faults(moves: list[Charge]) -> Iterator[str]:
         on_card_micros += move.card_micros
         if on_card_micros < 0:
             excess = format_money(-on_card_micros, move.currency)
-            yield f"{move.id}: the card was given back {excess} more than this call had put on it"
+            yield f"{move.id}: the card got back {excess} more than this call had charged to it"
             return
 
 
@@ -158,10 +158,10 @@ def _arithmetic_faults(move: Charge) -> Iterator[str]:
     receipt = move.receipt
     if sum(map(_exact, receipt.lines)) != receipt.unrounded_micros:
         unrounded = format_money(receipt.unrounded_micros, move.currency)
-        yield f"quantities times units do not make the unrounded {unrounded}"
+        yield f"the lines, quantity times unit amount, do not sum to the unrounded {unrounded}"
     rounded = receipt.unrounded_micros != _recompute_credits(receipt)
     if sum(line.amount_micros != _exact(line) for line in receipt.lines) > rounded:
-        yield "a line of the receipt is not its quantity times its unit, and that is not the rounding"
+        yield "a line of the receipt is not quantity times unit amount, and rounding does not explain it"
 
 
 def _billing_faults(move: Charge) -> Iterator[str]:
@@ -169,7 +169,7 @@ def _billing_faults(move: Charge) -> Iterator[str]:
     billed = {line.kind for line in move.receipt.lines} - _UNPRICED
     billable = _billable(move)
     if billed != billable:
-        yield f"billed are {_names(billed)}, by its own receipt it should be {_names(billable)}"
+        yield f"the receipt bills {_names(billed)}; by what it records, it should bill {_names(billable)}"
 
 
 def _billable(move: Charge) -> set[str]:

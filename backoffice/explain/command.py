@@ -1,4 +1,4 @@
-"""`tollgate explain FACTS.jsonl CALL_ID`: explains the cost of a call from the published facts alone. Rule G11."""
+"""`tollgate explain EVENTS.jsonl CALL_ID`: explains the cost of a call from the published facts alone. Rule G11."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,18 +19,18 @@ _LABEL_WIDTH = 13
 
 def command(
     facts: Annotated[
-        str, typer.Argument(metavar="FACTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
     ],
     call_id: Annotated[str, typer.Argument(metavar="CALL_ID", help="The call to explain.")],
     account: Annotated[
-        str | None, typer.Option(help="The call's account, needed when several accounts have a call of this id.")
+        str | None, typer.Option(help="The call's account; required when several accounts have a call with this id.")
     ] = None,
 ) -> None:
     """Explain what a call costs, from the published events.
 
     Prints one sentence with the cost and its reasons, then the arithmetic, and checks it. Needs published events only:
     `call-decisions`, `charges`, `alerts` and `ledger-entries`, as `export` and `replay` write them. Exit status 1
-    when the call is not there or something does not add up.
+    when the file does not have the call, or when something does not add up.
     """
     try:
         with sys.stdin.buffer if facts == "-" else Path(facts).open("rb") as lines:
@@ -59,12 +59,12 @@ def _read(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             fact = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            typer.echo(f"explain: line {number} is not JSON and was passed over: {error.msg}", err=True)
+            typer.echo(f"explain: line {number} is not JSON and was skipped: {error.msg}", err=True)
             continue
         if isinstance(fact, dict):
             yield number, fact
         else:
-            typer.echo(f"explain: line {number} is not a JSON object and was passed over", err=True)
+            typer.echo(f"explain: line {number} is not a JSON object and was skipped", err=True)
 
 
 def _explanation(history: CallHistory) -> str:

@@ -37,18 +37,18 @@ def arithmetic_faults(move: Charge, minutes: MinutesReceipt) -> Iterator[str]:
     receipt, before = move.receipt, minutes.used_before_ms
     talked = _talked_ms(receipt)
     if talked != move.billable_ms:
-        expected = "nothing that can be read" if talked is None else duration(talked)
-        yield f"{duration(move.billable_ms)} are billable, from answer to end it should be {expected}"
+        expected = "a readable time" if talked is None else duration(talked)
+        yield f"the billable time is {duration(move.billable_ms)}; from answer to end it should be {expected}"
     rated = in_increments(minutes, move.billable_ms) if is_counted(receipt) else 0
     if rated != minutes.rated_ms:
-        yield f"{minutes_of(minutes.rated_ms)} are rated, by its increments it should be {minutes_of(rated)}"
+        yield f"the rated time is {minutes_of(minutes.rated_ms)}; in its increments it should be {minutes_of(rated)}"
     included = min(max(0, minutes.pool_ms - before), minutes.rated_ms)
     if included != minutes.from_pool_ms:
         from_pool = minutes_of(minutes.from_pool_ms)
-        yield f"{from_pool} are taken from the pool, with what it had left it should be {minutes_of(included)}"
+        yield f"{from_pool} of it are included; by what the allowance had left it should be {minutes_of(included)}"
     if exact_micros(minutes) // 1 != receipt.unrounded_micros:
         unrounded = format_money(receipt.unrounded_micros, move.currency)
-        yield f"minutes times rate do not make the unrounded {unrounded}"
+        yield f"minutes times rate is not the unrounded {unrounded}"
     yield from _line_faults(move, minutes)
     yield from _usage_faults("minutes_before", move.minutes_before, before)
     yield from _usage_faults("minutes_after", move.minutes_after, before + minutes.rated_ms)
@@ -56,9 +56,9 @@ def arithmetic_faults(move: Charge, minutes: MinutesReceipt) -> Iterator[str]:
 
 def _usage_faults(name: str, number: float | UnsetType, millis: int) -> Iterator[str]:
     if isinstance(number, UnsetType):
-        yield f"{name} is not there, by its own receipt it should be {minutes_of(millis)}"
+        yield f"{name} is missing; by the receipt it should be {minutes_of(millis)}"
     elif not _is_time(number, millis):
-        yield f"{name} is {number}, by its own receipt it should be {minutes_of(millis)}"
+        yield f"{name} is {number}; by the receipt it should be {minutes_of(millis)}"
 
 
 def in_increments(minutes: MinutesReceipt, billable_ms: int) -> int:
@@ -106,7 +106,7 @@ def _line_faults(move: Charge, minutes: MinutesReceipt) -> Iterator[str]:
             f"{part.kind} {minutes_of(part.millis)} for {format_money(part.amount_micros, move.currency)}"
             for part in due
         )
-        yield f"the receipt's lines are others than by its own minutes they should be: {wanted or 'nothing'}"
+        yield f"the receipt's lines do not match its minutes; they should be: {wanted or 'none'}"
 
 
 def _is_line_of(line: Line, part: _Part) -> bool:

@@ -44,11 +44,12 @@ def paid_rows(move: Charge) -> list[str]:
     """Wallet and card. Only overage that was not yet requested from the card can come off it. Rules M5, P3 and P14."""
     before, after = (format_money(m, move.currency) for m in (move.balance_before_micros, move.balance_after_micros))
     wallet = flow(move.wallet_micros, move.currency, "from the wallet", "back to the wallet")
-    card = flow(move.card_micros, move.currency, "on the card", "off the card, which had not been asked for it yet")
+    card = flow(move.card_micros, move.currency, "on the card", "less on the card, not requested yet")
     rows = [f"{wallet}, {card}", f"balance {before} before, {after} after"]
     if move.card_micros > 0:
         rows.append(
-            "the card is asked for all overage together: when it reaches the plan's threshold, and as a period ends"
+            "the card is charged for all overage together: when it reaches the plan's threshold, and at the end of a"
+            " period"
         )
     return rows
 
@@ -64,13 +65,15 @@ def _time_rows(move: Charge, minutes: MinutesReceipt) -> list[str]:
     used_after_ms = minutes.used_before_ms + minutes.rated_ms
     before, after = minutes_of(minutes.used_before_ms), minutes_of(used_after_ms)
     if not is_counted(move.receipt):
-        return [f"does not count: {before} used before it and after it, of {minutes_of(minutes.pool_ms)} included"]
-    steps = f"{minutes.increment_first_s}/{minutes.increment_next_s} s begun"
+        return [
+            f"the call does not count: {before} used before and after it, of {minutes_of(minutes.pool_ms)} included"
+        ]
+    steps = f"{minutes.increment_first_s}/{minutes.increment_next_s} s"
     left = minutes_of(max(0, minutes.pool_ms - minutes.used_before_ms))
-    split = f"{minutes_of(minutes.from_pool_ms)} from the pool, {minutes_of(beyond_ms(minutes))} beyond it"
+    split = f"{minutes_of(minutes.from_pool_ms)} included, {minutes_of(beyond_ms(minutes))} beyond the allowance"
     return [
-        f"{duration(move.billable_ms)} billable, in increments of {steps}: {minutes_of(minutes.rated_ms)}",
-        f"pool of {minutes_of(minutes.pool_ms)}: {before} used before it, {left} left, {after} used after it",
+        f"{duration(move.billable_ms)} billable, rounded up in increments of {steps}: {minutes_of(minutes.rated_ms)}",
+        f"allowance of {minutes_of(minutes.pool_ms)}: {before} used before it, {left} left, {after} used after it",
         f"so {split}, {move.direction} at {format_money(minutes.rate_micros, move.currency)} a minute",
     ]
 

@@ -23,10 +23,10 @@ _GATE_REASONS = {
     "unknown_account": "no account of that id had been opened",
 }
 _CORRECTIONS = {
-    "contradicting_end": "a later end of the call said something else",
+    "contradicting_end": "a later report of the call's end had other content",
     "leg": "another leg of the call ended",
     "reclassified": "the call was marked as {real}",
-    "reranked": "another call of the period came, went or moved, so this one is now call {ordinal}",
+    "reranked": "another call of the period was added, removed or moved, so this one is now call {ordinal}",
 }
 
 
@@ -42,7 +42,7 @@ def sections(history: CallHistory) -> Iterator[tuple[str, list[str]]]:
     if latest is not None:
         if not history.is_by_minutes:
             off = not_enabled(latest)
-            yield "Not enabled", [f"{names(off)}: used, and not billed" if off else "nothing that was used"]
+            yield "Not enabled", [f"{names(off)}: used, and not billed" if off else "no feature that was used"]
         yield "Adjustments", _adjustments(history)
         yield "Ledger", _ledger(history)
     yield "Inputs", [_inputs(history)]
@@ -92,14 +92,14 @@ def _gate(history: CallHistory) -> list[str]:
             else f"paid features active on it: {active}; {held} held",
         ]
     elif history.refused is not None:
-        rows = ["a start of it was refused and is among the dead letters: the gate was told to redirect the call"]
+        rows = ["its start was refused (see the dead letters), so the decision was to redirect it"]
         if history.latest is not None:
             rows.append("its end was charged as if the call had been admitted when the end came")
     elif history.latest is not None and history.latest.receipt.gate == "none":
-        rows = ["its end was reported before its start, if that ever was: charged as if admitted at that moment"]
+        rows = ["no start had been reported when its end was: charged as if admitted at that moment"]
     else:
-        recorded = "" if history.latest is None else f"{history.latest.receipt.gate}, says the receipt; "
-        rows = [f"{recorded}the decision itself is not in these facts"]
+        recorded = "" if history.latest is None else f"{history.latest.receipt.gate}, by the receipt; "
+        rows = [f"{recorded}the file does not have the decision itself"]
     if history.stuck is not None:
         stuck = history.stuck
         held = format_money(stuck.hold_micros, stuck.currency)
@@ -173,7 +173,7 @@ def _switched(before: Charge | None, after: ChargeAdjusted) -> list[str]:
 
 def _ledger(history: CallHistory) -> list[str]:
     if not history.has_ledger:
-        return ["no ledger entry of the account is in these facts"]
+        return ["the file has no ledger entry of the account"]
     return [
         f"{entry.entry_id}: {entry.kind} {signed(entry.amount_micros, entry.currency)},"
         f" balance {format_money(entry.balance_after_micros, entry.currency)} after"
@@ -203,6 +203,6 @@ def _check(history: CallHistory) -> list[str]:
     if found:
         return [*rows, *(f"DIFFERS: {fault}" for fault in found)]
     if history.adjustments:
-        rows.append("charge and adjustments make what the call costs now")
+        rows.append("charge and adjustments sum to what the call costs now")
     moved = "what the wallet paid and got back" if history.is_by_minutes else "the same amounts"
     return [*rows, f"the ledger moved by {moved}"] if history.has_ledger else rows

@@ -45,7 +45,7 @@ def sentence(history: CallHistory) -> str:
 
 def _direction(micros: int, currency: str) -> str:
     if micros == 0:
-        return "came to the same"
+        return "changed nothing in all"
     return f"{'took off' if micros < 0 else 'added'} {format_money(abs(micros), currency)}"
 
 
@@ -65,7 +65,7 @@ def _uncharged(history: CallHistory) -> str:
         return "has cost nothing so far: it was admitted and has not ended"
     if history.refused is not None:
         return "cost nothing: its start was refused, and no end was ever reported for it"
-    return "has no charge in these facts, only ledger entries"
+    return "has ledger entries in the file, but no charge"
 
 
 def _why(history: CallHistory, charge: Charge) -> str:
@@ -107,7 +107,7 @@ def _why_not_counted(history: CallHistory, receipt: Receipt) -> str:
     if receipt.gate == "redirected":
         redirected = history.redirected
         why = None if redirected is None else _REDIRECTED.get(redirected.reason, redirected.reason)
-        return "the gate redirected it" + (f", {why}" if why else "")
+        return "the gate redirected it" + (f", since {why}" if why else "")
     if receipt.outcome == "redirected":
         return "it was redirected"
     if receipt.answered_at is None:

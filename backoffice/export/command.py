@@ -24,19 +24,20 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def command(
-    account: Annotated[str | None, typer.Option(metavar="ID", help="Only what belongs to this account.")] = None,
+    account: Annotated[str | None, typer.Option(metavar="ID", help="Only records of this account.")] = None,
     since: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="Records from this RFC 3339 time or date (UTC) on.")
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Only records at or after this RFC 3339 time or date (UTC)."),
     ] = None,
     until: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Records before this RFC 3339 time or date (UTC).")
+        str | None, typer.Option("--to", metavar="TIME", help="Only records before this RFC 3339 time or date (UTC).")
     ] = None,
     topics: Annotated[
         str | None,
         typer.Option(metavar="NAME,NAME", help="Topics to write. Default: all but account-snapshots and dead-letters."),
     ] = None,
     inputs: Annotated[
-        bool, typer.Option("--inputs", help="Write the inputs that were accepted, for `replay` and `whatif`.")
+        bool, typer.Option("--inputs", help="Write the accepted inputs instead, for `replay` and `whatif`.")
     ] = False,
     partition: Annotated[int | None, typer.Option(help="Only this partition.")] = None,
     output: Annotated[
@@ -45,16 +46,16 @@ def command(
 ) -> None:
     """Write topics as JSON lines, for the other commands.
 
-    Reads committed records only, from the first one to the ends found at the start. `--from` and `--to` go by the
-    timestamps of the records. A file appears when it is complete. Tokens of payment methods are replaced by pseudonyms.
-    With --inputs, inputs that dead letters name are left out, and each tick is written once: `replay` of the file gives
+    Reads committed records only, up to the ends that the topics have when the command starts. --from and --to compare
+    the broker timestamps of the records. The file appears when it is complete. Pseudonyms replace the tokens of payment
+    methods. With --inputs, the file has no inputs with a dead letter, and each tick once: `replay` of the file gives
     the events that the workers published. See docs/finance.md.
 
-    Exit status: 0 done; 75 the broker is away (try again); 78 a person must change something; 2 the command line is
-    wrong. Settings are the worker's TOLLGATE_ variables.
+    Exit status: 0 done; 75 the broker does not answer (try again); 78 a person must change something; 2 the command
+    line is wrong. The settings are those of the worker (TOLLGATE_ variables).
     """
     if inputs and topics is not None:
-        _refuse("--inputs and --topics are two files: run it twice")
+        _refuse("give --inputs or --topics, not both: run the command once for each")
     names = _topics(topics)
     times = _millis(since, "--from"), _millis(until, "--to")
     settings = Settings()
@@ -83,8 +84,8 @@ def _report_inputs(counts: Counts, partitions: int) -> None:
     progress(f"export: {counts.inputs:,} inputs and {counts.ticks:,} ticks; {counts.refused:,} refused ones left out")
     if counts.uneven:
         progress(
-            f"export: {counts.uneven:,} ticks are not on every partition: use `replay --partitions {partitions}`, or"
-            " timed work is dated by ticks that its partition did not have"
+            f"export: {counts.uneven:,} ticks are not on every partition: replay with `--partitions {partitions}`, so"
+            " that each partition gets only its own ticks"
         )
 
 
@@ -114,18 +115,18 @@ def _topics(given: str | None) -> tuple[str, ...]:
     names = EVENTS if given is None else tuple(dict.fromkeys(name.strip() for name in given.split(",")))
     unknown = [name for name in names if name not in OUTPUTS]
     if unknown:
-        _refuse(f"no topic {unknown[0]!r}; there are {', '.join(OUTPUTS)}, and --inputs")
+        _refuse(f"--topics: unknown topic {unknown[0]!r}: expected {', '.join(OUTPUTS)}, or --inputs")
     return names
 
 
 def _partition(settings: Settings, account: str | None, partition: int | None) -> int | None:
     if partition is not None and not 0 <= partition < settings.partitions:
-        _refuse(f"--partition {partition}: there are partitions 0 to {settings.partitions - 1}")
+        _refuse(f"--partition {partition}: expected 0 to {settings.partitions - 1}")
     if account is None:
         return partition
     home = partition_of(account.encode(), settings.partitions)
     if partition not in {None, home}:
-        _refuse(f"account {account} is in partition {home}, not {partition}")
+        _refuse(f"--partition {partition}: account {account} is in partition {home}")
     return home
 
 

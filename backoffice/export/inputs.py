@@ -68,7 +68,7 @@ async def export_inputs(cluster: Cluster, selection: Selection, write: Callable[
     spans, deleted = await spans_of(cluster, cluster.inputs, selection)
     spans = await _decided_spans(cluster, spans)
     if deleted:
-        progress(f"{cluster.inputs}: the first inputs have been deleted, so a replay lacks them")
+        progress(f"{cluster.inputs}: the first inputs have been deleted, so the file lacks them")
     await cluster.wait_until_readable(letters)
     refused = await _read_refused(cluster, letters, spans)
     reader = InputReader(selection, refused, Wallets(load_catalogue(), (), settings.partitions))
@@ -98,7 +98,9 @@ async def _decided_spans(cluster: Cluster, spans: Mapping[int, tuple[int, int]])
     unknown = [partition for partition, (begin, end) in spans.items() if partition not in decided and begin < end]
     if unknown:
         group = cluster.settings.app_id
-        progress(f"the group {group} has no offset of partition {unknown[0]}: all its inputs are taken as decided")
+        progress(
+            f"the group {group} has committed no offset of partition {unknown[0]}: all of its inputs count as decided"
+        )
     return {p: (begin, max(begin, min(end, decided.get(p, end)))) for p, (begin, end) in spans.items()}
 
 

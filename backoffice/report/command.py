@@ -20,23 +20,26 @@ from stream.progress import with_progress
 
 def command(
     facts: Annotated[
-        str, typer.Argument(metavar="FACTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
     ],
     month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month to add up.")],
-    time_zone: Annotated[str, typer.Option(help="The time zone of the month's days.")] = "UTC",
+    time_zone: Annotated[str, typer.Option(help="The time zone in which the month begins and ends.")] = "UTC",
     layout: Annotated[Literal["table", "csv"], typer.Option("--format", help="What to write to stdout.")] = "table",
-    csv: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the sums as CSV, too.")] = None,
-    receipts: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Write the month's receipts, to match payouts with.")
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Also write the sums to this file, as CSV.")
     ] = None,
-    plans: Annotated[Path | None, typer.Option(help="The catalogue that names plans, if not the shipped one.")] = None,
+    receipts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Also write the month's receipts to this file, to match payouts."),
+    ] = None,
+    plans: Annotated[Path | None, typer.Option(help="Plan catalogue, instead of the shipped one.")] = None,
 ) -> None:
     """Add up a month by currency and plan, for the books.
 
-    Adds invoices, calls, card payments and wallets of all accounts, and what stands at the month's end. Needs published
-    events only: `charges`, `ledger-entries` and `invoices`, from their beginning, and `alerts` for disputes. An event
-    belongs to the month of its `occurred_at`. Exit status 1, with a line for what is missing and no sums, when the
-    events do not prove each other complete. See docs/finance.md.
+    Sums invoices, calls, card payments and wallets of all accounts, and what is open at the month's end. Needs
+    published events only: `charges`, `ledger-entries` and `invoices`, each from its first event, and `alerts` for
+    disputes. An event belongs to the month of its `occurred_at`. When events are missing, the command names them,
+    prints no sums and exits with status 1. See docs/finance.md.
     """
     try:
         chosen = read_month(month, time_zone)

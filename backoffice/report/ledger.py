@@ -40,7 +40,9 @@ class Ledgers:
             )
             self.broken.setdefault(entry.account_id, f"{missing} before it")
         elif entry.balance_after_micros != ledger.balance_micros + entry.amount_micros:
-            self.broken.setdefault(entry.account_id, f"the balance after entry {number} is not the one before plus it")
+            self.broken.setdefault(
+                entry.account_id, f"the balance after entry {number} is not the balance before it plus its amount"
+            )
         ledger.number, ledger.balance_micros = number, entry.balance_after_micros
         if at_ms < self._month.end_ms:
             ledger.closing_micros += entry.amount_micros

@@ -41,13 +41,13 @@ def notes(books: Books) -> Iterator[str]:
     """What a reader of the sums should know, a line each."""
     for topic, types in _EXPECTED.items():
         if not any(books.types[name] for name in types):
-            yield f"the events have none of the topic {topic}"
+            yield f"the file has no events of the topic {topic}: export it too"
     if books.newest_ms < books.month.end_ms:
         end = format_instant(books.newest_ms) if books.newest_ms >= 0 else "never"
-        yield f"the newest event is of {end}: the month may not be over"
+        yield f"the newest event is of {end}: events of the month may be missing"
     count = alerts_missing(books)
     if count:
-        yield f"the alerts of {count} reversals are missing (the topic keeps 35 days): the sum in dispute is left out"
+        yield f"the alerts of {count} reversals are missing: export alerts too; the sum in dispute is left out"
 
 
 def _accounts(count: int) -> str:

@@ -1,4 +1,4 @@
-"""`tollgate whatif EVENTS.jsonl --plans A,B,C`: the cost of the same calls on other plans. Rule C16."""
+"""`tollgate whatif INPUTS.jsonl --plans A,B,C`: the cost of the same calls on other plans. Rule C16."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -32,26 +32,23 @@ Compared = AccountCompared | Comparison
 
 def command(
     events: Annotated[
-        str, typer.Argument(metavar="EVENTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="INPUTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
     ],
     plans: Annotated[
         str | None, typer.Option(metavar="NAME,NAME", help="The plans to compare. Default: all of the catalogue.")
     ] = None,
     account: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this account; may be repeated.")] = None,
     catalogue: Annotated[Path | None, typer.Option(help="Use this plan catalogue instead of the shipped one.")] = None,
-    currencies: Annotated[
-        Path | None, typer.Option(help="Replace entries of the shipped currencies by those of this file.")
-    ] = None,
+    currencies: Annotated[Path | None, typer.Option(help="Currencies whose entries replace the shipped ones.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object a line instead of tables.")] = False,
 ) -> None:
     """Compare what the same calls would cost on other plans.
 
-    Rates the calls on each plan and prints the subscription, the calls, the total and the cheapest plan. Runs the
-    inputs, which `export --inputs` writes, through the rules as `replay` does, and takes each account's calls in their
-    final state, by billing period.
-    An account is compared on the plans that have prices in its currency.
-    On credits plans every feature that a call used, and extra calls, count as switched on and paid for. Reports
-    rejected lines on standard error and skips them. `upgrade-suggested` carries the same costs.
+    Rates the calls on each plan, and prints the cost of subscription and calls, the total and the cheapest plan.
+    Applies the rules to the inputs as `replay` does, and rates each account's calls in their final state, by billing
+    period. `export --inputs` writes such a file of inputs. An account is compared on the plans that have prices in its
+    currency. On credits plans, extra calls and every feature that a call used count as switched on and paid for.
+    Refused lines are reported on standard error and skipped. `upgrade-suggested` has the same costs.
     """
     try:
         offered = load_catalogue(catalogue, currencies)
@@ -63,7 +60,7 @@ def command(
         _stop(str(error), 2)
     unknown = sorted(only - calls.keys())
     if unknown:
-        _stop(f"account `{unknown[0]}` is not opened in the inputs", 1)
+        _stop(f"no `account-opened` in the inputs opens account `{unknown[0]}`", 1)
     compared = (compare_account(account_id, calls[account_id], chosen, offered) for account_id in sorted(calls))
     show = _write_json if json else _print
     show(_with_totals(compared), chosen)
@@ -75,7 +72,7 @@ def _stop(message: str, status: int) -> NoReturn:
 
 
 def _report_rejected(line: int, refusal: Unreadable | Refusal) -> None:
-    typer.echo(f"whatif: line {line} was passed over: {refusal.code}: {refusal.message}", err=True)
+    typer.echo(f"whatif: line {line} was skipped: {refusal.code}: {refusal.message}", err=True)
 
 
 def _with_totals(accounts: Iterable[AccountCompared]) -> Iterator[Compared]:
@@ -99,7 +96,7 @@ def _print(compared: Iterator[Compared], plans: Plans) -> None:
             print_total(console, one, plans)
         console.print()
     if empty:
-        console.print("No account is opened in the inputs.")
+        console.print("No `account-opened` in the inputs opens an account.")
     else:
         print_assumptions(console, plans)
 

@@ -85,7 +85,7 @@ def choose_plans(catalogue: Catalogue, names: str | None) -> Plans:
     for name in wanted:
         if name not in catalogue.plans:
             known = ", ".join(f"`{plan}`" for plan in catalogue.plans)
-            raise UnknownPlanError(f"no plan is named `{name}`: the catalogue has {known}")
+            raise UnknownPlanError(f"no plan is named `{name}`: expected one of {known}")
     return {name: catalogue.plans[name] for name in wanted}
 
 

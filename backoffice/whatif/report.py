@@ -17,9 +17,9 @@ from schemas.plan import AnyPlan, CreditsPlan
 # A pipe or a file has no width: this is wide enough that no cell breaks over two lines.
 _WIDTH_OF_A_FILE = 200
 
-_CALLS = "Counted are calls that were answered, were real and were not redirected."
+_CALLS = "Only calls that were answered, real and not redirected count."
 _SUBSCRIPTION = (
-    "A subscription costs its price of a month for each period, from that of the first call to that of the last."
+    "A subscription costs its monthly price in each period, from the period of the first call to that of the last."
     " Taxes and phone numbers are left out."
 )
 
@@ -51,12 +51,12 @@ def print_assumptions(console: Console, plans: Plans) -> None:
     _print_line(console, _CALLS)
     credit_plans = _names(name for name, plan in plans.items() if isinstance(plan, CreditsPlan))
     if credit_plans:
-        assumed = "each feature that a call used, and extra calls, count as switched on and paid for"
-        _print_line(console, f"On {credit_plans} {assumed}.")
+        assumed = "extra calls and every feature that a call used count as switched on and paid for"
+        _print_line(console, f"On {credit_plans}, {assumed}.")
     _print_line(console, _SUBSCRIPTION)
     yearly = _names(name for name, plan in plans.items() if plan.interval == "year")
     if yearly:
-        _print_line(console, f"For {yearly} twelve months are asked for at once.")
+        _print_line(console, f"The subscription of {yearly} is paid twelve months in advance.")
 
 
 def _plans_table(compared: Comparison, plans: Plans, now: str | None) -> Table:

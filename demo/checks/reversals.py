@@ -86,7 +86,7 @@ def check_reversals(evidence: Evidence, accepted: Sequence[InputRow]) -> Iterato
         if row.type == "payment-reversed"
     )
     yield from finding(
-        "reversals without their one alert",
+        "reversals that do not have exactly one alert",
         (f"{' '.join(key[:3])}: {reported[key]} reported, {told[key]} alerts" for key in _unlike(reported, told)),
     )
 

@@ -202,4 +202,4 @@ def test_the_command_has_a_random_key_unless_it_is_given_one(tmp_path: Path) -> 
     assert random[0] != random[1]
     assert keyed[0] == keyed[1] == b"\n".join([*redact_lines(LIFE, KEY), b""]).decode()
     refused = run("tollgate redact --key-file short events.jsonl", tmp_path)
-    assert (refused.returncode, "less than 16 bytes" in refused.stderr) == (2, True)
+    assert (refused.returncode, "fewer than 16 bytes" in refused.stderr) == (2, True)

@@ -91,8 +91,8 @@ def test_a_small_month_ends_by_itself_adds_up_and_leaves_nothing(start: Callable
     assert not any_runs(started)
     assert re.search(r"exactly once: \d{3} accepted calls have one charge each", run.text)
     assert "lowest balance: demo-a000" in run.text
-    # Only FACTS.jsonl is left, for `tollgate explain`.
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path != run.out] == ["FACTS.jsonl"]
+    # Only EVENTS.jsonl is left, for `tollgate explain`.
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path != run.out] == ["EVENTS.jsonl"]
 
 
 def test_a_month_adds_up_although_its_worker_is_killed(start: Callable[..., Run]) -> None:

@@ -31,7 +31,7 @@ def run(*arguments: str, **options: Any) -> Result:
 
 @pytest.fixture
 def facts(tmp_path: Path) -> str:
-    path = tmp_path / "FACTS.jsonl"
+    path = tmp_path / "EVENTS.jsonl"
     path.write_bytes(jsonl(invoice(1), paid(invoice(1)), invoice(3), receipt()))
     return str(path)
 
@@ -48,32 +48,34 @@ def test_standard_input_and_output(facts: str, tmp_path: Path) -> None:
 def test_an_id_that_is_not_there(wanted: str, facts: str, tmp_path: Path) -> None:
     done = run("render", facts, wanted, "-o", str(tmp_path / "made.pdf"))
     assert done.exit_code == 1
-    assert f"invoice: no invoice or receipt {wanted} is in these facts" in done.stderr
-    assert "2 invoices and 1 receipts: `invoice list` names them" in done.stderr
+    assert f"the file has no invoice or receipt {wanted};" in done.stderr
+    assert "2 invoices and 1 receipts: `tollgate invoice list` lists them" in done.stderr
     assert not (tmp_path / "made.pdf").exists()
 
 
 def test_an_id_of_several_accounts(tmp_path: Path) -> None:
-    path, file = tmp_path / "FACTS.jsonl", tmp_path / "made.pdf"
+    path, file = tmp_path / "EVENTS.jsonl", tmp_path / "made.pdf"
     path.write_bytes(jsonl(invoice(invoice_id="i"), invoice(invoice_id="i", account_id="a2")))
     done = run("render", str(path), "i", "-o", str(file))
     assert done.exit_code == 1
-    assert "i is in several accounts: say which with --account (a1, a2)" in done.stderr
+    assert "several accounts have i: choose one with --account (a1, a2)" in done.stderr
     assert run("render", str(path), "i", "-o", str(file), "--account", "a2").exit_code == 0
     assert metadata_of(file.read_bytes())["Title"] == "Invoice 3, account a2"
-    assert "i of account a3 is in these facts" in run("render", str(path), "i", "-o", "-", "--account", "a3").stderr
+    assert (
+        "no invoice or receipt i of account a3;" in run("render", str(path), "i", "-o", "-", "--account", "a3").stderr
+    )
 
 
 # A line that is not a fact of the contract | the warning.
 @pytest.mark.parametrize(
     ("bad", "expected"),
     [
-        (b'{"type":', "line 2 was passed over: Input data was truncated"),
-        (b"[1]", "line 2 was passed over: Expected `object`, got `array`"),
-        (b'{"type":"\xff"}', "line 2 was passed over: "),
-        (b"[" * 100_000, "line 2 was passed over: "),
-        (b'{"type":"invoice-issued"}', "line 2 was passed over: no invoice-issued of the contract: Object missing"),
-        (b'{"type":7}', "line 2 was passed over: Expected `str`, got `int` - at `$.type`"),
+        (b'{"type":', "line 2 was skipped: Input data was truncated"),
+        (b"[1]", "line 2 was skipped: Expected `object`, got `array`"),
+        (b'{"type":"\xff"}', "line 2 was skipped: "),
+        (b"[" * 100_000, "line 2 was skipped: "),
+        (b'{"type":"invoice-issued"}', "line 2 was skipped: not a valid invoice-issued: Object missing"),
+        (b'{"type":7}', "line 2 was skipped: Expected `str`, got `int` - at `$.type`"),
         (jsonl(invoice(9, time_zone="Mars/Base")).strip(), "`time_zone`: 'Mars/Base' is not in the IANA"),
         (jsonl(invoice(9, period_end="soon")).strip(), "`period_end`: expected an RFC 3339 time"),
         (jsonl(receipt("p9", occurred_at="")).strip(), "`occurred_at`: expected an RFC 3339 time"),
@@ -81,31 +83,31 @@ def test_an_id_of_several_accounts(tmp_path: Path) -> None:
     ids=range(9),
 )
 def test_lines_that_are_not_facts_are_reported_and_skipped(bad: bytes, expected: str, tmp_path: Path) -> None:
-    path = tmp_path / "FACTS.jsonl"
+    path = tmp_path / "EVENTS.jsonl"
     path.write_bytes(b"\n".join([jsonl(invoice(1)).strip(), bad, b"", b'{"type":"call-charged"}', jsonl(invoice(3))]))
     done = run("render", str(path), "a1/invoice/3", "-o", "-")
     assert done.exit_code == 0
     assert expected in done.stderr
-    assert done.stderr.count("passed over") == 1
+    assert done.stderr.count("skipped") == 1
 
 
 def test_a_fact_may_be_repeated_but_not_with_other_content(tmp_path: Path) -> None:
-    path = tmp_path / "FACTS.jsonl"
+    path = tmp_path / "EVENTS.jsonl"
     path.write_bytes(jsonl(invoice(3), invoice(3)))
     assert run("render", str(path), "a1/invoice/3", "-o", "-").exit_code == 0
     path.write_bytes(jsonl(invoice(3), invoice(3, plan="free")))
     done = run("list", str(path))
     assert done.exit_code == 1
-    assert "a1/invoice/3 is there twice with different content (again in line 2)" in done.stderr
+    assert "a1/invoice/3 occurs twice with different content; the second is in line 2" in done.stderr
 
 
 def test_everything_at_once(tmp_path: Path) -> None:
-    path, folder = tmp_path / "FACTS.jsonl", tmp_path / "new" / "out"
+    path, folder = tmp_path / "EVENTS.jsonl", tmp_path / "new" / "out"
     facts = [invoice(1), receipt(), invoice(2, account_id=".."), invoice(3, account_id="a:b", invoice_id="../../up")]
     path.write_bytes(jsonl(*facts))
     done = run("render", str(path), "--all", str(folder))
     assert done.exit_code == 0, done.output
-    assert f"4 documents are in {folder}" in done.stderr
+    assert f"4 documents written to {folder}" in done.stderr
     made = sorted(file.relative_to(tmp_path / "new").as_posix() for file in (tmp_path / "new").rglob("*.pdf"))
     assert made == [
         "out/%2E%2E/invoice-2.pdf",
@@ -116,21 +118,21 @@ def test_everything_at_once(tmp_path: Path) -> None:
     one = run("render", str(path), "a1/invoice/1", "-o", "-")
     assert (folder / "a1/invoice-1.pdf").read_bytes() == one.stdout_bytes
     done = run("render", str(path), "--all", str(tmp_path / "mine"), "--account", "a1")
-    assert f"2 documents are in {tmp_path / 'mine'}" in done.stderr
+    assert f"2 documents written to {tmp_path / 'mine'}" in done.stderr
 
 
 def test_documents_that_cannot_be_made_are_named_and_the_others_are_made(tmp_path: Path) -> None:
-    path, folder = tmp_path / "FACTS.jsonl", tmp_path / "out"
+    path, folder = tmp_path / "EVENTS.jsonl", tmp_path / "out"
     path.write_bytes(jsonl(invoice(1, total_micros=1), invoice(2)))
     done = run("render", str(path), "--all", str(folder))
     assert done.exit_code == 1
     assert "a1/invoice/1 does not add up" in done.stderr
-    assert f"1 documents are in {folder}, 1 could not be made" in done.stderr
+    assert f"1 documents written to {folder}, 1 failed" in done.stderr
     assert [file.name for file in folder.rglob("*.pdf")] == ["invoice-2.pdf"]
 
 
 def test_two_documents_never_share_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "FACTS.jsonl"
+    path = tmp_path / "EVENTS.jsonl"
     path.write_bytes(jsonl(invoice(1, invoice_id="a1/x/y"), invoice(2, invoice_id="a1/x-y")))
     done = run("render", str(path), "--all", str(tmp_path / "out"))
     assert done.exit_code == 1
@@ -163,7 +165,7 @@ def test_files_that_are_not_there(facts: str, tmp_path: Path) -> None:
 
 
 def test_m11_the_list_shows_every_document_and_its_status(tmp_path: Path) -> None:
-    path = tmp_path / "FACTS.jsonl"
+    path = tmp_path / "EVENTS.jsonl"
     euro = invoice(2, account_id="a0", lines=(line("subscription", "x", DOLLAR),), open_micros=DOLLAR, currency="EUR")
     path.write_bytes(jsonl(invoice(10), invoice(1), paid(invoice(1)), receipt(), euro))
     done = run("list", str(path))
@@ -185,7 +187,10 @@ def test_m11_the_list_shows_every_document_and_its_status(tmp_path: Path) -> Non
     ("toml", "expected"),
     [
         ("name = ", "issuer.toml: not TOML: "),
-        ('nmae = "A"', "issuer.toml: nmae: no such key; there are name, address, vat_id, email, footer, accent, logo"),
+        (
+            'nmae = "A"',
+            "issuer.toml: nmae: unknown key; expected one of name, address, vat_id, email, footer, accent, logo",
+        ),
         ("name = 7", 'issuer.toml: name: Expected `str`, got `int`; write `name = "\u2026"`'),
         ('name = ""', "issuer.toml: name: Expected `str` of length >= 1"),
         ('address = "1 High Street"', "issuer.toml: address: Expected `array`, got `str`; write `address = ["),
@@ -197,8 +202,8 @@ def test_m11_the_list_shows_every_document_and_its_status(tmp_path: Path) -> Non
         (f'footer = "{"x" * 301}"', "issuer.toml: footer: Expected `str` of length <= 300"),
         (f"address = {['x'] * 9}", "issuer.toml: address: Expected `array` of length <= 8"),
         ('logo = "none.png"', "none.png: cannot be read: No such file"),
-        ('logo = "FACTS.jsonl"', "FACTS.jsonl is neither a PNG nor an SVG file; save it as one of them"),
-        ('logo = "big.png"', "big.png has 1,000,009 bytes; at most 1,000,000 are taken"),
+        ('logo = "EVENTS.jsonl"', "EVENTS.jsonl is neither a PNG nor an SVG file; save it as one of them"),
+        ('logo = "big.png"', "big.png has 1,000,009 bytes; at most 1,000,000 are allowed"),
     ],
     ids=range(12),
 )
@@ -236,12 +241,12 @@ def test_a_broken_logo_is_distinguished_from_a_broken_invoice(facts: str, tmp_pa
     issuer.write_text('logo = "logo.png"')
     done = run("render", facts, "a1/invoice/1", "-o", "-", "--issuer", str(issuer))
     assert done.exit_code == 1
-    assert "is the logo a whole image?" in done.stderr
+    assert "check the logo file" in done.stderr
 
 
 def test_without_an_issuer_file_the_sender_is_named(facts: str) -> None:
     done = run("render", facts, "a1/invoice/1", "-o", "-", env={"TOLLGATE_ISSUER": None})
-    assert "no issuer file: the sender is Tollgate (--issuer FILE.toml or TOLLGATE_ISSUER)" in done.stderr
+    assert "no issuer file: the sender is Tollgate; set --issuer FILE.toml or TOLLGATE_ISSUER" in done.stderr
     assert pages_of(done.stdout_bytes)[0].startswith("Tollgate\n")
 
 

@@ -127,10 +127,10 @@ def test_p12_taxes_are_separate_from_the_taxed_lines() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"total_micros": 138_970_000}, "its lines make $138.96, its total says $138.97"),
-        ({"tax_micros": 0}, "its lines of tax make $6.78, its tax says $0.00"),
-        ({"status": "paid"}, "its status says paid, and $9.78 is open"),
-        ({"status": "open", "open_micros": 0}, "its status says open, and $0.00 is open"),
+        ({"total_micros": 138_970_000}, "its lines sum to $138.96, its total is $138.97"),
+        ({"tax_micros": 0}, "its tax lines sum to $6.78, its tax is $0.00"),
+        ({"status": "paid"}, "its status is paid, but $9.78 is open"),
+        ({"status": "open", "open_micros": 0}, "its status is open, but $0.00 is open"),
     ],
 )
 def test_an_invoice_that_does_not_add_up_is_refused(change: dict[str, Any], expected: str) -> None:

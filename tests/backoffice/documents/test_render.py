@@ -22,7 +22,7 @@ def run(*arguments: str, **options: Any) -> Result:
 
 
 def rendered(tmp_path: Path, *facts: Any, wanted: str = "a1/invoice/3", options: tuple[str, ...] = ()) -> bytes:
-    source, file = tmp_path / "FACTS.jsonl", tmp_path / "made.pdf"
+    source, file = tmp_path / "EVENTS.jsonl", tmp_path / "made.pdf"
     source.write_bytes(jsonl(*facts))
     done = run("render", str(source), wanted, "-o", str(file), *options)
     assert done.exit_code == 0, done.output
@@ -131,11 +131,11 @@ def test_greek_and_cyrillic_are_typeset(tmp_path: Path) -> None:
 
 
 def test_characters_missing_from_every_font_are_named_and_rendering_continues(tmp_path: Path) -> None:
-    source, file = tmp_path / "FACTS.jsonl", tmp_path / "made.pdf"
+    source, file = tmp_path / "EVENTS.jsonl", tmp_path / "made.pdf"
     source.write_bytes(jsonl(invoice(lines=(line("top_up", "a \u65e5\u672c \U0001f600 b", 0),), open_micros=0)))
     done = run("render", str(source), "a1/invoice/3", "-o", str(file))
     assert done.exit_code == 0
-    assert "a1/invoice/3: no font has \u65e5 \u672c \U0001f600: a box stands for each" in done.stderr
+    assert "a1/invoice/3: no font has \u65e5 \u672c \U0001f600: the document shows a box for each" in done.stderr
     [page] = pages_of(file.read_bytes())
     assert page.count("\ufffd") == 3
 

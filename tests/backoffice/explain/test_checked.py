@@ -62,11 +62,14 @@ def test_a_changed_number_is_found(kind: str, path: tuple[Any, ...], tmp_path: P
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda facts: of(facts, "call-charged").update(ordinal=25), "by its own receipt it should be nothing"),
-        (lambda facts: of(facts, "charge-adjusted")["receipt"].update(features_active=["extra_calls"]), "it should be"),
+        (lambda facts: of(facts, "call-charged").update(ordinal=25), "by what it records, it should bill nothing"),
+        (
+            lambda facts: of(facts, "charge-adjusted")["receipt"].update(features_active=["extra_calls"]),
+            "it should bill",
+        ),
         (lambda facts: of(facts, "charge-adjusted")["receipt"].update(cap_micros=3_000_000), "recomputed $3.00"),
         (lambda facts: facts.remove(entry(facts, "charge")), "the ledger has no entry of -$3.00"),
-        (lambda facts: facts.remove(of(facts, "call-charged")), "is not in these facts, only its adjustments are"),
+        (lambda facts: facts.remove(of(facts, "call-charged")), "is missing; the file has only its adjustments"),
         (lambda facts: facts.remove(of(facts, "charge-adjusted")), "belongs to no charge or adjustment"),
         (lambda facts: facts.append(of(facts, "call-charged") | {"id": "again"}), "the call was charged 2 times"),
         (lambda facts: of(facts, "charge-adjusted").update(adjusts="a1/c1/charged"), "is not the charge of this call"),
@@ -93,8 +96,8 @@ def entry(facts: Facts, kind: str) -> dict[str, Any]:
 def test_facts_of_one_topic_are_enough_and_a_fact_may_be_repeated() -> None:
     charges = [fact for fact in ADJUSTED if fact["type"] in MOVES]
     text = explain([*charges, *charges], "c26")
-    assert "no ledger entry of the account is in these facts" in text
-    assert "the decision itself is not in these facts" in text
+    assert "the file has no ledger entry of the account" in text
+    assert "the file does not have the decision itself" in text
     assert "DIFFERS" not in text
 
 
@@ -103,7 +106,7 @@ app.command()(command)
 
 
 def run(tmp_path: Path, facts: Facts, *arguments: str) -> Result:
-    path = tmp_path / "FACTS.jsonl"
+    path = tmp_path / "EVENTS.jsonl"
     path.write_text("".join(json.dumps(fact) + "\n" for fact in facts))
     return CliRunner().invoke(app, [str(path), *arguments])
 
@@ -119,29 +122,29 @@ def test_a_call_that_is_not_there(tmp_path: Path) -> None:
     shown = run(tmp_path, ADJUSTED, "c99")
     assert shown.exit_code == 1
     assert shown.stdout == ""
-    assert f"call c99 is not in these facts: none of {len(ADJUSTED)} names it" in shown.stderr
-    assert "call c26 of account a2 is not in these facts" in run(tmp_path, ADJUSTED, "c26", "--account", "a2").stderr
+    assert f"none of the {len(ADJUSTED)} events in the file is about call c99: check the file" in shown.stderr
+    assert "is about call c26 of account a2:" in run(tmp_path, ADJUSTED, "c26", "--account", "a2").stderr
 
 
 def test_a_call_id_of_several_accounts(tmp_path: Path) -> None:
     facts = ADJUSTED + [json.loads(json.dumps(fact).replace('"a1', '"a2')) for fact in ADJUSTED if "id" in fact]
     shown = run(tmp_path, facts, "c26")
     assert shown.exit_code == 1
-    assert "call c26 is in several accounts: say which with --account (a1, a2)" in shown.stderr
+    assert "several accounts have call c26: choose one with --account (a1, a2)" in shown.stderr
     named = run(tmp_path, facts, "c26", "--account", "a2")
     assert named.exit_code == 0
     assert named.stdout.startswith("Call c26 of account a2 costs")
 
 
 def test_lines_that_are_no_facts_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "FACTS.jsonl"
+    path = tmp_path / "EVENTS.jsonl"
     path.write_text('{"type": \n[1]\n\n{"type":"dead-letter","line":3}\n' + "\n".join(map(json.dumps, ADJUSTED)))
     shown = CliRunner().invoke(app, [str(path), "c26"])
     assert shown.exit_code == 0
-    assert "line 1 is not JSON and was passed over" in shown.stderr
-    assert "line 2 is not a JSON object and was passed over" in shown.stderr
+    assert "line 1 is not JSON and was skipped" in shown.stderr
+    assert "line 2 is not a JSON object and was skipped" in shown.stderr
     path.write_text('\n{"type":"call-charged","id":"a1/c1/charged","account_id":"a1","call_id":"c1"}\n')
     shown = CliRunner().invoke(app, [str(path), "c1"])
     assert shown.exit_code == 1
-    assert "fact 2 is no call-charged of the contract: Object missing required field" in shown.stderr
+    assert "event 2 is not a valid call-charged: Object missing required field" in shown.stderr
     assert "No such file" in CliRunner().invoke(app, [str(tmp_path / "none"), "c1"]).stderr

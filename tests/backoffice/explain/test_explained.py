@@ -46,7 +46,7 @@ def test_the_call_that_hit_the_cap_in_full() -> None:
         "              at most $6.00 a call; rounded once to $0.01, halves up: $6.00, nothing to round",
         "Paid          $6.00 from the wallet, $0.00 by card",
         "              balance $31.00 before, $25.00 after",
-        "Not enabled   nothing that was used",
+        "Not enabled   no feature that was used",
         "Adjustments   none",
         "Ledger        a1/ledger/5: charge -$6.00, balance $25.00 after",
         "Inputs        i61, i62",
@@ -106,14 +106,20 @@ def test_the_call_that_hit_the_cap_in_full() -> None:
             20,
             25,
             {"features": BOTH},
-            "cost nothing: the gate redirected it, it was beyond the included calls and extra calls were switched off.",
+            (
+                "cost nothing: the gate redirected it, since it was beyond the included calls and extra calls were"
+                " switched off."
+            ),
         ),
         (
             ALL,
             0,
             25,
             {},
-            "cost nothing: the gate redirected it, it was beyond the included calls and there were no credits left.",
+            (
+                "cost nothing: the gate redirected it, since it was beyond the included calls and there were no credits"
+                " left."
+            ),
         ),
     ],
 )
@@ -150,7 +156,7 @@ def test_an_end_without_a_start_is_explained() -> None:
     history = opened("live_agent", dollars=20)
     history.end("c1", "a1", features=["live_agent"])
     text = explain(replay(history), "c1")
-    assert "its end was reported before its start" in text
+    assert "no start had been reported when its end was" in text
     assert text.startswith("Call c1 of account a1 cost $3.00:")
 
 
@@ -165,17 +171,20 @@ def test_an_adjustment_has_its_reason_and_amount() -> None:
         " because it is call 25 of the period from 1 Jan 2026, one of the 25 included ones."
     )
     text = explain(facts, "c26")
-    assert "another call of the period came, went or moved, so this one is now call 25 (reranked, input i57)" in text
+    assert (
+        "another call of the period was added, removed or moved, so this one is now call 25 (reranked, input i57)"
+        in text
+    )
     assert "$3.00 back to the wallet" in text
     assert "a1/ledger/3: adjustment +$3.00, balance $40.00 after" in text
-    assert "charge and adjustments make what the call costs now" in text
+    assert "charge and adjustments sum to what the call costs now" in text
     history.add("call-reclassified", "a1", call_id="c5", real=True)
     history.end("c26", "a1", started_ms=history.now_ms, features=["live_agent"])
     text = explain(replay(history), "c26")
     assert text.startswith(
         "Call c26 of account a1 costs $6.00 now: it was first charged $3.00, then 3 adjustments added $3.00"
     )
-    assert "a later end of the call said something else" in text
+    assert "a later report of the call's end had other content" in text
 
 
 def test_every_call_of_the_golden_histories_adds_up() -> None:

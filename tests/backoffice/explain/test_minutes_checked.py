@@ -91,30 +91,30 @@ def test_a_changed_number_is_found(kind: str, path: tuple[Any, ...], by: int) ->
 @pytest.mark.parametrize(
     ("path", "by", "expected"),
     [
-        (("billable_ms",), 1, "2 min 30.001 s are billable, from answer to end it should be 2 min 30 s"),
+        (("billable_ms",), 1, "the billable time is 2 min 30.001 s; from answer to end it should be 2 min 30 s"),
         (
             ("receipt", "minutes", "rated_ms"),
             MINUTE_MS,
-            "4 minutes are rated, by its increments it should be 3 minutes",
+            "the rated time is 4 minutes; in its increments it should be 3 minutes",
         ),
         (
             ("receipt", "minutes", "from_pool_ms"),
             -30_000,
-            "0 min 30 s are taken from the pool, with what it had left it should be 1 minute",
+            "0 min 30 s of it are included; by what the allowance had left it should be 1 minute",
         ),
-        (("receipt", "unrounded_micros"), 1, "minutes times rate do not make the unrounded $0.220001"),
+        (("receipt", "unrounded_micros"), 1, "minutes times rate is not the unrounded $0.220001"),
         (
             ("receipt", "lines", 1, "quantity"),
             1,
             (
-                "the receipt's lines are others than by its own minutes they should be:"
+                "the receipt's lines do not match its minutes; they should be:"
                 " included 1 minute for $0.00, minutes 2 minutes for $0.22"
             ),
         ),
-        (("minutes_before",), 0.5, "minutes_before is 99.5, by its own receipt it should be 99 minutes"),
-        (("minutes_after",), 1, "minutes_after is 103, by its own receipt it should be 102 minutes"),
-        (("receipt", "minutes", "rate_micros"), 110_000, "recomputed $0.44, the receipt says $0.22"),
-        (("wallet_micros",), 20_000, "wallet and card paid $0.24"),
+        (("minutes_before",), 0.5, "minutes_before is 99.5; by the receipt it should be 99 minutes"),
+        (("minutes_after",), 1, "minutes_after is 103; by the receipt it should be 102 minutes"),
+        (("receipt", "minutes", "rate_micros"), 110_000, "recomputed $0.44, the receipt has $0.22"),
+        (("wallet_micros",), 20_000, "wallet and card paid $0.24 together"),
     ],
 )
 def test_the_first_wrong_number_is_named(path: tuple[Any, ...], by: int, expected: str) -> None:
@@ -132,13 +132,13 @@ def entry(facts: Facts) -> dict[str, Any]:
         (lambda facts: facts.remove(entry(facts)), "the ledger has no entry of -$0.10"),
         # The card's part does not change the wallet.
         (lambda facts: entry(facts).update(amount_micros=-220_000), "the ledger entry of -$0.22 caused by input i6"),
-        (lambda facts: of(facts, "call-charged").pop("minutes_before"), "minutes_before is not there"),
+        (lambda facts: of(facts, "call-charged").pop("minutes_before"), "minutes_before is missing"),
         (lambda facts: of(facts, "call-charged")["receipt"].update(real=False), "it should be 0 minutes"),
-        (lambda facts: of(facts, "call-charged")["receipt"]["lines"].pop(0), "the receipt's lines are others"),
-        (lambda facts: of(facts, "call-charged")["receipt"].update(ended_at="soon"), "nothing that can be read"),
+        (lambda facts: of(facts, "call-charged")["receipt"]["lines"].pop(0), "the receipt's lines do not match"),
+        (lambda facts: of(facts, "call-charged")["receipt"].update(ended_at="soon"), "a readable time"),
         (
             lambda facts: of(facts, "charge-adjusted").update(wallet_micros=550_000, card_micros=-330_000),
-            "acme/c1/adjusted/1: the card was given back $0.21 more than this call had put on it",
+            "acme/c1/adjusted/1: the card got back $0.21 more than this call had charged to it",
         ),
         (lambda facts: facts.append(of(facts, "call-charged") | {"id": "again"}), "the call was charged 2 times"),
     ],
@@ -169,5 +169,5 @@ def test_minutes_may_have_lost_their_last_digits() -> None:
 def test_a_receipt_without_its_terms_cannot_be_explained(change: Any) -> None:
     facts = deepcopy(FACTS)
     change(of(facts, "call-charged")["receipt"])
-    with pytest.raises(ExplainError, match="its receipt lacks the terms that it was charged by"):
+    with pytest.raises(ExplainError, match="its receipt lacks the plan terms"):
         explain(facts, "c1")

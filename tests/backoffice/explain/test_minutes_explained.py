@@ -65,9 +65,9 @@ def test_g11_m05_a_call_across_the_end_of_the_pool_in_full() -> None:
         "Gate          admitted at 1 Jan 2026 01:39:00 UTC: the subscription was active (subscription)",
         "              features cost nothing extra on this plan; $0.00 held",
         "Charge        at 1 Jan 2026 01:41:30 UTC, acme/c1/charged",
-        "              2 min 30 s billable, in increments of 60/60 s begun: 3 minutes",
-        "              pool of 100 minutes: 99 minutes used before it, 1 minute left, 102 minutes used after it",
-        "              so 1 minute from the pool, 2 minutes beyond it, inbound at $0.11 a minute",
+        "              2 min 30 s billable, rounded up in increments of 60/60 s: 3 minutes",
+        "              allowance of 100 minutes: 99 minutes used before it, 1 minute left, 102 minutes used after it",
+        "              so 1 minute included, 2 minutes beyond the allowance, inbound at $0.11 a minute",
         "              included          1 minute x $0.00        $0.00",
         "              minutes          2 minutes x $0.11        $0.22",
         "              charged                                   $0.22",
@@ -75,8 +75,8 @@ def test_g11_m05_a_call_across_the_end_of_the_pool_in_full() -> None:
         "Paid          $0.10 from the wallet, $0.12 on the card",
         "              balance $0.10 before, $0.00 after",
         (
-            "              the card is asked for all overage together: when it reaches the plan's threshold,"
-            " and as a period ends"
+            "              the card is charged for all overage together: when it reaches the plan's threshold,"
+            " and at the end of a period"
         ),
         "Adjustments   none",
         "Ledger        acme/ledger/2: charge -$0.10, balance $0.00 after",
@@ -144,7 +144,7 @@ def test_g01_m04_parts_of_a_minute_and_of_a_micro_are_shown() -> None:
     assert "counted" not in story.sentence("c1")
     assert "of which 1 minute within the 100" in story.sentence("c1")
     text = story.explained("c1")
-    assert "2 min 31 s billable, in increments of 60/1 s begun: 2 min 31 s" in text
+    assert "2 min 31 s billable, rounded up in increments of 60/1 s: 2 min 31 s" in text
     assert "minutes         1 min 31 s x $0.11        $0.17" in text
     assert (
         "1 min 31 s x $0.11 a minute = $0.166833 and 1/3 of a micro; rounded once to $0.01, halves up: -> $0.17" in text
@@ -171,12 +171,12 @@ def test_p03_a_call_marked_as_not_real_gives_minutes_and_money_back() -> None:
     assert lines[start : start + 10] == [
         "Adjustments   -$0.22 at 1 Jan 2026 01:41:30 UTC: the call was marked as not real (reclassified, input i7)",
         "                3 minutes given back",
-        "                does not count: 99 minutes used before it and after it, of 100 minutes included",
+        "                the call does not count: 99 minutes used before and after it, of 100 minutes included",
         "                included         -1 minute x $0.00        $0.00",
         "                minutes         -2 minutes x $0.11       -$0.22",
         "                costs now                                 $0.00",
         "                nothing to pay, nothing to round",
-        "                $0.10 back to the wallet, $0.12 off the card, which had not been asked for it yet",
+        "                $0.10 back to the wallet, $0.12 less on the card, not requested yet",
         "                balance $0.00 before, $0.10 after",
         "Ledger        acme/ledger/2: charge -$0.10, balance $0.00 after",
     ]
@@ -205,9 +205,9 @@ def test_p03_a_contradicting_end_shows_what_changed() -> None:
     assert text.startswith(
         "Call c1 of account acme costs $0.33 now: it was first charged $0.22, then 2 adjustments added $0.11, because"
     )
-    assert "a later end of the call said something else (contradicting_end, input i10)" in text
+    assert "a later report of the call's end had other content (contradicting_end, input i10)" in text
     assert "3 minutes more" in text
-    assert "pool of 100 minutes: 99 minutes used before it, 1 minute left, 103 minutes used after it" in text
+    assert "allowance of 100 minutes: 99 minutes used before it, 1 minute left, 103 minutes used after it" in text
     assert "; the wallet paid $0.22, and $0.11 went on the card." in text
     assert "and its 4 minutes no longer count; " in story.reclassifies("c1", real=False).sentence("c1")
     assert story.sentence("c2").endswith("at $0.11 a minute; the wallet paid $0.08, and $0.03 went on the card.")
@@ -220,16 +220,16 @@ def test_m08_a_call_after_the_end_of_the_subscription() -> None:
     assert story.sentence("open") == (
         "cost nothing: it was redirected to +15550199, because the subscription had ended."
     )
-    assert story.sentence("c1") == "cost nothing: the gate redirected it, the subscription had ended."
+    assert story.sentence("c1") == "cost nothing: the gate redirected it, since the subscription had ended."
     text = story.explained("c1")
     assert "redirected to +15550199 at 1 Feb 2026 00:00:00 UTC: the subscription had ended (subscription_ended)" in text
-    assert "does not count: 0 minutes used before it and after it, of 0 minutes included" in text
+    assert "the call does not count: 0 minutes used before and after it, of 0 minutes included" in text
 
 
 def test_g05_an_end_without_a_start_and_a_start_without_an_end() -> None:
     story = subscribed("1", 100).ends("c1", seconds=60).starts("open")
     assert story.sentence("c1").startswith("cost $0.11: it took 1 minute, beyond the 100 included")
-    assert "its end was reported before its start" in story.explained("c1")
+    assert "no start had been reported when its end was" in story.explained("c1")
     assert story.sentence("open") == "has cost nothing so far: it was admitted and has not ended."
 
 
@@ -239,7 +239,7 @@ def test_an_adjustment_without_its_charge_does_not_show_who_paid() -> None:
     text = explain(story.facts("charge-adjusted"), "c1")
     assert text.splitlines()[0].endswith("beyond the 100 included in the period from 1 Jan 2026, at $0.11 a minute.")
     assert "given back" not in text
-    assert "DIFFERS: the charge acme/c1/charged is not in these facts" in text
+    assert "DIFFERS: the charge acme/c1/charged is missing; the file has only its adjustments" in text
 
 
 # Rules L1 and G7: the legs of a call, and time that the longest call cuts off.

@@ -170,7 +170,7 @@ def test_without_snapshots_only_the_split_by_plan_may_differ() -> None:
 def test_a_missing_topic_is_told(topic: str, said: str) -> None:
     books, _ = report("2026-01", leave_out=topic)
     assert any(line.startswith(said) for line in missing(books))
-    assert f"the events have none of the topic {topic}" in list(notes(books))
+    assert f"the file has no events of the topic {topic}: export it too" in list(notes(books))
 
 
 def test_without_alerts_the_sum_in_dispute_is_left_out() -> None:

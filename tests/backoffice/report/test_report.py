@@ -212,7 +212,7 @@ def test_a_changed_ledger_entry_is_told() -> None:
     ledger = complete()
     next(event for event in ledger.events if event["id"] == "a1/ledger/2")["amount_micros"] += 1
     [line, *_] = missing(books_of(ledger))
-    assert "first a1: the balance after entry 2 is not the one before plus it" in line
+    assert "first a1: the balance after entry 2 is not the balance before it plus its amount" in line
 
 
 def test_an_input_named_like_an_alert_is_passed_over() -> None:

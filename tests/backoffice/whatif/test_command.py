@@ -46,10 +46,10 @@ def test_a_table_for_each_account() -> None:
         "professional 40 120 100 of 100 min $49.00 $2.20 $51.20 +$6.20",
         "dental 40 120 120 of 300 min $99.00 $0.00 $99.00 +$54.00",
         "",
-        "Counted are calls that were answered, were real and were not redirected.",
-        "On free each feature that a call used, and extra calls, count as switched on and paid for.",
+        "Only calls that were answered, real and not redirected count.",
+        "On free, extra calls and every feature that a call used count as switched on and paid for.",
         (
-            "A subscription costs its price of a month for each period, from that of the first call to that of the"
+            "A subscription costs its monthly price in each period, from the period of the first call to that of the"
             " last. Taxes and phone numbers are left out."
         ),
     ]
@@ -167,7 +167,7 @@ def test_a_plan_that_the_catalogue_does_not_have(named: str) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     wrong = named.rpartition(",")[2]
     assert result.stderr == (
-        f"whatif: no plan is named `{wrong}`: the catalogue has `free`, `professional`, `dental`, `real_estate`\n"
+        f"whatif: no plan is named `{wrong}`: expected one of `free`, `professional`, `dental`, `real_estate`\n"
     )
 
 
@@ -197,7 +197,7 @@ def test_only_some_accounts() -> None:
 def test_an_account_that_is_not_there() -> None:
     result = whatif(log(FORTY), "--account", "nobody")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "whatif: account `nobody` is not opened in the inputs\n"
+    assert result.stderr == "whatif: no `account-opened` in the inputs opens account `nobody`\n"
 
 
 # Unreadable lines and inputs that the rules refuse are reported with their line numbers; blank lines are skipped.
@@ -206,9 +206,9 @@ def test_rejected_lines_are_reported_and_skipped() -> None:
     inputs = b"{\n" + first + b"\n" + first.replace(b'"i1"', b'"i1b"') + b'{"type": "x"}\n' + b"".join(others)
     result = whatif(inputs, "--plans", "free")
     assert [line.rsplit(":", 1)[0] for line in result.stderr.splitlines()] == [
-        "whatif: line 1 was passed over: malformed_json: not JSON",
-        "whatif: line 4 was passed over: account_exists",
-        "whatif: line 5 was passed over: unknown_type",
+        "whatif: line 1 was skipped: malformed_json: not JSON",
+        "whatif: line 4 was skipped: account_exists",
+        "whatif: line 5 was skipped: unknown_type",
     ]
     assert "free (now) 40 - 25 of 25 calls $0.00 $45.00 $45.00 $0.00 cheapest" in squeezed(result)
 
@@ -222,7 +222,7 @@ def test_the_number_of_redirected_calls_is_shown() -> None:
 
 
 def test_no_account_at_all() -> None:
-    assert squeezed(whatif(b"")) == ["No account is opened in the inputs."]
+    assert squeezed(whatif(b"")) == ["No `account-opened` in the inputs opens an account."]
     assert rows(b"") == []
 
 
