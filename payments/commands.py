@@ -28,7 +28,7 @@ def topics(
         bool, typer.Option("--apply", help="Create missing topics, and apply changes that lose no data.")
     ] = False,
 ) -> None:
-    """Compare the cluster's topics with those of the adapter, as `tollgate topics` does with the worker's."""
+    """Compare the cluster's topics with those that the adapter needs, as `tollgate topics` does for the worker."""
     settings = Settings()
     compare(settings, needed(settings), apply_changes=apply_changes)
 
@@ -41,17 +41,21 @@ def settings() -> None:
 
 @app.command()
 def fake_reversal(
-    payment_id: Annotated[str, typer.Argument(help="The payment; for a failed refund of ours the refund's own id.")],
-    kind: Annotated[Kind, typer.Argument(help="What has happened to its money at the provider.")],
-    amount_micros: Annotated[int | None, typer.Option(min=1, help="Part of the payment; left out: all of it.")] = None,
+    payment_id: Annotated[
+        str, typer.Argument(help="The payment's id; for `refund_failed` the id of the refund payment.")
+    ],
+    kind: Annotated[Kind, typer.Argument(help="What happens to its money at the provider.")],
+    amount_micros: Annotated[
+        int | None, typer.Option(min=1, help="The amount in micros. Default: the whole payment.")
+    ] = None,
 ) -> None:
-    """Make a dispute or refund at the fake provider: a line in TOLLGATE_PAYMENTS_FAKE_BOOK.
+    """Record a dispute or refund at the fake provider, as a line of the file TOLLGATE_PAYMENTS_FAKE_BOOK.
 
-    The adapter finds it at its next look.
+    The adapter reads it when it next lists disputes and refunds.
     """
     book = Settings().payments_fake_book
     if book is None:
-        raise typer.BadParameter("TOLLGATE_PAYMENTS_FAKE_BOOK is not set")
+        raise typer.BadParameter("TOLLGATE_PAYMENTS_FAKE_BOOK is not set: set it to the file that the adapter reads")
     try:
         entry = add_entry(book, payment_id, kind, amount_micros, time.time_ns() // 1_000_000)
     except ValueError as error:

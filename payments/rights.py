@@ -69,19 +69,19 @@ def acl_command(right: Right, principal: str) -> str:
 def command(
     process: Annotated[str, typer.Argument(help=f"One of: {', '.join(ALL)}.")] = "",
     principal: Annotated[
-        str, typer.Option(help="Whom to grant them: User:NAME, as the broker knows the process.")
+        str, typer.Option(help="The principal that gets the rights: User:NAME, as the broker knows the process.")
     ] = "",
 ) -> None:
-    """Print the rights on Kafka that a process needs, and no more.
+    """Print the Kafka rights that each process needs, and no more.
 
-    With PROCESS as arguments of kafka-acls.sh, one right a line; without it as a table of all. The settings give the
-    names.
+    With PROCESS: its rights as arguments for kafka-acls.sh, one on each line. Without: a table for all processes. The
+    names of topics and groups come from the settings.
     """
     settings = Settings()
     if not process:
         typer.echo(table(settings))
         return
     if process not in ALL:
-        raise typer.BadParameter(f"{process!r} is none of: {', '.join(ALL)}")
+        raise typer.BadParameter(f"{process!r}: expected one of: {', '.join(ALL)}")
     for right in ALL[process](settings):
         typer.echo(acl_command(right, principal or f"User:{settings.sasl_user or 'NAME'}"))

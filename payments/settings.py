@@ -58,10 +58,10 @@ class Settings(engine.Settings):
 
 MEANING = {
     "payments_provider": "`stripe`, or `fake`, which answers like a provider and moves no money. Must be set.",
-    "payments_in_flight_max": "Most provider calls in flight, in one process.",
+    "payments_in_flight_max": "Maximum number of concurrent provider calls of one process.",
     "payments_look_every_s": "Seconds between two listings of the provider's disputes and refunds, in each partition.",
     "payments_health_host": "Address of the adapter's `/metrics` and `/readyz`.",
-    "payments_health_port": "Port of the adapter's `/metrics` and `/readyz`; 0 picks a free one, which is logged.",
+    "payments_health_port": "Port of the adapter's `/metrics` and `/readyz`. 0 chooses a free port and logs it.",
     "payments_stripe_api_key": "Stripe's secret or restricted key (PaymentIntents and Refunds: write; Disputes: "
     "read). Secret.",
     "payments_stripe_api_base": "Address of the API instead of Stripe's own, for stripe-mock.",
@@ -69,8 +69,8 @@ MEANING = {
     "payments_stripe_webhook_secrets": "Secrets of the webhook endpoint (`whsec_…`), separated by commas; an event "
     "must be signed with one of them. Empty: no endpoint, the adapter only polls. Secret.",
     "payments_webhook_host": "Address of the webhook endpoint, `POST /webhooks/stripe`.",
-    "payments_webhook_port": "Port of the webhook endpoint; 0 picks a free one, which is logged.",
-    "payments_fake_seed": "Seed of the fake provider, which decides from it and the payment id.",
+    "payments_webhook_port": "Port of the webhook endpoint. 0 chooses a free port and logs it.",
+    "payments_fake_seed": "Seed of the fake provider: seed and payment id determine each answer.",
     "payments_fake_speed_up": "Divisor of the fake provider's delays.",
     "payments_fake_book": "File of the fake provider's reversals, written by `tollgate payments fake-reversal`.",
 }

@@ -154,7 +154,7 @@ def _schema_invalid(error: msgspec.MsgspecError, kind: str = "") -> Unreadable:
     what, at, place = message.rpartition(" - at `")
     allowed = _allowed_values(kind).get(place.rstrip("`").partition("[")[0], ())
     if allowed and what.startswith("Invalid enum value"):
-        message = f"`{place} is {'none of' if len(allowed) > 1 else 'not'} {', '.join(allowed)}"
+        message = f"`{place} must be {'one of ' if len(allowed) > 1 else ''}{', '.join(allowed)}"
     elif text_holds_card_number(message):
         message = f"Invalid value{at}{place}" if at else "Invalid value"
     return Unreadable("schema_invalid", message[:_MESSAGE_MAX])
@@ -246,7 +246,7 @@ def _json_type(value: object) -> str:
 def _unknown_type(flat: Mapping[str, Any]) -> str:
     if "type" not in flat:
         return "`type` is missing: expected one of the contract's inputs"
-    return "`type` is none of the contract's inputs"
+    return "`type` names no input of the contract"
 
 
 def _flatten(table: dict[str, Any], headers: Mapping[str, bytes | None]) -> dict[str, Any] | Unreadable:

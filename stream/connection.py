@@ -95,8 +95,8 @@ def tls_context(ca: Path | None, certificate: Path | None, key: Path | None) -> 
             context.load_cert_chain(certificate, key, password=_no_passphrase)
         except (ssl.SSLError, ValueError) as error:
             raise ValueError(
-                f"TOLLGATE_SSL_CERTIFICATE_FILE: {certificate} and {key or 'the key in it'} are no certificate and the"
-                " key that belongs to it, in PEM format and without a passphrase"
+                f"TOLLGATE_SSL_CERTIFICATE_FILE: {certificate} and {key or 'the key in it'} must be a certificate and"
+                " its key, in PEM format and without a passphrase"
             ) from error
     return context
 
@@ -167,7 +167,7 @@ def refusal(error: BaseException, broker: str, options: Mapping[str, Any]) -> st
             case ssl.SSLError() if _is_refusal(cause.reason or ""):
                 return (
                     f"{broker} refuses this client's TLS ({cause.reason}): TOLLGATE_SSL_CERTIFICATE_FILE must be a"
-                    " certificate that the broker trusts, if it asks for one"
+                    " certificate that the broker trusts, if it requires one"
                 )
             case IncompleteReadError() if cause.expected in ALERT_AS_LENGTH:
                 protocol = options.get("security_protocol")
@@ -216,8 +216,8 @@ def _refused_sasl(error: BaseException, broker: str, options: Mapping[str, Any])
             return f"{broker} does not offer {mechanism}: choose another TOLLGATE_SASL_MECHANISM"
         case IllegalSaslStateError():
             protocol = options.get("security_protocol")
-            return f"{broker} expects no user here: TOLLGATE_SECURITY_PROTOCOL is {protocol}, should be without SASL"
+            return f"{broker} expects no login: TOLLGATE_SECURITY_PROTOCOL is {protocol}, should be PLAINTEXT or SSL"
         case ValueError() if user:
             # The last step of SCRAM proves that the broker knows the password too.
-            return f"{broker} could not prove that it knows the password of {user}: is it the right broker?"
+            return f"{broker} did not prove that it knows the password of {user}: check TOLLGATE_BOOTSTRAP_SERVERS"
     return ""

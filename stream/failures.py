@@ -47,7 +47,7 @@ HINTS: dict[type[BaseException], str] = {
     f"published, Describe or DescribeConfigs where it is checked; {SEE}",
     kafka.TransactionalIdAuthorizationFailed: f"missing right: Write on the transactional ids; {SEE}",
     kafka.ClusterAuthorizationFailedError: f"missing right on the cluster; {SEE}",
-    kafka.OffsetOutOfRangeError: "the log does not have the offset that comes next: records were deleted",
+    kafka.OffsetOutOfRangeError: "the log does not have the next offset to read: records were deleted",
 }
 PERSON: tuple[type[BaseException], ...] = (
     *HINTS,
@@ -117,7 +117,7 @@ def classify(error: BaseException) -> Failure:
 def fail_without_access(error: BaseException) -> None:
     """End the process if the broker refuses `error` for want of a right, where any other error may pass."""
     if isinstance(error, ACCESS):
-        fail("the broker refuses this process something that it needs", error)
+        fail("the broker refuses this process a right that it needs", error)
 
 
 def fail(reason: str, error: BaseException, **fields: Any) -> NoReturn:

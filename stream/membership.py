@@ -56,7 +56,7 @@ class GroupMember(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no ty
         coordinator = self._coordinator
         fields = {"group": coordinator.group_id, "session_timeout_ms": coordinator._session_timeout_ms}  # noqa: SLF001
         if coordinator._coordination_task.done():  # noqa: SLF001 the library is pinned
-            fail("the part that keeps this process in its consumer group has failed", error, **fields)
+            fail("the task that keeps this process in its consumer group has failed", error, **fields)
         failure = classify(error)
         if failure.status is Exit.PERSON:
             fail("the broker refuses this process in its consumer group", error, **fields)

@@ -89,7 +89,7 @@ def connect(
     try:
         pool = BlockingConnectionPool.from_url(url, **options)
     except ValueError as error:
-        raise PersonNeededError("TOLLGATE_REDIS_URL cannot be read as the URL of a Redis") from error
+        raise PersonNeededError("TOLLGATE_REDIS_URL is not a Redis URL: expected redis://HOST:PORT/NUMBER") from error
     return Redis(connection_pool=pool)
 
 

@@ -26,7 +26,7 @@ def _servers(given: str) -> str:
     for server in given.split(","):
         found = SERVER.fullmatch(server.strip())
         if found is None or int(found["port"] or 1) not in range(1, PORT_MAX + 1):
-            raise ValueError(f"{server.strip()!r} is no HOST:PORT")
+            raise ValueError(f"{server.strip()!r} is not HOST:PORT")
     return given
 
 
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
                 continue
             return (
                 f"{PREFIX}{name.upper()} is set, and TOLLGATE_SECURITY_PROTOCOL={self.security_protocol} does not use"
-                f" it: choose one with {kind}"
+                f" it: choose a protocol with {kind}"
             )
         return ""
 
@@ -174,7 +174,7 @@ def unknown_names(given: Iterable[str], fields: Iterable[str], foreign: tuple[st
         if not upper.startswith(PREFIX) or upper in known or upper.removeprefix(PREFIX).startswith(foreign):
             continue
         near = get_close_matches(upper, known, n=1, cutoff=0.0)
-        found.append(f"{name} is no setting: do you mean {near[0]}?")
+        found.append(f"{name} is not a setting: do you mean {near[0]}?")
     return found
 
 
@@ -190,16 +190,16 @@ def validation_line(error: ValidationError) -> str:
 # One sentence for each setting, for `tollgate settings` and the reference, in the order of the class.
 MEANING = {
     "bootstrap_servers": "Kafka brokers, `HOST:PORT`, separated by commas.",
-    "security_protocol": "How brokers are reached: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`. With `SSL` the "
+    "security_protocol": "Protocol to the brokers: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`. With `SSL` the "
     "brokers' certificates and host names are checked; with `SASL` the process logs in.",
-    "ssl_ca_file": "Authorities (PEM) that sign the brokers' certificates. Empty: those of the system.",
-    "ssl_certificate_file": "This process's own certificate (PEM), for brokers that ask for one.",
-    "ssl_key_file": "Its key (PEM, without a passphrase). Empty: it is in the certificate's file.",
-    "sasl_mechanism": "How the process logs in: `SCRAM-SHA-512`, `SCRAM-SHA-256` or `PLAIN`.",
-    "sasl_user": "The user to log in as.",
-    "sasl_password": "Its password. A file is safer: other processes may read an environment. Secret.",
+    "ssl_ca_file": "CA certificates (PEM) that sign the brokers' certificates. Empty: those of the system.",
+    "ssl_certificate_file": "Client certificate (PEM), for brokers that require one.",
+    "ssl_key_file": "Key of the client certificate (PEM, without a passphrase). Empty: it is in the certificate file.",
+    "sasl_mechanism": "SASL mechanism: `SCRAM-SHA-512`, `SCRAM-SHA-256` or `PLAIN`.",
+    "sasl_user": "SASL user.",
+    "sasl_password": "Password of the SASL user. A file is safer: other processes may read an environment. Secret.",
     "sasl_password_file": "File that holds the password, instead of `TOLLGATE_SASL_PASSWORD`.",
-    "app_id": "Prefix of the consumer group, transactional ids and changelog. Changing it starts with empty state.",
+    "app_id": "Prefix of the consumer group, transactional ids and changelog. A new id starts with empty state.",
     "topic_prefix": "Prefix of every topic name.",
     "partitions": "Partitions of every topic, fixed for the life of the data. A worker refuses any other count.",
     "replication_factor": "Replication factor of topics that the worker or `topics --apply` creates.",
@@ -212,7 +212,7 @@ MEANING = {
     "tick_ahead_max_ms": "A tick further ahead of its broker timestamp than this (ms) is refused as `future_time`.",
     "session_timeout_ms": "A worker without a heartbeat for this long (ms) loses its partitions. A third of it is the "
     "heartbeat interval.",
-    "transaction_timeout_ms": "The broker aborts a transaction left open for this long (ms). Readers wait until then.",
+    "transaction_timeout_ms": "The broker aborts a transaction left open for this long (ms). Readers wait that long.",
     "batch_records_max": "Maximum number of inputs in one transaction.",
     "buffer_records_max": "Fetching a partition pauses when this many of its inputs wait in memory.",
     "stalled_after_s": "The worker exits when its event loop hangs, or inputs or timed work wait without a commit, "

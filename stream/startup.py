@@ -37,7 +37,10 @@ def checked_settings(process: str, kind: type[AnySettings]) -> AnySettings:
     """Read the settings from the environment and set up logging. Ends the process when a setting is invalid."""
     log.configure("info")
     if not __debug__:
-        refuse(process, "assertions are switched off (python -O, PYTHONOPTIMIZE): they stop wrong charges")
+        refuse(
+            process,
+            "assertions are switched off, and they stop wrong charges: start Python without -O and PYTHONOPTIMIZE",
+        )
     try:
         settings = kind()
     except ValidationError as error:

@@ -238,7 +238,7 @@ async def _differences(admin: Any, settings: Settings, topics: Mapping[str, Topi
         found += [
             Difference(
                 name,
-                f"{key} is {config.get(key)}, declared {value}",
+                f"{key} is {config.get(key)}, must be {value}",
                 # With another policy the broker would delete rows that are still needed.
                 fatal=key == "cleanup.policy" and topics[name].state is not None,
                 key=key,

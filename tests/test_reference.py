@@ -12,7 +12,7 @@ from deploy.render_reference import FOLDER, pages
 from schemas.wire.generate import fact_types, input_types
 from stream.ops.metric_table import DEAD_LETTER_CODES
 from stream.topics import CONTRACT
-from tests.test_tidy import name_of, tracked
+from tests.test_tidy import INSIDE_WORD, name_of, tracked
 from tollgate import COMMANDS
 
 PAGES = pages()
@@ -63,6 +63,12 @@ def test_nothing_is_left_out() -> None:
     assert all(f'<a id="{code}"></a>' in PAGES["dead-letters.md"] for code in DEAD_LETTER_CODES)
     assert WORDS["dead_letters"].keys() == set(DEAD_LETTER_CODES)
     assert WORDS["topics"].keys() == {topic.name for topic in CONTRACT}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_say_event_and_never_fact(name: str) -> None:
+    """The pages hold the help of every command, option, setting and metric, and the words of the contract."""
+    assert INSIDE_WORD.findall(PAGES[name]) == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -235,6 +235,34 @@ def test_modules_are_short() -> None:
     assert long >= LONG_MODULES.keys(), "a module became short: take it off the list"
 
 
+INSIDE_WORD = re.compile(r"\bfacts?\b", re.IGNORECASE)
+USER_FACING = (
+    ROOT / "deploy/grafana/dashboards/tollgate.json",
+    ROOT / "deploy/prometheus/alerts.yml",
+    ROOT / "schemas/wire/asyncapi.yaml",
+)
+
+
+def literals_of(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, text) of every string in the module but its docstrings: its messages, help texts and metavars."""
+    tree = tree_of(path)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
+
+
+def test_users_read_event_and_never_fact() -> None:
+    """`fact` is the code's own word. A literal that is one identifier names an attribute or a log field's value."""
+    found(
+        f"{name_of(path)}:{line}: {text}"
+        for path in modules(*(package for package in PACKAGES if package != "tests"))
+        for line, text in literals_of(path)
+        if INSIDE_WORD.search(text) and not text.isidentifier()
+    )
+    found(f"{name_of(path)}: fact" for path in USER_FACING if INSIDE_WORD.search(path.read_text(encoding="utf-8")))
+
+
 def test_names_are_whole_words() -> None:
     """`account_id`, never `acct`. One word for one thing."""
     abbreviated = re.compile(r"(^|_)(acct|amt|bal|cfg|ctx|msg|evt|mgr|tmp)(_|$)")

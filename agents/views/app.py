@@ -166,7 +166,7 @@ class Views(faust.App):  # type: ignore[misc]  # Faust has no types
             except UnreadableEventError as error:
                 self.metrics.unreadable.labels(topic).inc()
                 place = {"topic": topic, "partition": batch.partition, "offset": record.offset}
-                logger.warning("a record was skipped: the engine did not write it", **place, error=str(error)[:200])
+                logger.warning("a record was skipped: Tollgate did not write it", **place, error=str(error)[:200])
                 continue
             if write is not None:
                 self._greatest_ms = max(self._greatest_ms, write.occurred_ms)

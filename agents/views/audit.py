@@ -176,7 +176,7 @@ class Audit:
         found = []
         for first in range(0, len(every), ACCOUNTS_PER_STEP):
             some = every[first : first + ACCOUNTS_PER_STEP]
-            self._show(f"partition {partition}: {first:,} of {len(every):,} accounts are compared")
+            self._show(f"partition {partition}: {first:,} of {len(every):,} accounts compared")
             for account, held in zip(some, await self._store.held(some), strict=True):
                 compared = Comparison(account, accounts.get(account, Account()), held, self._keep(), places)
                 found += compared.differences()

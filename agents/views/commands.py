@@ -18,17 +18,18 @@ PATIENCE_S = 10.0
 
 app = typer.Typer(
     name="views",
-    help="Keep the views in Redis: what pages and the API read. Without a command: run until stopped.",
+    help="Keep the views in Redis up to date, for pages and the API. Without a command: run until stopped.",
     pretty_exceptions_enable=False,
 )
 
 
 @app.callback(invoke_without_command=True)
 def views(context: typer.Context) -> None:
-    """Keep the views in Redis: what pages and the API read.
+    """Keep the views in Redis up to date, for pages and the API.
 
     Without a command it runs until stopped. Settings come from the environment: `tollgate views settings` lists them.
-    Exit status: 0 stopped by SIGTERM; 75 it passes (try again); 78 a person must change something; 70 a bug.
+    Exit status: 0 stopped by SIGTERM; 75 a problem that passes (try again); 78 a person must change
+    something; 70 a bug.
     """
     if context.invoked_subcommand is None:
         run()
@@ -42,9 +43,9 @@ def settings() -> None:
 
 @app.command()
 def verify() -> None:
-    """Compare every key in Redis with the topics, both ways. The views may run.
+    """Compare Redis with the topics, and print keys that differ, are missing or are too many. The views may run.
 
-    Prints `ok N accounts`, or a line for each difference, and then exits with status 1.
+    Prints `ok N accounts`, or a line for each difference; with differences the exit status is 1.
     """
     result = _audit(Audit.verify)
     for difference in result.differences:
@@ -56,7 +57,7 @@ def verify() -> None:
 
 @app.command()
 def rebuild() -> None:
-    """Write every event to Redis again, then remove what no topic explains. Reads and the views go on meanwhile."""
+    """Write every event to Redis again, then remove what no event gives. The views may run, and pages may read."""
     result = _audit(Audit.rebuild)
     typer.echo(f"{result.events} events of {result.accounts} accounts were written, {result.removed} parts removed")
 

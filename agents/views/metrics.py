@@ -14,17 +14,25 @@ AGE = Meaning(
     "tollgate_views_caught_up_age_seconds",
     "gauge",
     ("partition",),
-    "Age of what Redis shows of a partition; until it caught up, the time since its reading began.",
+    "Age of the data of a partition in Redis; before the views have caught up, the time since reading began.",
 )
 METRICS = (
-    Meaning("tollgate_views_records_total", "counter", ("topic",), "Events that Redis has, by topic."),
+    Meaning("tollgate_views_records_total", "counter", ("topic",), "Events written to Redis, by topic."),
     Meaning(
-        "tollgate_views_unreadable_total", "counter", ("topic",), "Records that no engine wrote; they are skipped."
+        "tollgate_views_unreadable_total",
+        "counter",
+        ("topic",),
+        "Records skipped because Tollgate did not write them.",
     ),
-    Meaning("tollgate_views_starts_total", "counter", ("why",), "Partitions of topics whose reading began, by reason."),
-    Meaning("tollgate_views_redis_errors_total", "counter", (), "Answers that Redis did not give, or refused for now."),
+    Meaning(
+        "tollgate_views_starts_total",
+        "counter",
+        ("why",),
+        "Starts of reading a topic's partition, by reason.",
+    ),
+    Meaning("tollgate_views_redis_errors_total", "counter", (), "Requests that Redis did not answer, or refused."),
     Meaning("tollgate_views_batch_records", "histogram", (), "Records in one batch."),
-    Meaning("tollgate_views_write_seconds", "histogram", (), "Time until Redis had a batch."),
+    Meaning("tollgate_views_write_seconds", "histogram", (), "Time to write a batch to Redis."),
     Meaning("tollgate_views_redis_up", "gauge", (), "1 while Redis answers."),
     Meaning("tollgate_views_partitions", "gauge", (), "Partitions that this process reads."),
     AGE,

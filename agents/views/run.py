@@ -59,7 +59,7 @@ async def _check_redis(store: Store) -> None:
     try:
         await store.checked_run_id()
     except AwayError as error:
-        logger.warning("Redis is away; it is waited for", error=str(error))
+        logger.warning("Redis is away; waiting for it", error=str(error))
 
 
 def _serve(app: Views, loop: asyncio.AbstractEventLoop, stop: StopSignals) -> NoReturn:

@@ -32,8 +32,8 @@ def group_of(settings: engine.Settings) -> str:
 
 MEANING = {
     **redis_connection.MEANING,
-    "views_keep_days": "Days that an account's lists and calls go back. Snapshots and invoices are kept for ever.",
-    "views_keep_rows": "Most rows of each list, and most calls, of an account.",
+    "views_keep_days": "Days for which lists and calls are kept. Snapshots and invoices are kept for ever.",
+    "views_keep_rows": "Maximum number of rows in each list, and of calls, of one account.",
     "views_health_host": "Address of the views' `/metrics`, `/livez` and `/readyz`.",
-    "views_health_port": "Port of the views' `/metrics`, `/livez` and `/readyz`; 0 picks a free one, which is logged.",
+    "views_health_port": "Port of the views' `/metrics`, `/livez` and `/readyz`. 0 chooses a free port and logs it.",
 }

@@ -79,7 +79,7 @@ def _check_late(view: View, event: inputs.AnyInput) -> Refusal | None:
     call_ms = _call_time_ms(view, event)
     if call_ms is not None and view.clock_ms - call_ms > horizon_ms:
         age_ms = view.clock_ms - call_ms
-        return Refusal("too_late", f"the call is {age_ms} ms old: calls are corrected for {horizon_ms} ms")
+        return Refusal("too_late", f"the call is {age_ms} ms old: corrections are accepted for {horizon_ms} ms")
     return None
 
 
@@ -131,7 +131,7 @@ def _decide_without_account(view: View, event: inputs.AnyInput) -> Decision | Re
 
 
 def _refuse_second_opening(_turn: Turn, _event: inputs.AnyInput) -> Refusal:
-    return Refusal("account_exists", "`account_id` names an account that is open")
+    return Refusal("account_exists", "`account_id` names an account that is already open")
 
 
 # The rule of each input, for an account that exists. What a rule has changed counts only if it applied its input; of a

@@ -191,7 +191,9 @@ def _end_if_failed(task: asyncio.Task[None]) -> None:
         case FencedError() | CommitError():
             end(error, "adapter", where=task.get_name())
         case ProviderAccessError():
-            reason = "the provider refuses us: check its API key and its rights; no payment was declined because of it"
+            reason = (
+                "the provider refuses the API key: correct the key or its rights; no payment was declined because of it"
+            )
             halt(reason, status=Exit.PERSON, error=str(error))
         case _:
             fail("a part of the adapter failed", error, where=task.get_name())

@@ -82,7 +82,7 @@ class Changes:
         self.tally["requests", "repeat"] += 1
         if matches_request(known, request):
             return None
-        return "a request with this payment id and other content came before: this one is not paid"
+        return "an earlier request with this payment id has other content: this one is not executed"
 
     def add_note(self, value: bytes | None) -> None:
         """Make the payment due if it is known: execution of an open one, and a look after a reversal's event. Anything

@@ -20,21 +20,33 @@ WEBHOOKS = ("taken", "not_ours", "refused", "unknown")
 SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 80)
 
 METRICS = (
-    Meaning("tollgate_payments_requests_total", "counter", ("outcome",), "Payment requests read, by kind."),
+    Meaning("tollgate_payments_requests_total", "counter", ("outcome",), "Payment requests read, by outcome."),
     Meaning("tollgate_payments_answers_total", "counter", ("outcome",), "Answers committed, by outcome."),
-    Meaning("tollgate_payments_retries_total", "counter", ("why",), "Provider calls that left the payment open."),
+    Meaning(
+        "tollgate_payments_retries_total", "counter", ("why",), "Provider calls that left the payment open, by reason."
+    ),
     Meaning("tollgate_payments_reversals_total", "counter", ("kind",), "Reversals committed, by kind."),
-    Meaning("tollgate_payments_looks_total", "counter", ("outcome",), "Looks for reversals, by outcome."),
+    Meaning(
+        "tollgate_payments_looks_total",
+        "counter",
+        ("outcome",),
+        "Listings of disputes and refunds at the provider, by outcome.",
+    ),
     Meaning("tollgate_payments_provider_seconds", "histogram", (), "Duration of one provider call."),
-    Meaning("tollgate_payments_webhooks_total", "counter", ("outcome",), "Webhooks received, by result."),
+    Meaning("tollgate_payments_webhooks_total", "counter", ("outcome",), "Webhooks received, by outcome."),
     Meaning(
         "tollgate_payments_refused",
         "gauge",
         ("why",),
-        "Payments and listings whose last request was refused for no fault of a card. They are retried.",
+        "Payments and listings whose last request the provider refused, and not because of the card. They are retried.",
     ),
     Meaning("tollgate_payments_open", "gauge", (), "Unanswered payments in the partitions of this process."),
-    Meaning("tollgate_payments_oldest_open_seconds", "gauge", (), "Age of the oldest of them; 0 without one."),
+    Meaning(
+        "tollgate_payments_oldest_open_seconds",
+        "gauge",
+        (),
+        "Age of the oldest unanswered payment in the partitions of this process; 0 without one.",
+    ),
 )
 
 

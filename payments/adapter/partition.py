@@ -242,7 +242,7 @@ class Partition:
             problem = changes.add_request(record, self.requests.partition, self._settings.partitions)
             if problem is not None:
                 where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-                logger.error("payment request not taken", reason=problem, **where)
+                logger.error("payment request not accepted", reason=problem, **where)
         self._collect_calls(changes)
         for payment_id in expired:
             changes.forget(payment_id)

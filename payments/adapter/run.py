@@ -85,7 +85,7 @@ def build_provider(settings: Settings) -> Provider:
         raise PersonNeededError("TOLLGATE_PAYMENTS_PROVIDER: choose `stripe`, or `fake`, which moves no money")
     api_key = settings.payments_stripe_api_key.get_secret_value()
     if not api_key:
-        raise PersonNeededError("TOLLGATE_PAYMENTS_STRIPE_API_KEY: missing")
+        raise PersonNeededError("TOLLGATE_PAYMENTS_STRIPE_API_KEY: missing: set Stripe's secret or restricted key")
     return StripeProvider(api_key, settings.payments_stripe_api_base, settings.payments_stripe_timeout_s)
 
 

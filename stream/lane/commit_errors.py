@@ -105,5 +105,5 @@ def end(error: FencedError | CommitError, process: str, **where: Any) -> NoRetur
         case OutcomeUnknownError():
             halt("the outcome of a commit is not known", status=error.status, error=error.error, **where)
         case _:
-            reason = "the broker did not take a step of a transaction: nothing of it is committed"
+            reason = "a step of a transaction failed: nothing of it is committed"
             halt(reason, status=error.status, step=error.step, error=error.error, **where)

@@ -17,7 +17,7 @@ from stream.lane.transaction import Entry
 
 logger = log.get("wallet")
 
-WHY_NO_CONTENT = "the record's outcome cannot be committed: read the record at its address"
+WHY_NO_CONTENT = "the broker refuses to store the record's outcome: read the record at its topic, partition and offset"
 
 
 class BatchCommitter:

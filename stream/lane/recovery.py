@@ -20,7 +20,7 @@ class EndingRecovery(Recovery):  # type: ignore[misc]  # Faust has no types
             await super()._wait(coro, timeout)
         except ServiceStopped:
             if not self.should_stop:
-                halt("the consumer could not be set going again in time", status=Exit.PASSING, seconds=timeout)
+                halt("the consumer did not resume in time", status=Exit.PASSING, seconds=timeout)
             raise
 
 

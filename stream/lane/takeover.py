@@ -81,7 +81,7 @@ def _by_row(row: int, last: Answer) -> Start | Refusal | None:
     if last.offset < row:
         return Start(How.GROUP_BEHIND, row)
     return Refusal(
-        "the group is ahead of the partition's own row: the changelog lost its end, or the group was set by hand"
+        "the group is ahead of the checkpoint: the changelog lost its end, or the group's offsets were set by hand"
     )
 
 
@@ -97,7 +97,7 @@ def _new(found: Found, answers: Sequence[Answer]) -> Start | Refusal | None:
 def _by_group(answers: Sequence[Answer]) -> Start | Refusal | None:
     last = answers[-1]
     if last.offset is None:
-        reason = "the changelog has rows, but neither the partition's own row nor the group has an offset for them"
+        reason = "the changelog has rows, but neither a checkpoint nor the group has an offset for them"
         return Refusal(reason) if last.at_s >= QUERY_FOR_S else None
     if last.at_s >= DISAGREE_FOR_S:
         return Refusal("the group's answers do not agree: another program commits offsets for it")
@@ -112,7 +112,7 @@ def _by_group(answers: Sequence[Answer]) -> Start | Refusal | None:
 def missing_state(checkpoint: Checkpoint, rows: int, balances: Mapping[str, int]) -> str | None:
     """How a table of `rows` rows and `balances` by currency differs from its checkpoint, None when it does not."""
     if rows != checkpoint.rows:
-        return f"the changelog has {rows} rows, its own row counts {checkpoint.rows}"
+        return f"the changelog has {rows} rows, its checkpoint counts {checkpoint.rows}"
     if dict(balances) != checkpoint.balances:
-        return f"the balances sum to {dict(balances)}, the changelog's own row has {checkpoint.balances}"
+        return f"the balances sum to {dict(balances)}, its checkpoint has {checkpoint.balances}"
     return None

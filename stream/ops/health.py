@@ -22,7 +22,7 @@ def port_error(host: str, port: int, error: OSError) -> PortError:
     if error.errno == errno.EADDRINUSE:
         return PortError(f"port {port} of {host} is in use: stop what listens there, or set another port")
     why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-    return PortError(f"port {port} of {host} cannot be listened on: {why}")
+    return PortError(f"port {port} of {host} cannot be opened ({why}): set another host or port")
 
 
 class _Answers(BaseHTTPRequestHandler):

@@ -79,7 +79,7 @@ CURRENCIES = ("USD",)
 METRICS = (
     Meaning("tollgate_inputs_total", "counter", ("outcome",), "Inputs committed, by outcome."),
     Meaning("tollgate_dead_letters_total", "counter", ("code",), "Dead letters written, by code."),
-    Meaning("tollgate_facts_total", "counter", ("type",), "Facts written, by type."),
+    Meaning("tollgate_facts_total", "counter", ("type",), "Events published, by type."),
     Meaning("tollgate_gate_decisions_total", "counter", ("reason",), "Calls admitted or redirected, by reason."),
     Meaning(
         "tollgate_unbilled_calls_total",
@@ -134,7 +134,7 @@ METRICS = (
         "tollgate_input_stalled_seconds",
         "gauge",
         ("partition",),
-        "How long an open transaction has held up the readers of the inputs, 0 when none does.",
+        "How long an open transaction has blocked reading of the inputs; 0 without one.",
     ),
     Meaning(
         "tollgate_lag_seconds",

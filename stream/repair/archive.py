@@ -144,7 +144,7 @@ class Archive:
             sha256.update(line)
             part = msgspec.json.decode(line, type=Part)
             if part.partition != number:
-                raise CorruptRowError(f"partition {part.partition} where {number} should be")
+                raise CorruptRowError(f"found partition {part.partition}, expected {number}")
             state = PartitionState(number)
             for _ in range(part.rows):
                 line = next(lines, b"")

@@ -166,7 +166,7 @@ class Cluster:
             if now == before:
                 return now
             if monotonic() > deadline:
-                raise RepairError("the group's offsets keep changing: is a worker running?", Exit.PASSING)
+                raise RepairError("the group's offsets keep changing: stop all workers first", Exit.PASSING)
             before = now
 
     async def decided(self) -> dict[int, int]:

@@ -13,12 +13,12 @@ from stream.repair.failure import run
 from stream.settings import Settings
 
 _STATUS = (
-    "Exit status: 0 done; 75 the broker is away or a worker took over (try again); 78 a person must change something;"
-    " 2 the command line is wrong. Settings are the worker's TOLLGATE_ variables."
+    "Exit status: 0 done; 75 the broker does not answer, or a worker took over (try again); 78 a person must change"
+    " something; 2 the command line is wrong. The settings are those of the worker (TOLLGATE_ variables)."
 )
 _DRY_RUN = typer.Option("--dry-run", help="Check everything, report what would be done, and change nothing.")
 _REPLACE = typer.Option("--replace", help="Delete the existing changelog and create it again.")
-_PLANS = typer.Option("--plans", help="A plan catalogue (TOML) that was in force; repeat it for each version.")
+_PLANS = typer.Option("--plans", help="A plan catalogue (TOML) that was in force; repeat the option for each version.")
 
 
 def _repair(module: str) -> Any:
@@ -30,9 +30,9 @@ def backup(
 ) -> None:
     """Write the state of every partition to one file.
 
-    Each partition's state comes with its input offset. Workers may run: each partition is read up to a whole
-    transaction, so its rows and its offset belong together. Rows of an earlier version are refused: run the new worker
-    once. The command needs memory for the rows of the largest partition.
+    The backup has the rows of each partition and the offset of its next input. Workers may run: the command reads each
+    partition up to the end of a transaction, so rows and offset belong together. It refuses rows that an earlier
+    version wrote: run the new worker once first. It needs memory for the rows of the largest partition.
     """
     settings = Settings()
     run(_repair("backup").back_up(settings, to))
@@ -42,7 +42,10 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `backup` wrote.")],
     replace: Annotated[bool, _REPLACE] = False,
     new_cluster: Annotated[
-        bool, typer.Option("--new-cluster", help="The input topic is new and empty: begin at its first input.")
+        bool,
+        typer.Option(
+            "--new-cluster", help="For a new cluster: the input topic is empty, and workers begin at its first input."
+        ),
     ] = False,
     dry_run: Annotated[bool, _DRY_RUN] = False,
 ) -> None:
@@ -60,7 +63,7 @@ def restore(
         run(module.restore(settings, file, replace=replace, dry_run=dry_run))
         return
     if replace:
-        _refuse("restore", "--new-cluster writes into a new changelog only: leave --replace out")
+        _refuse("restore", "--new-cluster writes only into a new changelog: leave out --replace")
     with TemporaryDirectory() as directory:
         work = module.restore_elsewhere(settings, file, Path(directory), dry_run=dry_run)
         run(work)
@@ -86,11 +89,11 @@ def rebuild(
 
     The command begins with a backup and the inputs after it, or with the first input. Workers must be stopped.
 
-    Inputs with a dead letter were refused. All others are decided again by the same rules, and every event must equal
-    the published one, byte for byte. Only rows are written, never events, and only if each account has the balance of
-    its last ledger entry. Inputs without evidence of a decision are left to the workers. Without --plans the catalogue
+    Inputs with a dead letter were refused. The command decides all others again by the same rules; every event must
+    equal the published one, byte for byte. It writes rows, never events, and only if each account has the balance of
+    its last ledger entry. Inputs that no record shows as decided are left to the workers. Without --plans the catalogue
     is TOLLGATE_PLANS or the shipped one. The command needs memory for three times the rows of the largest partition and
-    250 bytes for each event that this partition has published, and room for a backup in the directory for temporary
+    250 bytes for each event that this partition has published, and space for a backup in the directory for temporary
     files.
     """
     module = _repair("rebuild")
@@ -109,20 +112,20 @@ def rebuild(
 
 
 def skip(
-    partition: Annotated[int, typer.Option(help="The partition of the input topic.")],
-    offset: Annotated[int, typer.Option(help="The record's offset in it.")],
-    reason: Annotated[str, typer.Option(help="Why it is skipped; kept in its dead letter.")],
+    partition: Annotated[int, typer.Option(help="The record's partition of the input topic.")],
+    offset: Annotated[int, typer.Option(help="The record's offset in the partition.")],
+    reason: Annotated[str, typer.Option(help="Why the record is skipped; its dead letter keeps the reason.")],
     yes: Annotated[
-        bool, typer.Option("--yes", help="Skip the record. Without --yes it is described and nothing changes.")
+        bool, typer.Option("--yes", help="Skip the record. Without --yes the command only describes it.")
     ] = False,
 ) -> None:
     """Skip one record that stops every worker.
 
     Workers must be stopped.
 
-    The inputs before the record are decided and committed as a worker does it. The record itself has no effect: it
-    becomes a dead letter with the code `skipped` and the reason, in one transaction with the offset after it. It is
-    described by address, type and size, never by its content. A record that is already applied cannot be skipped.
+    The command decides and commits the inputs before the record as a worker does. The record itself has no effect: it
+    becomes a dead letter with the code `skipped` and the reason, in one transaction with the offset after it. The
+    command prints its address, type and size, never its content. It refuses a record that is already applied.
     """
     module = _repair("skip")
     settings = Settings()
@@ -131,24 +134,31 @@ def skip(
 
 
 def redrive(
-    code: Annotated[list[str], typer.Option("--code", help="Letters with this code; repeat it for each code.")],
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Written at or after this RFC 3339 time.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Written before this RFC 3339 time.")] = None,
+    code: Annotated[
+        list[str], typer.Option("--code", help="Send dead letters with this code; repeat the option for each code.")
+    ],
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only letters written at or after this RFC 3339 time.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only letters written before this RFC 3339 time.")
+    ] = None,
     partition: Annotated[int | None, typer.Option(help="Only letters whose input was in this partition.")] = None,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Send the letters. Without --apply they are only counted.")
+        bool, typer.Option("--apply", help="Send the letters. Without --apply the command only counts them.")
     ] = False,
 ) -> None:
     """Send dead letters back to the input topic.
 
     Remove their cause first. Workers may run.
 
-    Key, value, headers and ids are the original ones; the key decides the partition. Letters that were cut or emptied,
-    and ticks, cannot be sent and are counted as left. Running the command twice is safe: an input that was accepted is
-    a repeat the second time, and one that is refused again gives a new letter with its new address.
+    Key, value, headers and ids are sent unchanged; the key decides the partition. Letters that were cut or emptied, and
+    ticks, cannot be sent: the command counts them as left. Running it twice is safe: an input that was accepted the
+    first time is a repeat, and one that is refused again becomes a new letter with its new address.
 
-    Exit status: 0 every letter found was sent (or can be); 1 some were left; 75 the broker is away; 78 a setting is
-    wrong; 2 the command line is wrong. Settings are the worker's TOLLGATE_ variables.
+    Exit status: 0 every letter found was sent, or can be; 1 some are left; 75 the broker does not answer (try again);
+    78 a person must change something; 2 the command line is wrong. The settings are those of the worker (TOLLGATE_
+    variables).
     """
     module = _repair("redrive")
     settings = Settings()
@@ -164,7 +174,7 @@ def _millis(text: str | None, option: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        _refuse("redrive", f"{option} {text!r} is no RFC 3339 time")
+        _refuse("redrive", f"{option} {text!r}: expected an RFC 3339 time such as 2026-01-31T10:00:00Z")
     return to_millis(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 

@@ -171,7 +171,7 @@ class PartitionRebuild:
             account = accounts.get(account_id)
             entry, snapshot = self._published.entries.get(account_id), self._published.snapshots.get(account_id)
             if account is None:
-                wrong.append(f"account {account_id} was published and is missing")
+                wrong.append(f"account {account_id} has published events and no row")
             elif entry and (entry.number, entry.balance_after_micros) != (
                 account.ledger_entries,
                 account.balance_micros,

@@ -54,9 +54,7 @@ async def restore_elsewhere(settings: Settings, path: Path, directory: Path, *, 
         await check_may_write(cluster, replace=False)
         used = [p for p, (begin, end) in (await cluster.bounds(cluster.inputs)).items() if (begin, end) != (0, 0)]
         if used or await cluster.group_offsets():
-            raise RepairError(
-                f"{cluster.inputs} has or had inputs: the state of another cluster does not belong to them"
-            )
+            raise RepairError(f"--new-cluster: {cluster.inputs} has or had inputs, and must be new and empty")
         if dry_run:
             _print_plan(cluster, archive, replace=False)
             return

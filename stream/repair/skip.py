@@ -50,7 +50,7 @@ async def skip(
     if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX:
         raise RepairError(f"--reason must have 1 to {REASON_CHARACTERS_MAX} characters", Exit.PERSON)
     if not 0 <= partition < settings.partitions:
-        raise RepairError(f"--partition {partition}: there are partitions 0 to {settings.partitions - 1}")
+        raise RepairError(f"--partition {partition}: expected 0 to {settings.partitions - 1}")
     async with Cluster(settings, rights.skip(settings)) as cluster:
         await cluster.check_partitions(*topics.declared(settings))
         begin, end = (await cluster.bounds(cluster.inputs))[partition]
@@ -65,7 +65,9 @@ async def skip(
             return
         await cluster.require_no_workers()
         await _process(make_worker(settings), cluster, partition, record, reason)
-    progress(f"{cluster.inputs}/{partition}, offset {offset}, is skipped: a dead letter holds it. Start the workers")
+    progress(
+        f"{cluster.inputs}/{partition}, offset {offset}, is skipped: its dead letter has the reason. Start workers"
+    )
 
 
 async def _process(app: Tollgate, cluster: Cluster, partition: int, record: ConsumerRecord, reason: str) -> None:
@@ -91,7 +93,7 @@ async def _record_at(cluster: Cluster, partition: int, offset: int) -> ConsumerR
     async for records in cluster.records(cluster.inputs, partition, offset, offset + 1):
         for record in records:
             return record
-    raise RepairError(f"{cluster.inputs}/{partition}: there is no record at offset {offset}, only a marker")
+    raise RepairError(f"{cluster.inputs}/{partition}: offset {offset} holds a transaction marker and no record")
 
 
 async def _batches(cluster: Cluster, settings: Settings, partition: int, begin: int, end: int) -> AsyncIterator[Batch]:

@@ -245,7 +245,7 @@ def test_p16_other_inputs_are_not_masked() -> None:
 def test_p16_a_message_quotes_no_card_number() -> None:
     quoting = {**Story().starts("c1").inputs[0], "direction": CARD}
     letter = outputs_to(worker().decide(InputRecord(b"acme", json.dumps(quoting).encode())), "dead-letters")[0]
-    assert header(letter, "errors.message") == "`direction` is none of inbound, outbound, web"
+    assert header(letter, "errors.message") == "`direction` must be one of inbound, outbound, web"
     story = opened().says("redirect-set", redirect_to="x", at=CARD)
     assert CARD not in str(story.answer("dead-letter"))
 

@@ -110,5 +110,5 @@ def test_a_refusal_for_another_reason_than_content_is_named(stage: Stage, gone: 
     stage.write(stage.topic("account-events"), [(3, b"k", SMALL)])
     status, last = worker.wait_ended(60)
     assert status == Exit.PASSING
-    assert last["reason"] == "the broker did not take a step of a transaction: nothing of it is committed"
+    assert last["reason"] == "a step of a transaction failed: nothing of it is committed"
     assert last["error"]

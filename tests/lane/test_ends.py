@@ -105,7 +105,7 @@ def test_a_worker_that_is_not_set_going_in_time_ends(stage: Stage) -> None:
     worker = stage.worker(TALLY_SEEK_S=60)
     status, last = worker.wait_ended(90)
     assert status == Exit.PASSING
-    assert last["reason"] == "the consumer could not be set going again in time"
+    assert last["reason"] == "the consumer did not resume in time"
 
 
 def test_a_frozen_broker_is_something_that_passes(stage: Stage, broker: DevBroker) -> None:

@@ -132,7 +132,7 @@ def test_a_changelog_that_does_not_match_its_own_row_is_refused(
 def test_a_changelog_that_the_broker_may_delete_from_is_refused(stage: Stage, policy: str) -> None:
     stage.create_topics()
     configure(stage.bootstrap, stage.changelog, cleanup_policy=policy)
-    assert f"{stage.changelog}: cleanup.policy is {policy}, declared compact" in refused(stage)["reason"]
+    assert f"{stage.changelog}: cleanup.policy is {policy}, must be compact" in refused(stage)["reason"]
 
 
 def test_inputs_that_end_before_what_was_applied_are_refused(worked: Stage) -> None:

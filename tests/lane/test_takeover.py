@@ -67,7 +67,7 @@ def test_a_group_that_is_ahead_of_the_row_is_refused(stage: Stage) -> None:
     moved(stage, 1)
     status, last = stage.worker(clock="none").wait_ended()
     assert status == Exit.PERSON
-    assert last["reason"].startswith("the group is ahead of the partition's own row")
+    assert last["reason"].startswith("the group is ahead of the checkpoint")
     assert last["group_offset"] == last["row_offset"] + 1
 
 

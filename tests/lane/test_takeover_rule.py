@@ -24,7 +24,7 @@ AGAIN = None
         ([(0, None), (5.0, None)], Start(How.NO_GROUP, 50)),
         ([(0, None), (5.0, 20)], Start(How.GROUP_BEHIND, 50)),
         ([(0, 60), (4.9, 60)], AGAIN),
-        ([(0, 60), (5.0, 60)], "ahead of the partition's own row"),
+        ([(0, 60), (5.0, 60)], "ahead of the checkpoint"),
     ],
 )
 def test_the_row_decides_and_the_group_confirms(answers: list[tuple[float, int | None]], expected: object) -> None:
@@ -42,7 +42,7 @@ def test_the_row_decides_and_the_group_confirms(answers: list[tuple[float, int |
         ([(0, 20), (0.6, 50), (1.0, 50), (1.6, 50)], Start(How.NO_ROW, 50)),
         ([(0, 50), (0.5, None), (1.0, 50)], AGAIN),
         ([(0, None), (4.9, None)], AGAIN),
-        ([(0, None), (5.0, None)], "neither the partition's own row nor the group"),
+        ([(0, None), (5.0, None)], "neither a checkpoint nor the group"),
         ([(0, 20), (29.9, 30), (30.0, 20)], "do not agree"),
     ],
 )
@@ -82,8 +82,8 @@ def check(found: Found, answers: list[tuple[float, int | None]], expected: objec
     ("rows", "balances", "missing"),
     [
         (3, {"USD": 7}, None),
-        (2, {"USD": 7}, "has 2 rows, its own row counts 3"),
-        (4, {"USD": 7}, "has 4 rows, its own row counts 3"),
+        (2, {"USD": 7}, "has 2 rows, its checkpoint counts 3"),
+        (4, {"USD": 7}, "has 4 rows, its checkpoint counts 3"),
         (3, {"USD": 6}, "the balances sum to"),
         (3, {}, "the balances sum to"),
         (3, {"USD": 7, "EUR": 1}, "the balances sum to"),

@@ -54,7 +54,7 @@ def test_what_loses_nothing_is_changed_and_everything_else_on_the_topic_stays(st
     limit = topics.declared(stage.settings())[letters].config()["max.message.bytes"]
     shown = run(stage)
     assert shown.returncode == 1
-    assert f"{letters}: max.message.bytes is 2000, declared {limit}" in shown.stdout.splitlines()
+    assert f"{letters}: max.message.bytes is 2000, must be {limit}" in shown.stdout.splitlines()
     changed = run(stage, "--apply")
     assert changed.returncode == 0, changed.stdout + changed.stderr
     lines = set(changed.stdout.splitlines())
@@ -80,8 +80,8 @@ def test_what_could_lose_something_is_only_shown(stage: Stage) -> None:
     ended = run(stage, "--apply")
     assert ended.returncode == 1
     assert set(ended.stdout.splitlines()) == {
-        f"{inputs}: retention.ms is -1, declared {400 * DAY_MS}",
-        f"{charges}: cleanup.policy is compact, declared delete",
+        f"{inputs}: retention.ms is -1, must be {400 * DAY_MS}",
+        f"{charges}: cleanup.policy is compact, must be delete",
     }
     assert [asyncio.run(described(stage, name)) for name in (inputs, charges)] == before
 

@@ -93,7 +93,7 @@ def test_declines_redelivery_refunds_and_bad_records(stage: AdapterStage, server
     adapter.wait_sample('tollgate_payments_requests_total{outcome="repeat"}', 2)
     adapter.wait_sample('tollgate_payments_answers_total{outcome="declined_for_now"}', 1)
     adapter.wait_sample("tollgate_payments_open", 0)
-    assert {line["offset"] for line in adapter.events("payment request not taken")} != set()
+    assert {line["offset"] for line in adapter.events("payment request not accepted")} != set()
     assert "pm_" not in adapter.log()
     assert "sk_test" not in adapter.log()
     adapter.stop()
@@ -170,7 +170,7 @@ def test_a_wrong_key_ends_the_adapter_and_declines_nobody(stage: AdapterStage, s
     stage.send(many(3))
     status, last = stage.stripe(server, payments_stripe_api_key="sk_wrong").wait_ended()
     assert status == Exit.PERSON
-    assert last["reason"].startswith("the provider refuses us")
+    assert last["reason"].startswith("the provider refuses the API key")
     assert last["error"] == "AuthenticationError, status 401"
     stage.answers(0)
 
@@ -198,7 +198,10 @@ def test_a_row_that_cannot_be_trusted_is_refused_by_its_address(stage: AdapterSt
     ("changed", "reason"),
     [
         ({"payments_provider": ""}, "TOLLGATE_PAYMENTS_PROVIDER: choose"),
-        ({"payments_provider": "stripe"}, "TOLLGATE_PAYMENTS_STRIPE_API_KEY: missing"),
+        (
+            {"payments_provider": "stripe"},
+            "TOLLGATE_PAYMENTS_STRIPE_API_KEY: missing: set Stripe's secret or restricted key",
+        ),
         ({"payments_provider": "paypal"}, "TOLLGATE_PAYMENTS_PROVIDER: Input should be"),
     ],
 )

@@ -121,5 +121,5 @@ def test_a_key_without_the_right_to_read_disputes_ends_the_adapter_by_name(
     server.list_failures += [403] * 10
     status, last = stage.stripe(server).wait_ended()
     assert status == Exit.PERSON
-    assert last["reason"].startswith("the provider refuses us: check its API key and its rights")
+    assert last["reason"].startswith("the provider refuses the API key: correct the key or its rights")
     assert last["error"] == "PermissionError, status 403"

@@ -13,17 +13,17 @@ from tests.schemas.test_codec import END, HEAD, raw
 @pytest.mark.parametrize(
     ("event", "field", "many", "message"),
     [
-        (END, "direction", False, "`direction` is none of inbound, outbound, web"),
+        (END, "direction", False, "`direction` must be one of inbound, outbound, web"),
         (
             *(END, "outcome", False),
-            "`outcome` is none of busy, canceled, completed, failed, no_answer, redirected",
+            "`outcome` must be one of busy, canceled, completed, failed, no_answer, redirected",
         ),
-        (END, "features", True, "`features[0]` is none of appointment_booking, live_agent"),
+        (END, "features", True, "`features[0]` must be one of appointment_booking, live_agent"),
         (
             *({"type": "feature-set", **HEAD, "enabled": True}, "feature", False),
-            "`feature` is none of appointment_booking, extra_calls, live_agent",
+            "`feature` must be one of appointment_booking, extra_calls, live_agent",
         ),
-        ({"type": "clock-ticked", **HEAD}, "account_id", False, "`account_id` is not *"),
+        ({"type": "clock-ticked", **HEAD}, "account_id", False, "`account_id` must be *"),
     ],
 )
 def test_a_value_that_the_contract_does_not_have_is_answered_with_those_that_it_has(

@@ -53,7 +53,7 @@ REFUSED = [
     ({**TLS, "ssl_certificate_file": "none"}, "TOLLGATE_SSL_CERTIFICATE_FILE: "),
     ({**TLS, "ssl_certificate_file": "ca.pem"}, "TOLLGATE_SSL_CERTIFICATE_FILE: "),
     ({**TLS, "ssl_certificate_file": "client.pem", "ssl_key_file": "none"}, "TOLLGATE_SSL_KEY_FILE: "),
-    ({**TLS, "ssl_certificate_file": "client.pem", "ssl_key_file": "broker.pem"}, "the key that belongs to it"),
+    ({**TLS, "ssl_certificate_file": "client.pem", "ssl_key_file": "broker.pem"}, "must be a certificate and its key"),
     ({**TLS, "ssl_certificate_file": "client.pem", "ssl_key_file": "locked"}, "without a passphrase"),
     ({**TLS, "ssl_key_file": "client.pem"}, "TOLLGATE_SSL_CERTIFICATE_FILE is missing"),
     # What the protocol does not use would be trusted, and have no effect.
@@ -63,7 +63,7 @@ REFUSED = [
     ),
     ({**TLS, "sasl_user": "u"}, "TOLLGATE_SASL_USER is set, and TOLLGATE_SECURITY_PROTOCOL=SSL does not use it"),
     ({"sasl_password": CANARY}, "TOLLGATE_SASL_PASSWORD is set, and TOLLGATE_SECURITY_PROTOCOL=PLAINTEXT"),
-    ({**LOGIN, "sasl_password": CANARY, "ssl_ca_file": "ca.pem"}, "choose one with SSL"),
+    ({**LOGIN, "sasl_password": CANARY, "ssl_ca_file": "ca.pem"}, "choose a protocol with SSL"),
 ]
 
 

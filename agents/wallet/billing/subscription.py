@@ -224,7 +224,7 @@ def renew(turn: Turn, boundary_ms: int) -> None:
         request_bill(turn, bill, alert=True)
 
 
-_NO_SUBSCRIPTION = Refusal("no_subscription", "the account has no subscription that is running")
+_NO_SUBSCRIPTION = Refusal("no_subscription", "the account has no running subscription")
 
 
 def cancel_subscription(turn: Turn, _event: SubscriptionCancelRequested) -> Effect | Refusal:

@@ -65,7 +65,7 @@ _BILLED_BEFORE = Refusal("schema_invalid", "`billing_from` is before the billing
 
 def unknown_plan(view: View) -> Refusal:
     names = ", ".join(f"`{name}`" for name in view.catalogue.plans)
-    return Refusal("unknown_plan", f"`plan` is none of the catalogue: expected one of {names}")
+    return Refusal("unknown_plan", f"`plan` is not in the catalogue: expected one of {names}")
 
 
 def unsupported_currency(offer: AnyPlan, currency: str) -> Refusal:

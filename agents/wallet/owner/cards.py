@@ -49,7 +49,9 @@ def remove_card(turn: Turn, event: PaymentMethodRemoved) -> Effect | Refusal:
         return no_card(event.payment_method_id)
     cards = tuple(c for c in turn.account.cards if c is not card)
     if not cards and is_running(turn.account.subscription):
-        return Refusal("last_payment_method", "the only card stays while the subscription runs: add another one first")
+        return Refusal(
+            "last_payment_method", "the only card cannot be removed while the subscription runs: add another one first"
+        )
     turn.account = replace(turn.account, cards=cards)
     if turn.account.default_card == event.payment_method_id:
         _make_default(turn, cards[0].payment_method_id if cards else None)
