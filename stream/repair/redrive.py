@@ -58,7 +58,7 @@ class Counts:
 async def redrive(settings: Settings, wanted: LetterFilter, *, apply: bool) -> bool:
     """Send the wanted letters back, or with `apply` false only count them. Returns whether all could be sent."""
     if wanted.partition is not None and not 0 <= wanted.partition < settings.partitions:
-        raise RepairError(f"--partition {wanted.partition}: there are partitions 0 to {settings.partitions - 1}")
+        raise RepairError(f"--partition {wanted.partition}: expected 0 to {settings.partitions - 1}")
     counts = Counts()
     async with Cluster(settings, rights.redrive(settings, apply=apply)) as cluster:
         await cluster.check_partitions(cluster.inputs, settings.topic(topics.DEAD_LETTERS))

@@ -160,7 +160,7 @@ FAULTS: list[tuple[str, Callable[[RunLog], RunLog], list[str]]] = [
         lambda log: log.put(
             "account-events", type="payment-reversed", payment_id="a/overage/1", kind="refund", amount_micros=1
         ),
-        ["1 reversals without their one alert: a a/overage/1 refund: 1 reported, 0 alerts"],
+        ["1 reversals that do not have exactly one alert: a a/overage/1 refund: 1 reported, 0 alerts"],
     ),
     (
         "an overlong call that nobody is told of",

@@ -78,7 +78,7 @@ def test_a_state_moves_to_another_cluster_and_continues_at_its_first_input(stage
     stage.stop_workers()
     file, rows = stage.file("state.gz"), stage.rows()
     stage.run("backup", "--to", str(file))
-    assert "leave --replace out" in stage.run("restore", str(file), "--new-cluster", "--replace", status=2)
+    assert "leave out --replace" in stage.run("restore", str(file), "--new-cluster", "--replace", status=2)
     assert "is not empty" in stage.run("restore", str(file), "--new-cluster", status=Exit.PERSON)
     stage.app_id, stage.prefix = f"{stage.app_id}-moved", f"moved-{stage.prefix}"
     assert "is of app_id" in stage.run("restore", str(file), status=Exit.PERSON)

@@ -148,10 +148,10 @@ def test_workers_by_the_brokers_time_one_of_them_killed_are_replayed_with_the_ti
 
 def test_what_cannot_be_exported_is_one_line(stage: RepairStage) -> None:
     stage.create_topics()
-    assert "--inputs and --topics" in stage.run("export", "--inputs", "--topics", "charges", status=2)
-    assert "no topic 'charge'" in stage.run("export", "--topics", "charge", status=2)
+    assert "--inputs or --topics" in stage.run("export", "--inputs", "--topics", "charges", status=2)
+    assert "unknown topic 'charge'" in stage.run("export", "--topics", "charge", status=2)
     assert "--from 'today'" in stage.run("export", "--from", "today", status=2)
-    assert "partitions 0 to 7" in stage.run("export", "--partition", "8", status=2)
+    assert "expected 0 to 7" in stage.run("export", "--partition", "8", status=2)
     missing = stage.run("export", topic_prefix="nothing.", status=Exit.PERSON)
     assert "no such topic" in missing
     folder = stage.file("folder")

@@ -35,7 +35,7 @@ REFUSED = [
     (
         "a login where there is none",
         {"bootstrap_servers": f"127.0.0.1:{TLS_ONLY}", "ssl_certificate_file": "client.pem"},
-        "should be without SASL",
+        "should be PLAINTEXT or SSL",
     ),
 ]
 BY_CERTIFICATE = {"security_protocol": "SSL", "sasl_user": "", "sasl_password_file": "", "bootstrap_servers": TLS_ONLY}
