@@ -19,24 +19,24 @@ help: ## List the targets
 setup: ## Install what is missing: Python, Java, Maven, Redis, uv, .venv, Kafka's jars
 	@deploy/setup.sh
 
-setup-tests: setup ## The same, and what the tests alone need: Go for stripe-mock, Prometheus
+setup-tests: setup ## Install that, and what the tests alone need: Go for stripe-mock, Prometheus
 	@deploy/setup.sh tests
 
-demo: setup ## A month of calls through a real Kafka; BROKER_URL=host:port uses a running cluster
+demo: setup ## Play a month of calls through a real Kafka; BROKER_URL=host:port uses a running cluster
 	@$(PYTHON) -m demo $(ARGS)
 
-kills: setup ## The demo for ten minutes, its worker killed with SIGKILL every 15 s: everything must still add up
+kills: setup ## Run the demo for ten minutes and kill its worker every 15 s: everything must still add up
 	@$(PYTHON) -m demo --seconds 600 --calls 100000 --kill-every 15 $(ARGS)
 
-attack: setup ## Ten minutes of faults to workers, broker and group; then every input must have had one outcome
+attack: setup ## Cause ten minutes of faults in workers, broker and group; every input must have one outcome
 	@$(PYTHON) -m tests.campaign $(ARGS)
 
-fuzz: setup ## Account histories against the naive model, for long
+fuzz: setup ## Compare account histories with the naive model, for a long time
 	@HYPOTHESIS_PROFILE=long .venv/bin/pytest tests/model --timeout=0 $(ARGS)
 
-test: setup-tests lint types audit unit ## Lint, types, audit, and every test, those on a real Kafka included
+test: setup-tests lint types audit unit ## Run lint, types, audit and every test, those on a real Kafka included
 
-lint: setup ## Rules and format of the code
+lint: setup ## Check rules and format of the code
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 
@@ -44,22 +44,22 @@ format: setup ## Rewrite the code in the house format
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-types: setup ## Static types, strict
+types: setup ## Check static types, strictly
 	@.venv/bin/mypy
 
-audit: setup ## Known vulnerabilities of the locked dependencies; without the registry's list it says so
+audit: setup ## Check the locked dependencies for known vulnerabilities, where the registry answers
 	@$(PYTHON) -m deploy.audit
 
-unit: setup-tests ## The tests alone: make unit ARGS="tests/rules -k cap"
+unit: setup-tests ## Run the tests alone: make unit ARGS="tests/rules -k cap"
 	@.venv/bin/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: setup ## Measure the worker beside plain Faust and a bare transactional loop
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-worker: setup ## One worker, settings from the environment (tollgate settings lists them)
+worker: setup ## Run one worker, with settings from the environment (tollgate settings lists them)
 	@exec $(PYTHON) -m tollgate worker $(ARGS)
 
-broker: setup ## A single-node Kafka on 127.0.0.1:9092 until Ctrl-C
+broker: setup ## Run a single-node Kafka on 127.0.0.1:9092 until Ctrl-C
 	@exec $(PYTHON) -m tollgate dev-broker $(ARGS)
 
 lock: setup ## Resolve the dependencies again: requirements.lock, and the parts of it that an image needs

@@ -55,7 +55,7 @@ class RedisSettings(engine.Settings):
 MEANING = {
     "redis_url": "The Redis that holds the views, `redis://` or `rediss://` (TLS), with `user:password@` where it has "
     "users. Secret.",
-    "redis_ca": "File with the certificates (PEM) that Redis's own is checked against; empty: the system's.",
+    "redis_ca": "CA certificates (PEM) that sign the certificate of Redis. Empty: those of the system.",
 }
 
 

@@ -43,7 +43,7 @@ def settings() -> None:
 
 @app.command()
 def verify() -> None:
-    """Compare Redis with the topics, and print keys that differ, are missing or are too many. The views may run.
+    """Compare Redis with the topics, and print keys that differ, are missing or are extra. The views may run.
 
     Prints `ok N accounts`, or a line for each difference; with differences the exit status is 1.
     """
@@ -57,7 +57,7 @@ def verify() -> None:
 
 @app.command()
 def rebuild() -> None:
-    """Write every event to Redis again, then remove what no event gives. The views may run, and pages may read."""
+    """Write every event to Redis again, then remove what belongs to no event. The views may run, and pages read."""
     result = _audit(Audit.rebuild)
     typer.echo(f"{result.events} events of {result.accounts} accounts were written, {result.removed} parts removed")
 
