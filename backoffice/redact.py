@@ -27,7 +27,7 @@ from stream.progress import with_progress
 
 KEY_BYTES_MIN = 16
 _LETTERS = "abcdefghijklmnop"  # Pseudonyms with digits could look like card numbers, which would be refused.
-# No field accepts it: what is invalid stays so, whatever it said.
+# No field accepts it: an invalid value stays invalid, whatever it was.
 _INVALID: dict[str, Any] = {}
 _FREE_TEXT = {"call-reclassified", "credits-granted", "subscription-cancel-requested"}
 

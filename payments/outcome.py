@@ -43,8 +43,8 @@ Why = Literal["access", "request", "code", "idempotency", "rate_limit", "provide
 
 
 class Refused(Unknown, frozen=True):
-    """A refusal that is not known to be about this card or payment, so that no customer is told. Retried like any
-    unknown outcome, while operators are paged.
+    """A refusal that is not known to be about this card or payment, so no customer gets an alert. The request is
+    retried like any unknown outcome, while operators are paged.
 
     `spent`: the provider has executed the request and refused it. It moved nothing, and under its idempotency key the
     provider would only repeat the refusal.

@@ -85,7 +85,7 @@ class Bill(Row, frozen=True, array_like=True):
 
     @property
     def open_micros(self) -> int:
-        """What is neither paid nor asked for."""
+        """The amount that is neither paid nor requested."""
         return max(0, self.amount_micros - self.asked_micros)
 
 

@@ -68,7 +68,7 @@ class InvoicePaid(Fact, frozen=True, kw_only=True, tag="invoice-paid"):
 
 class InvoiceReversed(Fact, frozen=True, kw_only=True, tag="invoice-reversed"):
     """Money of a payment for an issued invoice came back, or was given back to us. Rule R8. `reversed_micros` is what
-    is back of the invoice so far, `amount_micros` the change, always positive; `kind` tells its direction.
+    is back of the invoice so far, `amount_micros` the change, always positive; `kind` gives its direction.
     """
 
     topics: ClassVar[tuple[str, ...]] = ("invoices",)

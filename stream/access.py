@@ -37,8 +37,8 @@ ALL = -1
 STARTING = (GroupLoadInProgressError, GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError)
 STARTED_WITHIN_S = 20.0
 ASK_EVERY_S = 0.2
-# Of a topic that may not be described the broker says nothing, not even whether it exists. What includes Describe is
-# missing then; the rest is not known.
+# The broker does not report on a topic that the user may not describe, not even whether it exists. The rights that
+# include Describe are missing then; the others are not known.
 NOT_DESCRIBED = ALL - sum(1 << one for one in (Operation.Read, Operation.Write, Operation.Delete, Operation.Describe))
 
 # For each resource the operations that are granted on it, each its own bit.
@@ -189,8 +189,8 @@ async def _on_groups(client: AIOKafkaClient, names: list[str]) -> dict[str, int]
 
 
 async def _on_transactions(client: AIOKafkaClient, names: list[str]) -> dict[str, int]:
-    """All rights for an id that may be described, which Write includes: no request asks for more. A user with Describe
-    alone is refused when its first transaction begins.
+    """All rights for an id that the user may describe, which Write includes: no request can check more. A user with
+    Describe alone is refused when its first transaction begins.
     """
     found = {}
     for name in names:

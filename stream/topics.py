@@ -252,8 +252,8 @@ async def _differences(admin: Any, settings: Settings, topics: Mapping[str, Topi
 
 
 async def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
-    """The settings of the topics. A broker that does not know a new topic yet is asked again; raises KafkaError when
-    that takes more than KNOWN_WITHIN_S, or for any other refusal.
+    """The settings of the topics. The request is repeated while a broker does not know a new topic yet; raises
+    KafkaError when that takes more than KNOWN_WITHIN_S, or for any other refusal.
     """
     if not names:
         return {}

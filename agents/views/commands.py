@@ -13,7 +13,7 @@ from agents.views.store import Store
 from stream.redis_connection import connect
 from stream.settings import print_settings
 
-# How long a command asks a Redis that does not answer.
+# How long a command is retried while Redis does not answer.
 PATIENCE_S = 10.0
 
 app = typer.Typer(

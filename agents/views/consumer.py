@@ -39,7 +39,7 @@ class ViewsConsumerThread(transport.BatchConsumerThread):
         return found
 
     async def commit_read(self, offsets: Mapping[TP, int]) -> None:
-        """Commit for those who watch the group's lag. Reading begins where Redis says: a lost commit loses nothing."""
+        """Commit for those who watch the group's lag. Reading begins at Redis's positions: a lost commit is harmless."""
         consumer = self._ensure_consumer()
         assigned = consumer.assignment()
         wanted = {TopicPartition(*tp): OffsetAndMetadata(at, "") for tp, at in offsets.items() if tp in assigned}

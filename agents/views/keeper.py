@@ -70,7 +70,7 @@ class Keeper(Service):  # type: ignore[misc]  # mode has no types
         self._wanted.set()
 
     def begin_again(self, reason: str) -> None:
-        """Read again from where Redis says, because it may lack what was written."""
+        """Read again from the positions in Redis, because Redis may lack what was written."""
         logger.warning("positions are read again", reason=reason, partitions=sorted(self.app.partitions()))
         self.app.consumer.positioned.clear()
         self.app.forget_fetched()

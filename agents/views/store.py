@@ -40,7 +40,7 @@ def _lua(*names: str) -> str:
 class Store:
     """The commands of the views. Every method raises AwayError and PersonNeededError.
 
-    A Redis that is away is asked again for `patience_s`: every command may be repeated.
+    Without an answer from Redis a command is repeated for `patience_s`: every command may be repeated.
     """
 
     def __init__(self, client: Any, patience_s: float = 0.0) -> None:

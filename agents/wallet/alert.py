@@ -33,8 +33,8 @@ def _common(turn: Turn, severity: str, audience: str, alert_id: str | None) -> d
 
 
 def about_card(turn: Turn, amount_micros: int, payment: Payment | str | None = None) -> dict[str, Any]:
-    """The amount of an alert about a card, and the card that the payment (or the payment of this id) asked. None where
-    no card was asked. Rule A2.
+    """The fields of an alert about a card: the amount, and the brand and last digits of the card that the payment (or
+    the payment of this id) was requested from. Without a requested card only the amount. Rule A2.
     """
     if isinstance(payment, str):
         payment = turn.get(payment_key(turn.account_id, payment), Payment)
@@ -57,8 +57,8 @@ def emit_payment_declined(
     invoice_id: str | None = None,
     retry_at_ms: int = 0,
 ) -> None:
-    """Emit that a fee, a proration, overage or an invoice is not paid. Without `payment_id` no card was asked, with
-    `retry_at_ms` 0 nothing is requested again by itself. Rules M6 and A1.
+    """Emit that a fee, a proration, overage or an invoice is not paid. Without `payment_id` nothing was requested from
+    a card; with `retry_at_ms` 0 no retry is scheduled. Rules M6 and A1.
     """
     turn.emit(
         SubscriptionPaymentDeclined(

@@ -31,7 +31,7 @@ class Counts:
 
 @dataclass(slots=True)
 class InputReader:
-    """Reads records of the input topic, and leaves out those that took no effect or were not asked for."""
+    """Reads records of the input topic, and leaves out those that had no effect or are not in the selection."""
 
     selection: Selection
     refused: Mapping[int, set[int]]

@@ -36,7 +36,7 @@ def _table(history: AccountHistory, row: InvoiceRow) -> tuple[str, ...]:
 
 
 def carried(history: AccountHistory) -> Example | None:
-    """An invoice for less than a card can be charged, and the next one, which asks for both."""
+    """An invoice for less than a card can be charged, and the next one, which requests both amounts."""
     least_micros = load_currencies()[history.snapshot.currency].least_micros
     for first, second in pairwise(history.invoices):
         if not 0 < first.carried_micros < least_micros or second.carried_micros:

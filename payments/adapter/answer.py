@@ -1,4 +1,4 @@
-"""What the adapter tells the wallet about a payment, as signed inputs: its answer, and later its reversals.
+"""What the adapter reports to the wallet about a payment, as signed inputs: its answer, and later its reversals.
 
 The same payment and outcome, or reversal, always give the same bytes.
 """

@@ -2,7 +2,7 @@
 
 An event may come twice, late or out of order, so none of its content is used except the payment that it is about. The
 owner of that payment's partition reads the note and queries Stripe. Stripe resends an event without a 200 for days.
-A dispute, or a refund made by hand, names only a PaymentIntent: Stripe is asked which payment that was made for.
+A dispute, or a refund made by hand, names only a PaymentIntent: the adapter looks its payment up at Stripe.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,7 +1,7 @@
 """Which of Stripe's refusals decline a card, and which of those may succeed later. Rule C14, decision 0052.
 
-Only the codes below decline: each says something about this card or this payment. Every other refusal, also one that
-nobody has heard of yet, is trouble of ours or of Stripe's. It is retried, and operators are paged.
+Only the codes below decline: each is about this card or this payment. Every other refusal, also one with a code that
+is not known yet, is a problem of ours or of Stripe's. The request is retried, and operators are paged.
 
 Sources: docs.stripe.com/declines/codes for what issuers and Stripe's own checks give as a reason, and
 docs.stripe.com/error-codes for the codes of an error whose type is `card_error`.

@@ -192,8 +192,8 @@ def _add_fact(found: Published, topic: str, record: ConsumerRecord) -> None:
         return
     fact = _decode_fact(record.value)
     if topic == DECISIONS and fact.reason == REFUSED:
-        # The answer to a refused start (rule X2) is no part of the state. Its dead letter says that it was refused, and
-        # a start in the wrong partition is answered from there.
+        # The answer to a refused start (rule X2) is no part of the state. Its dead letter
+        # records the refusal, and a start in the wrong partition is answered from there.
         return
     key = digest(topic, fact.id)
     cause = fact.caused_by or ""

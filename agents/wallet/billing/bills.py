@@ -1,9 +1,9 @@
 """Bills: fees, prorations and invoices, requested from the default card until they are paid. Rules B4, B10, M6 and P11.
 
-A bill's row has what is not paid and what payments without an answer are asking for; the difference is open. A request
-moves money from open to asked, a decline moves it back, a payment takes it out. A success after a decline (rule P7)
-comes out of what is not paid, whatever is asked for meanwhile; what is paid beyond a bill is carried to the next
-invoice.
+A bill's row has the unpaid amount, and `asked`: the part of it that payments without an answer have requested. The rest
+is open. A request moves money from open to asked, a decline moves it back, a payment takes it out. A success after a
+decline (rule P7) reduces the unpaid amount, whatever has been requested meanwhile; an amount paid beyond the bill is
+carried to the next invoice.
 """
 
 from msgspec.structs import replace
@@ -47,8 +47,8 @@ def add_fee_bill(turn: Turn, amount_micros: int, at_ms: int) -> str:
 
 
 def payable_micros(turn: Turn, bill: Bill) -> int:
-    """What a card can be asked for of the open part of a bill. A fee is requested whole or not at all. Rules B4 and
-    B10.
+    """The part of a bill's open amount that a card can be charged. A fee is requested whole or not at all. Rules B4
+    and B10.
     """
     currency = turn.currency
     if bill.purpose == INVOICE:
@@ -58,7 +58,7 @@ def payable_micros(turn: Turn, bill: Bill) -> int:
 
 def request_bill(turn: Turn, name: str, *, alert: bool = False) -> None:
     """Request the open part of a bill from the default card, as far as it is payable. Without a card the bill waits for
-    one; with `alert` the owner is told so, once. Rules B4, B10 and P11.
+    one; with `alert` the owner gets one alert about it. Rules B4, B10 and P11.
     """
     bill = find_bill(turn, name)
     assert bill is not None, f"there is no bill {name!r}"
@@ -101,8 +101,8 @@ def pay_bill(turn: Turn, name: str, micros: int, asked_micros: int) -> None:
 
 
 def _request_rest(turn: Turn, name: str, bill: Bill, *, at_once: bool) -> None:
-    """Request what a payment of the greatest amount has left open of an invoice. What no card can be asked for is
-    carried at the period's end. Rules B4 and G13.
+    """Request what a payment of the greatest amount has left open of an invoice. The part that no card can be charged
+    is carried at the period's end. Rules B4 and G13.
     """
     if not payable_micros(turn, bill):
         schedule_period_end(turn, period_to_invoice(turn, turn.instant_ms))
@@ -167,7 +167,7 @@ def decline_bill(turn: Turn, name: str, payment_id: str, payment: Payment, event
 
 
 def carry_unpayable(turn: Turn) -> None:
-    """Carry what is left of issued invoices that no card can be asked for. Rule G13."""
+    """Carry the rest of issued invoices that no card can be charged. Rule G13."""
     billing = turn.billing
     for number in range(billing.open_from, billing.invoices + 1):
         name = invoice_bill(number)

@@ -155,8 +155,8 @@ class TakenOver(NamedTuple):
 
 def take_over_overage(turn: Turn, card_micros: int, later_micros: int) -> TakenOver:
     """Let an invoice take over the overage of its lines: `card_micros` of them are the card's, and calls of later
-    periods put `later_micros` on the card. Their overage stays due, as far as no payment has covered it. What a payment
-    in flight asks for again after a late success (rule P7) is not counted. Rules B3, M6 and P14.
+    periods put `later_micros` on the card. Their overage stays due, as far as no payment has covered it. An amount
+    that a payment in flight requests again after a late success (rule P7) is not counted. Rules B3, M6 and P14.
     """
     bill, account, billing = overage_bill(turn), turn.account, turn.billing
     before_micros = max(0, account.card_due_micros)

@@ -1,4 +1,4 @@
-"""When the engine asks again after a decline. Rule M6."""
+"""When a payment is requested again after a decline. Rule M6."""
 
 from agents.wallet.turn import Turn
 

@@ -1,7 +1,7 @@
 """Converts what an account is billed for from the rows of earlier versions. Decision 0040.
 
 Earlier versions kept a row for each open invoice beside the bills, settled overage on one line through all invoices,
-and asked for overage and for the rest of an invoice separately. The first turn that reads an account's billing converts
+and requested overage and the rest of an invoice separately. The first turn that reads an account's billing converts
 it as a whole, so that no other rule knows those rows.
 """
 

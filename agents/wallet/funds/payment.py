@@ -122,8 +122,8 @@ def find_card(account: Account, payment_method_id: str | None) -> Card | None:
 
 
 def usable_card(account: Account, payment_method_id: str | None = None) -> Card | None:
-    """The card for a charge that nobody asks for at the moment: the chosen card, or else the default card; none that is
-    blocked by a dispute. Rule R7.
+    """The card for a charge that the engine requests by itself: the chosen card, or else the default card; never one
+    that a dispute blocks. Rule R7.
     """
     for wanted in (payment_method_id, account.default_card):
         card = None if wanted is None else find_card(account, wanted)
@@ -133,7 +133,7 @@ def usable_card(account: Account, payment_method_id: str | None = None) -> Card 
 
 
 def why_no_card(account: Account) -> str:
-    """Why there is no usable card: the reason that the owner is told. Rules P11 and R7."""
+    """Why there is no usable card: the reason in the owner's alert. Rules P11 and R7."""
     return "no_payment_method" if account.default_card is None else "dispute"
 
 
