@@ -69,7 +69,7 @@ lock: setup ## Resolve the dependencies again: requirements.lock, and the parts 
 	@$(UV) pip compile --quiet --group build -c requirements.lock --universal --generate-hashes --no-header --no-annotate \
 		-o deploy/build.lock
 
-reference: setup ## Render the pages of docs/reference from the code
+reference: setup ## Render docs/reference and docs/images from the code
 	@$(PYTHON) -m deploy.render_reference
 
 runbook: setup ## Render the runbook page that Prometheus serves for its alerts

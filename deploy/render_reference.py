@@ -1,4 +1,5 @@
-"""Renders the reference pages in docs/reference from the code: inputs, events, topics, settings, metrics, commands.
+"""Renders the reference pages in docs/reference from the code: inputs, events, topics, settings, metrics, commands. And
+the picture of an invoice, docs/images/invoice.png.
 
     python -m deploy.render_reference
 
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from deploy.reference.commands import commands_page
 from deploy.reference.dead_letters import dead_letters_page
+from deploy.reference.invoice_picture import PICTURE, marked_picture
 from deploy.reference.markdown import page, table
 from deploy.reference.metrics import metrics_page
 from deploy.reference.plans import plans_page
@@ -63,7 +65,9 @@ def main() -> None:
             path.unlink()
     for name, text in texts.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
-    print(f"{len(texts)} pages written to {FOLDER}")
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_bytes(marked_picture())
+    print(f"{len(texts)} pages written to {FOLDER}, and {PICTURE}")
 
 
 if __name__ == "__main__":

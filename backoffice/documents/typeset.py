@@ -29,8 +29,7 @@ class Typeset:
 
 def typeset(page: Page) -> Typeset:
     """The PDF of a page. Raises DocumentError when it cannot be typeset, which only a broken logo causes."""
-    name = "invoice.typ" if isinstance(page, InvoicePage) else "receipt.typ"
-    content = msgspec.json.encode(page).decode()
+    name, content = _template(page), msgspec.json.encode(page).decode()
     try:
         return Typeset(_compile(name, content, archival=True))
     except typst.TypstError as error:
@@ -39,6 +38,24 @@ def typeset(page: Page) -> Typeset:
         return Typeset(_compile(name, content, archival=False), remark)
     except typst.TypstError as error:
         raise DocumentError(f"{page.title} cannot be typeset: {error.message}; check the logo file") from None
+
+
+def picture(page: Page, pixels_per_inch: int) -> bytes:
+    """The first page as PNG."""
+    name, content = _template(page), msgspec.json.encode(page).decode()
+    made = _compiler(name).compile(format="png", ppi=pixels_per_inch, sys_inputs={"page": content})
+    first = made[0] if isinstance(made, list) else made
+    assert isinstance(first, bytes)
+    return first
+
+
+def sources() -> list[bytes]:
+    """The templates, on which every page depends."""
+    return [path.read_bytes() for path in sorted(_TEMPLATES.glob("*.typ"))]
+
+
+def _template(page: Page) -> str:
+    return "invoice.typ" if isinstance(page, InvoicePage) else "receipt.typ"
 
 
 def _compile(name: str, content: str, *, archival: bool) -> bytes:
