@@ -39,7 +39,7 @@ class ViewsConsumerThread(transport.BatchConsumerThread):
         return found
 
     async def commit_read(self, offsets: Mapping[TP, int]) -> None:
-        """Commit for those who watch the group's lag. Reading begins at Redis's positions: a lost commit is harmless."""
+        """Commit for those who watch the group's lag. Reading begins at Redis's positions, so a commit may be lost."""
         consumer = self._ensure_consumer()
         assigned = consumer.assignment()
         wanted = {TopicPartition(*tp): OffsetAndMetadata(at, "") for tp, at in offsets.items() if tp in assigned}
