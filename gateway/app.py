@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.answers import Answers
 from gateway.http.dispatch import Dispatcher
 from gateway.http.endpoint import Endpoint
+from gateway.http.pages import documentation
 from gateway.http.problem import Problem
 from gateway.parts import Parts
 from gateway.settings import names_of
@@ -26,8 +27,9 @@ EXPOSED = (
 
 
 def build(parts: Parts, endpoints: Iterable[Endpoint]) -> ASGIApp:
-    """The application on `parts`."""
-    app: ASGIApp = ServerErrorMiddleware(Dispatcher(parts, endpoints), handler=_internal)
+    """The application on `parts`: the given calls, and the pages that describe them."""
+    calls = tuple(endpoints)
+    app: ASGIApp = ServerErrorMiddleware(Dispatcher(parts, (*calls, *documentation(calls))), handler=_internal)
     origins = names_of(parts.settings.gateway_cors_origins)
     return Answers(_OtherOrigins(app, origins) if origins else app, parts.metrics)
 

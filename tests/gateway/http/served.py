@@ -10,6 +10,7 @@ from gateway.http.endpoint import Answer, Body, Call, Endpoint, Operation, Param
 from gateway.http.problem import no_such_path
 from gateway.http.scopes import CALLS, READ, SCOPES, WRITE
 from gateway.run import run
+from stream import log
 
 PROGRAM = ("tests.gateway.http.served",)
 CARD = "4111111111111111"
@@ -51,6 +52,7 @@ async def framework(call: Call) -> Response:
 
 
 async def slow(_: Call) -> Response:
+    log.get("tests").info("slow call begins")
     await asyncio.sleep(2)
     return JSONResponse({"finished": True})
 
