@@ -78,9 +78,9 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        """Whether the log can be written and read. Redis and the worker are not needed."""
+        """Whether the reader is positioned. Redis and the worker are not needed, and a broker that goes away changes nothing."""
         parts = self.parts
-        return not parts.stopping.is_set() and parts.writer.ready and parts.reader.ready
+        return not parts.stopping.is_set() and parts.reader.ready
 
     async def run(self, stop: StopSignals) -> None:
         """Serve until a signal."""

@@ -53,11 +53,6 @@ class LogWriter:
         # Writes of a partition enter the producer in the order of their calls, also when its batch is full.
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    @property
-    def ready(self) -> bool:
-        """Whether a producer is connected."""
-        return self._connected.is_set()
-
     async def start(self) -> None:
         """Begin to connect. Brokers that are away are tried until they answer; writes wait for them."""
         self._connecting = self._spawn(self._connect())
