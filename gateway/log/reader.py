@@ -76,6 +76,7 @@ class LogReader:
         self._watches: dict[bytes, tuple[Watch, ...]] = {}
         self._watched = [0] * settings.partitions
         self._waiting: defaultdict[int, list[tuple[Mapping[str, int], asyncio.Future[None]]]] = defaultdict(list)
+        self._committed = [-1] * settings.partitions
         self._task: asyncio.Task[None] | None = None
         self._simulation = simulation
         self.newest_occurred_ms = 0
@@ -123,8 +124,14 @@ class LogReader:
         return {self._names[topic]: end for topic, end in ends.items()}
 
     async def committed(self, partition: int) -> int:
-        """The engine group's offset of the partition of the inputs, -1 without one. Raises KafkaError."""
-        return await (await self._feed.offsets()).committed(partition)
+        """The engine group's offset of the partition of the inputs; -1 without one, and while the broker reports an
+        older one than before, as it does for a moment after a restart. Raises KafkaError.
+        """
+        offset = await (await self._feed.offsets()).committed(partition)
+        if offset < self._committed[partition]:
+            return -1
+        self._committed[partition] = offset
+        return offset
 
     async def passed(self, partition: int, ends: Mapping[str, int]) -> None:
         """Return when every record of the partition before `ends` has been handed over."""
