@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.commands import endpoints as commands
+from gateway.events import endpoint as events
 from gateway.http.answers import Answers
 from gateway.http.dispatch import Dispatcher
 from gateway.http.endpoint import Endpoint
@@ -17,7 +19,7 @@ from gateway.parts import Parts
 from gateway.settings import names_of
 
 # The calls of every area, in the order of the reference.
-ENDPOINTS: tuple[Endpoint, ...] = ()
+ENDPOINTS: tuple[Endpoint, ...] = (*commands.ENDPOINTS, *events.ENDPOINTS)
 
 # What scripts of other origins may read beside the body.
 EXPOSED = (

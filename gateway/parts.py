@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from backoffice.documents.issuer import Issuer, Logo
+from gateway.commands.service import Commands
 from gateway.http.key_file import KeyRing
 from gateway.log.reader import LogReader
 from gateway.log.writer import LogWriter
@@ -27,6 +28,7 @@ class Parts:
     redis: Redis
     writer: LogWriter
     reader: LogReader
+    commands: Commands
     plans: Catalogue
     issuer: tuple[Issuer, Logo | None]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -14,6 +14,7 @@ from agents.views import layout
 from backoffice.documents.issuer import IssuerError, load_issuer
 from gateway import rights
 from gateway.app import ENDPOINTS, build
+from gateway.commands.service import Commands
 from gateway.http.endpoint import Endpoint
 from gateway.http.key_file import KeyFileError, KeyRing
 from gateway.http.server import Server, config_of, listen
@@ -64,13 +65,16 @@ class Gateway:
     def __init__(self, settings: Settings, endpoints: Iterable[Endpoint]) -> None:
         assert settings.api_keys is not None
         self.settings, self.heartbeat, metrics = settings, Heartbeat(), Metrics()
+        redis = connect(settings, connections_max=REDIS_CONNECTIONS_MAX, wait_s=TIMEOUT_S)
+        writer, reader = LogWriter(settings), LogReader(settings, simulation=settings.simulation)
         self.parts = Parts(
             settings=settings,
             keys=KeyRing(settings.api_keys, metrics.key_file_read),
             metrics=metrics,
-            redis=connect(settings, connections_max=REDIS_CONNECTIONS_MAX, wait_s=TIMEOUT_S),
-            writer=LogWriter(settings),
-            reader=LogReader(settings, simulation=settings.simulation),
+            redis=redis,
+            writer=writer,
+            reader=reader,
+            commands=Commands(settings, redis, writer, reader, metrics.registry),
             plans=load_catalogue(settings.plans, settings.currencies),
             issuer=load_issuer(settings.issuer),
         )
@@ -78,7 +82,7 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        """Whether the reader is positioned. Redis and the worker are not needed, and a broker that goes away changes nothing."""
+        """Whether the reader is positioned. Redis and the worker are not needed, and a broker may go away."""
         parts = self.parts
         return not parts.stopping.is_set() and parts.reader.ready
 
@@ -118,6 +122,7 @@ class Gateway:
         try:
             yield
         finally:
+            await parts.commands.close()
             await parts.writer.close()
             await parts.reader.close()
             for task in tasks:

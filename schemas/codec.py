@@ -80,7 +80,7 @@ def flat_input(value: bytes | None, headers: Headers = ()) -> dict[str, Any] | N
     table = _parse(value)
     if isinstance(table, Unreadable):
         return None
-    flat = _flatten(table, dict(headers))
+    flat = flatten_event(table, dict(headers))
     return table if isinstance(flat, Unreadable) else flat
 
 
@@ -131,7 +131,7 @@ def _decode_slowly(value: bytes, headers: Headers) -> AnyInput | Unreadable:
     refusal = _check_version(headers)
     if refusal is not None:
         return refusal
-    flat = _flatten(table, dict(headers))
+    flat = flatten_event(table, dict(headers))
     if isinstance(flat, Unreadable):
         return flat
     kind = flat.get("type")
@@ -249,7 +249,7 @@ def _unknown_type(flat: Mapping[str, Any]) -> str:
     return "`type` names no input of the contract"
 
 
-def _flatten(table: dict[str, Any], headers: Mapping[str, bytes | None]) -> dict[str, Any] | Unreadable:
+def flatten_event(table: dict[str, Any], headers: Mapping[str, bytes | None]) -> dict[str, Any] | Unreadable:
     """The flat input of a CloudEvent. A value that is not a CloudEvent is already flat."""
     if (headers.get("content-type") or b"").lower().startswith(_STRUCTURED) or "specversion" in table:
         return _flatten_structured(table)

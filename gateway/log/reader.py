@@ -7,7 +7,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
@@ -33,6 +33,13 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     timestamp_ms: int
+
+
+class Begin(NamedTuple):
+    """Where a reader is in one partition: offsets in the order of TOPICS."""
+
+    partition: int
+    offsets: tuple[int, ...]
 
 
 Listener = Callable[[Seen], None]
@@ -65,14 +72,19 @@ class Watch:
 class LogReader:
     """All output topics from their ends on, `read_committed`.
 
-    With `simulation` it also reads the time of every event, for a clock that follows the events.
+    With `simulation` it also reads the time of every event, for a clock that follows the events. With `begin` it reads
+    one partition from where another reader was.
     """
 
-    def __init__(self, settings: Settings, *, simulation: bool = False) -> None:
+    def __init__(self, settings: Settings, *, simulation: bool = False, begin: Begin | None = None) -> None:
         self._settings = settings
         self._names = {settings.topic(name): name for name in TOPICS}
-        places = [TopicPartition(name, at) for name in self._names for at in range(settings.partitions)]
+        partitions = range(settings.partitions) if begin is None else [begin.partition]
+        places = [TopicPartition(name, at) for name in self._names for at in partitions]
         self._feed = Feed(settings, places, self._wanted, self._hand_over, self._moved)
+        if begin is not None:
+            offsets = dict(zip(TOPICS, begin.offsets, strict=True))
+            self._feed.positions = {place: offsets[self._names[place.topic]] for place in places}
         self._watches: dict[bytes, tuple[Watch, ...]] = {}
         self._watched = [0] * settings.partitions
         self._waiting: defaultdict[int, list[tuple[Mapping[str, int], asyncio.Future[None]]]] = defaultdict(list)
@@ -122,6 +134,12 @@ class LogReader:
         """The end of the partition in each topic (contract's names), behind open transactions. Raises KafkaError."""
         ends = await (await self._feed.offsets()).ends(partition)
         return {self._names[topic]: end for topic, end in ends.items()}
+
+    def position(self, account_id: str) -> Begin:
+        """Where the reader is in the account's partition. What a later write causes is at or behind this."""
+        partition = self._partition(account_id.encode())
+        places = (TopicPartition(topic, partition) for topic in self._names)
+        return Begin(partition, tuple(self._feed.positions[place] for place in places))
 
     async def committed(self, partition: int) -> int:
         """The engine group's offset of the partition of the inputs; -1 without one, and while the broker reports an

@@ -1,0 +1,151 @@
+"""What Redis keeps of commands for a day: whose id it is, what was sent, where it is in the log, and the answer."""
+
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+from redis import exceptions
+from redis.asyncio import Redis
+
+from agents.views.layout import account_key
+from gateway.log.reader import Begin
+from gateway.log.writer import Address
+from schemas.inputs import moves_money
+from schemas.instant import DAY_MS, SECOND_MS
+from stream.redis_connection import raise_for
+
+KEPT_MS: Final = DAY_MS
+# A request that neither ends nor renews its claim for this long has died with its gateway.
+LEASE_MS: Final = 10 * SECOND_MS
+WRITING, WRITTEN, DONE, REFUSED = "writing", "written", "done", "refused"
+MINE, BUSY, OTHER, LEFT = "mine", "busy", "other", "left"
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A request for an id. `hash` is of the value as sent, `occurred` its time as sent, empty when it was left out."""
+
+    account_id: str
+    input_id: str
+    type: str
+    hash: str
+    occurred: str
+    owner: str
+    timed_here: int
+
+    @property
+    def key(self) -> bytes:
+        return record_key(self.account_id, self.input_id, signed=moves_money(self.type))
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is kept of an input: `answer` when it is done, `code` and `message` when it was refused, and when it is in
+    the log its address and `begin`, from where on its outcome is to be found.
+    """
+
+    type: str
+    hash: str
+    occurred: str
+    state: str
+    until: int = 0
+    partition: int = -1
+    offset: int = -1
+    begin: str = ""
+    timed_here: int = 0
+    answer: str = ""
+    code: str = ""
+    message: str = ""
+
+
+def where_is(record: Record) -> tuple[Address, Begin]:
+    """The address of a written input, and from where on its outcome is to be found."""
+    return (
+        Address(record.partition, record.offset),
+        Begin(record.partition, tuple(int(offset) for offset in record.begin.split(","))),
+    )
+
+
+def record_key(account_id: str, input_id: str, *, signed: bool) -> bytes:
+    """An id is unique per account and class: the signed inputs are one, all others the other."""
+    name = f"gw:{'signed' if signed else 'input'}:{input_id}"
+    return account_key(account_id.encode(), name.encode())
+
+
+class Kept:
+    """The records of commands. Every method raises AwayError."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
+        self._claim, self._keep = (_Script(redis, name) for name in ("claim", "keep"))
+
+    async def claim(self, claim: Claim) -> str:
+        """`mine`: the caller now writes it; `left`: it is written, and the caller now waits for its outcome; `busy`:
+        another request does; `done`: see `find`; `other`: the id stands for something else.
+        """
+        answer: bytes = await self._claim.run(claim.key, *_claim_arguments(claim), "")
+        return answer.decode()
+
+    async def claim_left(self, claim: Claim) -> bool:
+        """Claim an input only if it is written and nobody waits for its outcome."""
+        answer: bytes = await self._claim.run(claim.key, *_claim_arguments(claim), LEFT)
+        return answer.decode() == LEFT
+
+    async def release(self, claim: Claim) -> None:
+        """Let another request for the same input write it: whether it is in the log is not known."""
+        await self._note(claim, 0, "state", WRITING)
+
+    async def written(self, claim: Claim, address: Address, begin: Begin) -> None:
+        """Keep the claim for another while, and where the input and its outcome are."""
+        where = ("partition", address.partition, "offset", address.offset, "begin", ",".join(map(str, begin.offsets)))
+        await self._note(claim, LEASE_MS, "state", WRITTEN, *where)
+
+    async def done(self, claim: Claim, answer: bytes) -> None:
+        await self._note(claim, 0, "state", DONE, "answer", answer)
+
+    async def refused(self, claim: Claim, code: str, message: str) -> None:
+        """Forget the claim: the id is free again. Why it was refused can still be read."""
+        await self._note(claim, 0, "state", REFUSED, "code", code, "message", message)
+
+    async def find(self, key: bytes) -> Record | None:
+        try:
+            found = await self._redis.hgetall(key)
+        except (exceptions.RedisError, OSError) as error:
+            raise_for(error)
+        if not found:
+            return None
+        fields = {name.decode(): value.decode() for name, value in found.items()}
+        return msgspec.convert(fields, Record, strict=False)
+
+    async def snapshot(self, account_id: str) -> bytes | None:
+        """The account's snapshot as the views have it."""
+        try:
+            found: bytes | None = await self._redis.get(account_key(account_id.encode(), b"snapshot"))
+        except (exceptions.RedisError, OSError) as error:
+            raise_for(error)
+        return found
+
+    async def _note(self, claim: Claim, lease_ms: int, *fields: bytes | str | int) -> None:
+        what = ("type", claim.type, "hash", claim.hash, "occurred", claim.occurred, "timed_here", claim.timed_here)
+        await self._keep.run(claim.key, claim.owner, lease_ms, KEPT_MS, *what, *fields)
+
+
+def _claim_arguments(claim: Claim) -> tuple[str | int, ...]:
+    return (claim.type, claim.hash, claim.occurred, claim.timed_here, claim.owner, LEASE_MS, KEPT_MS)
+
+
+class _Script:
+    """A script of this folder. Redis knows it by its hash, and is sent its text when it does not."""
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        self._redis: Any = redis
+        self._text = (files("gateway.commands") / f"{name}.lua").read_text(encoding="utf-8")
+        self._hash = sha1(self._text.encode()).hexdigest()  # noqa: S324 the name that Redis gives it
+
+    async def run(self, key: bytes, *arguments: bytes | str | int) -> Any:
+        try:
+            try:
+                return await self._redis.evalsha(self._hash, 1, key, *arguments)
+            except exceptions.NoScriptError:
+                return await self._redis.eval(self._text, 1, key, *arguments)
+        except (exceptions.RedisError, OSError) as error:
+            raise_for(error)
