@@ -56,11 +56,7 @@ def test_a_later_row_is_refused_and_a_backup_leads_back(stage: RepairStage) -> N
     # It has decided nothing, in no partition.
     assert (stage.rows(), stage.outputs()) == (later, outputs)
 
-    # A later version may have another format altogether.
-    stage.write(stage.changelog, [(before.partition, before.key, b"\x02" + before.value[1:])])
-    status, last = stage.worker().wait_ended(120)
-    assert (status, last["reason"]) == (Exit.PERSON, "a row of the changelog cannot be trusted")
-    assert last["error"] == "row b'a1': format 2, this version reads format 1"
+    refuses_another_format(stage, before)
     assert stage.outputs() == outputs
 
     wait_until(lambda: members(stage.bootstrap, stage.app_id) == 0, "a group without members")
@@ -75,3 +71,11 @@ def test_a_later_row_is_refused_and_a_backup_leads_back(stage: RepairStage) -> N
             ids = [json.loads(value)["id"] for value in values]
             assert len(ids) == len(set(ids)), name
     assert sum(map(len, stage.outputs().values())) > sum(map(len, outputs.values()))
+
+
+def refuses_another_format(stage: RepairStage, before: ConsumerRecord) -> None:
+    """A later version may write another format altogether."""
+    stage.write(stage.changelog, [(before.partition, before.key, b"\x02" + before.value[1:])])
+    status, last = stage.worker().wait_ended(120)
+    assert (status, last["reason"]) == (Exit.PERSON, "a row of the changelog cannot be trusted")
+    assert last["error"] == "row b'a1': format 2, this version reads format 1"
