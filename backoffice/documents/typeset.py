@@ -4,6 +4,8 @@ M11.
 
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +58,17 @@ def sources() -> list[bytes]:
 
 def _template(page: Page) -> str:
     return "invoice.typ" if isinstance(page, InvoicePage) else "receipt.typ"
+
+
+def fingerprint(page: Page) -> str:
+    """A text that differs whenever the bytes of the PDF do: of the page, the templates and the typesetter."""
+    parts = [version("typst").encode(), _templates(), type(page).__name__.encode(), msgspec.json.encode(page)]
+    return sha256(b"\0".join(parts)).hexdigest()
+
+
+@cache
+def _templates() -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(_TEMPLATES.glob("*.typ")))
 
 
 def _compile(name: str, content: str, *, archival: bool) -> bytes:

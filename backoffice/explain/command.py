@@ -38,7 +38,7 @@ def command(
     except (ExplainError, OSError) as error:
         typer.echo(f"explain: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(_explanation(history))
+    typer.echo(explanation(history))
     if faults(history):
         raise typer.Exit(1)
 
@@ -48,7 +48,7 @@ def explain(facts: Iterable[dict[str, Any]], call_id: str, account_id: str | Non
 
     Raises ExplainError when no account, or more than one, has the call in these facts.
     """
-    return _explanation(read_history(enumerate(facts, start=1), call_id, account_id))
+    return explanation(read_history(enumerate(facts, start=1), call_id, account_id))
 
 
 def _read(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -67,7 +67,8 @@ def _read(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
             typer.echo(f"explain: line {number} is not a JSON object and was skipped", err=True)
 
 
-def _explanation(history: CallHistory) -> str:
+def explanation(history: CallHistory) -> str:
+    """The sentence, then the evidence for it."""
     lines = [sentence(history), ""]
     for label, rows in sections(history):
         for number, row in enumerate(rows):
