@@ -16,10 +16,11 @@ from gateway.http.endpoint import Endpoint
 from gateway.http.pages import documentation
 from gateway.http.problem import Problem
 from gateway.parts import Parts
+from gateway.reads import endpoints as reads
 from gateway.settings import names_of
 
 # The calls of every area, in the order of the reference.
-ENDPOINTS: tuple[Endpoint, ...] = (*commands.ENDPOINTS, *events.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (*events.ENDPOINTS, *commands.ENDPOINTS, *reads.ENDPOINTS)
 
 # What scripts of other origins may read beside the body.
 EXPOSED = (
