@@ -14,11 +14,11 @@ import redis
 
 from agents.views import layout
 from agents.views.positions import caught_up_field
-from agents.views.store import raise_for
 from gateway.http.problem import no_such_account, unavailable
 from gateway.parts import Parts
 from schemas.instant import SECOND_MS
 from schemas.partitioning import partition_of
+from stream.redis_connection import raise_for
 
 STALE_AFTER_MS = 10_000
 STALE = "Tollgate-Stale"

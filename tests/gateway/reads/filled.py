@@ -14,8 +14,9 @@ from agents.views import layout
 from agents.views.layout import CHARGES, DECISIONS, INVOICES, SNAPSHOTS, Limits
 from agents.views.positions import caught_up_field
 from agents.views.settings import Settings
-from agents.views.store import Store, connect
+from agents.views.store import Store
 from schemas.partitioning import partition_of
+from stream.redis_connection import connect
 from tests.gateway.stage import PARTITIONS
 from tests.views.events import written
 

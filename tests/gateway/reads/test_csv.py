@@ -57,11 +57,10 @@ def test_charges(stage: GatewayStage, filled: Filled, account: str) -> None:
     yen = charge(account, "c3", 3_000, 1_234_000_000, **own | {"currency": "JPY", "balance_after_micros": 0})
     filled.write([snapshot(account), first, second, yen])
     body = stage.get(f"/v1/accounts/{account}/charges", headers=CSV).body.decode()
-    common = "-12345.678901,free"
+    common, why = "-12345.678901,free", f"reclassified,{account}/x"
     assert body.split("\r\n")[1:] == [
         f"{at(3_000)},call-charged,{account}/call-charged/3000,c3,1234,JPY,1234,0,0,free,,61000,,",
-        f'{at(2_000)},charge-adjusted,{account}/charge-adjusted/2000,"c""2",-1.50,USD,-1.50,0.00,{common},,61000,'
-        f"reclassified,{account}/x",
+        f'{at(2_000)},charge-adjusted,{account}/charge-adjusted/2000,"c""2",-1.50,USD,-1.50,0.00,{common},,61000,{why}',
         f'{at(1_000)},call-charged,{account}/call-charged/1000,"c,1",3.00,USD,3.00,0.000005,{common},26,61000,,',
         "",
     ]
