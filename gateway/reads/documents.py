@@ -63,7 +63,7 @@ class Documents:
         page = page_of(document, issued, *request.parts.issuer)
         # The page and the typesetter determine every byte, so what the client has need not be typeset to know it.
         headers = account.source.headers() | {"ETag": f'"{fingerprint(page)}"'}
-        if is_known(request.request.headers.get("if-none-match", ""), headers["ETag"]):
+        if is_known(request.request.headers, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         pdf = await self._typeset(page)
         headers["Content-Disposition"] = f"attachment; {file_name(document)}"

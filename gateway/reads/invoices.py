@@ -51,6 +51,12 @@ async def paid_of(account: AccountSource, rows: Iterable[Row]) -> set[str]:
     return paid
 
 
+async def all_paid(account: AccountSource) -> set[str]:
+    """Every invoice of the account that was paid after its issue."""
+    heads = [_status(value) async for value in documents_of(account)]
+    return {head.invoice_id for head in heads if head.type == PAID and head.invoice_id is not None}
+
+
 async def _ascending(account: AccountSource, bottom: str, top: str) -> AsyncIterator[list[bytes]]:
     while True:
         limits: tuple[Any, ...] = ("LIMIT", 0, STEP_ROWS)

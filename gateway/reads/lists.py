@@ -12,7 +12,7 @@ from gateway.http.problem import wrong_parameter
 from gateway.reads import calls, invoices, log_order, table
 from gateway.reads.calls import Place
 from gateway.reads.cursor import Asked, Cursor, checksum_of, encode
-from gateway.reads.log_order import STEP_ROWS, Row
+from gateway.reads.log_order import STEP_ROWS
 from gateway.reads.parameters import asked_of, cursor_of, limit_of
 from gateway.reads.source import AccountSource, Source
 
@@ -95,15 +95,11 @@ async def _rows_of_events(
     account: AccountSource, name: str, asked: Asked, digits: Callable[[str], int]
 ) -> AsyncIterator[list[list[str]]]:
     columns = table.COLUMNS[name]
+    paid = await invoices.all_paid(account) if name == invoices.INVOICES else set[str]()
     async for rows in log_order.steps(account, name):
-        taken = [row for row in rows if log_order.takes(asked, row.value)]
-        values = await _known_values(account, name, taken)
-        yield [table.event_cells(columns, value, digits) for value in values]
-
-
-async def _known_values(account: AccountSource, name: str, rows: list[Row]) -> list[bytes]:
-    paid = await invoices.paid_of(account, rows) if name == invoices.INVOICES else set()
-    return [invoices.as_known(row.value, paid) if paid else row.value for row in rows]
+        values = (row.value for row in rows if log_order.takes(asked, row.value))
+        known = (invoices.as_known(value, paid) if paid else value for value in values)
+        yield [table.event_cells(columns, value, digits) for value in known]
 
 
 async def _rows_of_calls(
