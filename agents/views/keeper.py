@@ -15,7 +15,8 @@ from faust.types import TP
 from mode import Service
 
 from agents.views import layout
-from agents.views.positions import Positions, caught_up_field
+from agents.views.layout import caught_up_field
+from agents.views.positions import Positions
 from agents.views.starts import Start, Why
 from agents.views.store import LostError, Store
 from stream import log

@@ -168,6 +168,11 @@ def position_field(topic: str, partition: int) -> bytes:
     return f"{topic}/{partition}".encode()
 
 
+def caught_up_field(partition: int) -> bytes:
+    """The field of `META` with the time (ms) up to which the partition is in Redis."""
+    return b"caught_up_at:%d" % partition
+
+
 def by_account(writes: Iterable[Write]) -> dict[bytes, list[Write]]:
     found: dict[bytes, list[Write]] = {}
     for write in writes:

@@ -10,6 +10,7 @@ from faust.types import TP
 
 from agents.views import layout
 from agents.views.kafka import Identity, Log
+from agents.views.layout import caught_up_field
 from agents.views.settings import Settings
 from agents.views.starts import BACK_MS, Start, Why, start_of
 from agents.views.store import Store
@@ -107,10 +108,6 @@ class Positions:
 
 def _run_id_field(partition: int) -> bytes:
     return b"run_id:%d" % partition
-
-
-def caught_up_field(partition: int) -> bytes:
-    return b"caught_up_at:%d" % partition
 
 
 def _before(meta: Mapping[bytes, bytes], partition: int) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 import redis
 
 from agents.views import layout
-from agents.views.positions import caught_up_field
+from agents.views.layout import caught_up_field
 from gateway.http.problem import no_such_account, unavailable
 from gateway.parts import Parts
 from schemas.instant import SECOND_MS

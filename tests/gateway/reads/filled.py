@@ -11,8 +11,7 @@ from typing import Any
 from redis import Redis
 
 from agents.views import layout
-from agents.views.layout import CHARGES, DECISIONS, INVOICES, SNAPSHOTS, Limits
-from agents.views.positions import caught_up_field
+from agents.views.layout import CHARGES, DECISIONS, INVOICES, SNAPSHOTS, Limits, caught_up_field
 from agents.views.settings import Settings
 from agents.views.store import Store
 from schemas.partitioning import partition_of
@@ -40,11 +39,13 @@ class Filled:
         self.redis: Any = Redis.from_url(redis_url, socket_timeout=5)
         self.catch_up()
 
-    def catch_up(self, behind_s: float = 0, partitions: Iterable[int] = range(PARTITIONS)) -> None:
+    def catch_up(
+        self, behind_s: float = 0, partitions: Iterable[int] = range(PARTITIONS), epoch: bytes = EPOCH
+    ) -> None:
         """The views have read these partitions up to `behind_s` ago."""
         at_ms = now_ms() - int(behind_s * 1_000)
         fields = {caught_up_field(partition): at_ms for partition in partitions}
-        self.redis.hset(layout.META, mapping={b"epoch": EPOCH, **fields})
+        self.redis.hset(layout.META, mapping={b"epoch": epoch, **fields})
 
     def begin_again(self, partition: int) -> None:
         """The views read the partition from its start."""

@@ -1,6 +1,7 @@
 """The lists as CSV: columns, amounts, quoting, and cells that a spreadsheet would run."""
 
 import csv
+import http.client
 import io
 import json
 from typing import Any
@@ -152,6 +153,22 @@ def test_all_rows_between_two_times(stage: GatewayStage, filled: Filled, account
         assert [row[column] for row in rows] == [f"c{n}" for n in range(699, 99, -1)]
         for wrong in ("limit=10", "cursor=x"):
             refused(stage.get(f"{path}?{wrong}", headers=CSV), wrong.partition("=")[0])
+
+
+def test_a_table_that_breaks_off_does_not_end_as_a_whole_one(stage: GatewayStage, filled: Filled, account: str) -> None:
+    """Redis is emptied, and the views begin again, while a large table is on its way."""
+    filled.write([snapshot(account), *(alert(account, n, note="x" * 4_000) for n in range(5_000))])
+    connection = http.client.HTTPConnection("127.0.0.1", stage.gateways[0].port, timeout=40)
+    connection.request("GET", f"/v1/accounts/{account}/alerts", headers=CSV | {"Authorization": f"Bearer {stage.key}"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.read(10)) == (200, b"occurred_a")
+    stage.redis.flushall()
+    filled.catch_up(epoch=b"another")
+    filled.write([snapshot(account)])
+    with pytest.raises(http.client.IncompleteRead):
+        answer.read()
+    connection.close()
+    assert table(stage.get(f"/v1/accounts/{account}/alerts", headers=CSV)) == []
 
 
 @pytest.mark.parametrize(

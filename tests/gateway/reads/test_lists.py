@@ -23,6 +23,7 @@ def pages(stage: GatewayStage, path: str, limit: int) -> list[dict[str, Any]]:
     """The answers from the first page to the last."""
     found = [stage.get(f"{path}{'&' if '?' in path else '?'}limit={limit}").json()]
     while "next_cursor" in found[-1]:
+        assert [answer.get("next_cursor") for answer in found].count(found[-1]["next_cursor"]) == 1, "it goes on"
         found.append(stage.get(f"{path.partition('?')[0]}?limit={limit}&cursor={found[-1]['next_cursor']}").json())
     return found
 
