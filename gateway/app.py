@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.commands import endpoints as commands
 from gateway.events import endpoint as events
+from gateway.gate import endpoint as gate
 from gateway.http.answers import Answers
 from gateway.http.dispatch import Dispatcher
 from gateway.http.endpoint import Endpoint
@@ -20,7 +21,7 @@ from gateway.reads import endpoints as reads
 from gateway.settings import names_of
 
 # The calls of every area, in the order of the reference.
-ENDPOINTS: tuple[Endpoint, ...] = (*events.ENDPOINTS, *commands.ENDPOINTS, *reads.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (*gate.ENDPOINTS, *events.ENDPOINTS, *commands.ENDPOINTS, *reads.ENDPOINTS)
 
 # What scripts of other origins may read beside the body.
 EXPOSED = (

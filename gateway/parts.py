@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from backoffice.documents.issuer import Issuer, Logo
 from gateway.commands.service import Commands
+from gateway.gate.gate import Gate
 from gateway.http.key_file import KeyRing
 from gateway.log.reader import LogReader
 from gateway.log.writer import LogWriter
@@ -29,6 +30,7 @@ class Parts:
     writer: LogWriter
     reader: LogReader
     commands: Commands
+    gate: Gate
     plans: Catalogue
     issuer: tuple[Issuer, Logo | None]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -15,6 +15,7 @@ from backoffice.documents.issuer import IssuerError, load_issuer
 from gateway import rights
 from gateway.app import ENDPOINTS, build
 from gateway.commands.service import Commands
+from gateway.gate.gate import Gate
 from gateway.http.endpoint import Endpoint
 from gateway.http.key_file import KeyFileError, KeyRing
 from gateway.http.server import Server, config_of, listen
@@ -75,6 +76,7 @@ class Gateway:
             writer=writer,
             reader=reader,
             commands=Commands(settings, redis, writer, reader, metrics.registry),
+            gate=Gate(settings, writer, reader, redis, metrics.registry),
             plans=load_catalogue(settings.plans, settings.currencies),
             issuer=load_issuer(settings.issuer),
         )
@@ -123,6 +125,7 @@ class Gateway:
             yield
         finally:
             await parts.commands.close()
+            await parts.gate.close()
             await parts.writer.close()
             await parts.reader.close()
             for task in tasks:

@@ -1,6 +1,7 @@
 """What the gate answers about a call, and how it reads that from an event of `call-decisions`."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -8,8 +9,10 @@ from msgspec import UNSET, UnsetType
 from agents.views.layout import UNKEPT_REASONS
 from schemas.facts import REFUSED
 
-ALLOW, REDIRECT = "allow", "redirect"
-ENGINE, POLICY = "engine", "policy"
+ALLOW: Final = "allow"
+REDIRECT: Final = "redirect"
+ENGINE: Final = "engine"
+POLICY: Final = "policy"
 
 ALREADY_REPORTED = "already_reported"
 UNKNOWN_ACCOUNT = "unknown_account"
@@ -78,7 +81,7 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Event).decode
-_DECISIONS: dict[str, Literal["allow", "redirect"]] = {"call-admitted": "allow", "call-redirected": "redirect"}
+_DECISIONS: Mapping[str, Literal["allow", "redirect"]] = {"call-admitted": ALLOW, "call-redirected": REDIRECT}
 
 
 def read_decided(value: bytes) -> Decided | None:

@@ -59,10 +59,11 @@ async def authorize(call: Call) -> Response:
     began_s, account_id = call.started_s, body.get("account_id")
     if isinstance(account_id, str) and not call.key.reaches(account_id):
         raise no_such_account()
-    start = compose(body, call.parts.clock_ms())
+    now_ms = call.parts.clock_ms()
+    start = compose(body, now_ms)
     if isinstance(start, Unreadable):
         raise Problem(start.code, start.message, field=_field_of(start.message))
-    answer = await call.parts.gate.authorize(start, call.key.id, began_s)
+    answer = await call.parts.gate.authorize(start, call.key.id, began_s, now_ms)
     taken_s = asyncio.get_running_loop().time() - began_s
     decision = answer.decision
     call.parts.gate.metrics.answered(decision, taken_s)

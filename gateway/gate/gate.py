@@ -1,7 +1,6 @@
 """The gate: one answer for each call, from what is known about it, else from the engine, else from the policy."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -44,10 +43,8 @@ class Gate:
         reader: LogReader,
         redis: Any,
         registry: CollectorRegistry,
-        clock_ms: Callable[[], int],
     ) -> None:
         self.metrics = GateMetrics(registry)
-        self._clock_ms = clock_ms
         self._now_s = asyncio.get_running_loop().time
         self._timeout_s = settings.gate_timeout_ms / 1_000
         self._memory = Memory(self._now_s)
@@ -65,8 +62,10 @@ class Gate:
         for search in tuple(self._searches):
             search.cancel()
 
-    async def authorize(self, start: Start, key_id: str, began_s: float) -> Answer:
-        """The answer about a call, at the latest when TOLLGATE_GATE_TIMEOUT_MS have passed since `began_s`."""
+    async def authorize(self, start: Start, key_id: str, began_s: float, now_ms: int) -> Answer:
+        """The answer about a call, at the latest when TOLLGATE_GATE_TIMEOUT_MS have passed since `began_s`, which is
+        `now_ms` on the gateway's clock.
+        """
         call, until_s = CallKey(start.account_id, start.call_id), began_s + self._timeout_s
         known = self._memory.get(call)
         look = UNSEEN
@@ -82,31 +81,24 @@ class Gate:
         if pending is not None and pending.policy is not None:
             return Answer(pending.policy, pending.logged)
         if pending is None:
-            pending = self._starts.begin(start)
-            if pending is not None:
-                pending.policy = known
+            pending = self._starts.begin(start, known)
         if pending is not None:
             await asyncio.wait((pending.decided,), timeout=max(0.0, until_s - self._now_s()))
-        return self._answer(call, key_id, pending, known, look)
-
-    def _answer(
-        self, call: CallKey, key_id: str, pending: Pending | None, known: Decision | None, look: Look
-    ) -> Answer:
-        """The engine's decision if it is there, else the first answer of the policy."""
-        if pending is not None:
             decided = pending.decided.result() if pending.decided.done() else None
             if decided is not None or pending.reported:
                 return Answer(decided or REPORTED, logged=True)
-        first = known if pending is None else pending.policy
-        logged = pending is not None and pending.logged
-        if first is not None:
-            return Answer(first, logged)
-        decision = self._policy.decide(key_id, call.account_id, self._clock_ms(), no_such_account=look.no_such_account)
+            known = pending.policy
+        if known is None:
+            known = self._policy.decide(key_id, call.account_id, now_ms, no_such_account=look.no_such_account)
+            self._answered_blind(call, pending, known)
+        return Answer(known, pending is not None and pending.logged)
+
+    def _answered_blind(self, call: CallKey, pending: Pending | None, decision: Decision) -> None:
+        """Keep the policy's first answer, with the start that may still bring the engine's."""
         if pending is None or pending.decided.done():
             self._memory.keep(call, decision)
         else:
             pending.policy = decision
-        return Answer(decision, logged)
 
     def _found(self, call: CallKey, pending: Pending | None, known: Decision | None, decision: Decision) -> None:
         """The views have the decision of a call."""

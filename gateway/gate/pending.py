@@ -24,11 +24,13 @@ class Pending:
 
     __slots__ = ("acknowledged_s", "address", "call", "decided", "input_id", "policy", "reported", "until_s", "value")
 
-    def __init__(self, start: Start, decided: asyncio.Future[Decision | None], until_s: float) -> None:
+    def __init__(
+        self, start: Start, policy: Decision | None, decided: asyncio.Future[Decision | None], until_s: float
+    ) -> None:
         self.call = CallKey(start.account_id, start.call_id)
         self.input_id, self.value = start.input_id, start.value
         self.decided, self.until_s = decided, until_s
-        self.policy: Decision | None = None
+        self.policy = policy
         self.reported = False
         self.address: tuple[int, int] | None = None
         self.acknowledged_s = 0.0

@@ -27,8 +27,8 @@ OVERHEAD_BYTES = 1_700
 # Starts that the broker has and the engine has not decided: ten minutes of an engine that is away, at 200 calls a
 # second. When there are more, the oldest is no longer waited for.
 UNDECIDED_MAX = 120_000
-# A stop waits this long for the broker, within the ten seconds of the process.
-STOP_S = 7.0
+# A stop waits this long for the broker. Closing the writer then waits for the tries under way.
+STOP_S = 2.5
 
 
 class _Account:
@@ -68,13 +68,15 @@ class Starts:
         account = self._accounts.get(call.account_id)
         return None if account is None else account.pending.get(call.call_id)
 
-    def begin(self, start: Start) -> Pending | None:
-        """Write the start of a call that is not pending. None when too many are unwritten."""
+    def begin(self, start: Start, policy: Decision | None) -> Pending | None:
+        """Write the start of a call that is not pending. None when too many are unwritten. `policy` is what the call
+        was answered before.
+        """
         size = len(start.value) + OVERHEAD_BYTES
         if self._unwritten_bytes + size > UNWRITTEN_BYTES_MAX:
             self._metrics.given_up.labels("memory").inc()
             return None
-        pending = Pending(start, self._loop.create_future(), self._loop.time() + WRITE_FOR_S)
+        pending = Pending(start, policy, self._loop.create_future(), self._loop.time() + WRITE_FOR_S)
         account = self._accounts.setdefault(start.account_id, _Account())
         account.pending[start.call_id] = pending
         if account.watch is None:  # Before the write, so that it sees everything that the write causes.

@@ -39,6 +39,11 @@ def opening(account_id: str, *features: str, credit: int = 0, plan: str = "free"
     return inputs
 
 
+def starting(account_id: str, call_id: str) -> bytes:
+    """The start, now, of a call that telephony reports by itself."""
+    return encode("call-started", f"{call_id}:started", account_id, now_ms(), {"call_id": call_id, "direction": "web"})
+
+
 def ending(account_id: str, call_id: str, **fields: object) -> bytes:
     """The end, now, of a call that was answered twenty seconds ago."""
     ended_ms = now_ms()
