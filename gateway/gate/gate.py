@@ -19,11 +19,16 @@ from gateway.log.writer import LogWriter
 from gateway.settings import Settings
 
 # Redis answers in about a millisecond. A call waits this long for it at most, and never more than a share of its time.
-LOOK_S = 0.15
+LOOK_S = 0.2
 LOOK_SHARE = 0.25
-# How long the decision of a call that was reported before is looked for in the views, which may be a little behind.
+# After Redis has not answered, calls do not look for this long, so that not each of them waits for it.
+LEFT_ALONE_S = 0.5
+# How long the decision of a call that was reported before is looked for in the views, which may be a little behind: as
+# long as somebody may wait for it, and a little longer for the next one who asks.
 SEARCH_S = 2.0
 SEARCH_EVERY_S = 0.02
+SEARCH_LOOK_S = 0.5
+SEARCH_FAILURES_MAX = 3
 
 
 class Answer(NamedTuple):
@@ -54,6 +59,7 @@ class Gate:
         self._commits = Commits(reader, self._taken)
         self._starts = Starts(writer, reader, self._commits, self.metrics, self._ended)
         self._searches: set[asyncio.Task[None]] = set()
+        self._look_from_s = 0.0
 
     async def close(self) -> None:
         """Finish the writes under way, within the time that a stop has."""
@@ -111,11 +117,14 @@ class Gate:
 
     async def _look(self, call: CallKey, until_s: float) -> Look:
         """What the views know; nothing while Redis is away."""
-        try:
-            return await self._views.look(call, max(0.0, min(LOOK_S, (until_s - self._now_s()) * LOOK_SHARE)))
-        except AwayError:
-            self.metrics.redis_errors.inc()
-            return UNSEEN
+        now_s = self._now_s()
+        if now_s >= self._look_from_s:
+            try:
+                return await self._views.look(call, max(0.0, min(LOOK_S, (until_s - now_s) * LOOK_SHARE)))
+            except AwayError:
+                self._look_from_s = self._now_s() + LEFT_ALONE_S
+        self.metrics.redis_errors.inc()
+        return UNSEEN
 
     def _ended(self, pending: Pending, decision: Decision | None) -> None:
         """A start is decided, or given up: then its first answer is what is left."""
@@ -141,14 +150,14 @@ class Gate:
         search.add_done_callback(end_with)
 
     async def _search(self, pending: Pending, end: int) -> None:
-        until_s = self._now_s() + SEARCH_S
-        look = Look()
+        until_s, failures = self._now_s() + max(SEARCH_S, self._timeout_s), 0
+        look = UNSEEN
         while look.decision is None and not pending.decided.done() and self._now_s() < until_s:
             try:
-                look = await self._views.look(pending.call, LOOK_S)
+                look, failures = await self._views.look(pending.call, SEARCH_LOOK_S), 0
             except AwayError:
-                break
-            if look.next_decision is not None and look.next_decision >= end:
+                failures += 1
+            if failures == SEARCH_FAILURES_MAX or (look.next_decision is not None and look.next_decision >= end):
                 break
             await asyncio.sleep(SEARCH_EVERY_S)
         self._starts.settle(pending, look.decision or REPORTED)

@@ -16,8 +16,6 @@ from stream.settings import Settings
 
 # Views that have not caught up for longer than this may not know the newest accounts.
 FRESH_MS = 10_000
-# After Redis did not answer it is left alone for this long, so that each call does not wait for it.
-LEFT_ALONE_S = 0.5
 
 
 class Look(msgspec.Struct, frozen=True, gc=False):
@@ -42,13 +40,9 @@ class Views:
 
     def __init__(self, redis: Any, settings: Settings) -> None:
         self._redis, self._settings = redis, settings
-        self._away_until_s = 0.0
-        self._now_s = asyncio.get_running_loop().time
 
     async def look(self, call: CallKey, within_s: float) -> Look:
-        """Raises AwayError, also when Redis was away a moment ago."""
-        if self._now_s() < self._away_until_s:
-            raise AwayError
+        """Raises AwayError when there is no answer in time."""
         account, partition = call.account_id.encode(), partition_of(call.account_id.encode(), self._settings.partitions)
         decisions = layout.position_field(self._settings.topic(layout.DECISIONS), partition)
         asked = self._redis.pipeline(transaction=False)
@@ -59,7 +53,6 @@ class Views:
             async with asyncio.timeout(within_s):
                 decision, snapshot, (caught_up_at, position) = await asked.execute()
         except (RedisError, OSError) as error:  # TimeoutError is an OSError.
-            self._away_until_s = self._now_s() + LEFT_ALONE_S
             raise AwayError from error
         decided = None if decision is None else read_decided(decision)
         return Look(

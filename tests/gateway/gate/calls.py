@@ -110,6 +110,11 @@ def checked(reply: Reply, call_id: str) -> Answer:
     return answer
 
 
+def facts_of(answer: Answer) -> Answer:
+    """An answer without what differs from one time to the next."""
+    return {name: value for name, value in answer.items() if name not in {"call_id", "decided_in_ms", "logged"}}
+
+
 def authorize_all(
     stage: GatewayStage,
     calls: Sequence[tuple[str, str]],
@@ -149,7 +154,9 @@ def records(stage: GatewayStage, topic: str) -> list[dict[str, Any]]:
 
 
 async def _records(bootstrap: str, topic: str) -> list[dict[str, Any]]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
     places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
     found: list[dict[str, Any]] = []
     async with consumer:
