@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from gateway.commands.inputs import field_of
 from gateway.gate.decision import Authorization
 from gateway.gate.start import compose
 from gateway.http.endpoint import JSON, Answer, Body, Call, Endpoint, Operation
@@ -62,7 +63,7 @@ async def authorize(call: Call) -> Response:
     now_ms = call.parts.clock_ms()
     start = compose(body, now_ms)
     if isinstance(start, Unreadable):
-        raise Problem(start.code, start.message, field=_field_of(start.message))
+        raise Problem(start.code, start.message, field=field_of(start.message))
     answer = await call.parts.gate.authorize(start, call.key.id, began_s, now_ms)
     taken_s = asyncio.get_running_loop().time() - began_s
     decision = answer.decision
@@ -83,11 +84,6 @@ async def authorize(call: Call) -> Response:
         ),
         media_type=JSON,
     )
-
-
-def _field_of(message: str) -> str | None:
-    """The field that a refusal names: the last name between backticks that a start has."""
-    return next((name for name in reversed(message.split("`")[1::2]) if name in _BODY["properties"]), None)
 
 
 ENDPOINTS = (

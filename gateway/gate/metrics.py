@@ -3,8 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.gate.decision import ENGINE, ENGINE_REASONS, POLICY, POLICY_REASONS, Decision
-from stream.ops.metric_table import Meaning
-from stream.ops.metrics import SECONDS
+from stream.ops.instruments import SECONDS, Meaning
 
 METRICS = (
     Meaning(

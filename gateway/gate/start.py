@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from gateway.commands.inputs import AHEAD_MAX_MS
 from schemas.codec import Unreadable, decode_input
 from schemas.inputs import CallStarted
-from schemas.instant import MINUTE_MS, format_instant
+from schemas.instant import format_instant
 
-AHEAD_MAX_MS = 5 * MINUTE_MS
 _REQUIRED = ("call_id", "direction")
 _OPTIONAL = ("leg_id", "from", "to")
 _ID_DIGITS = 40
