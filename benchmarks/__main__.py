@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import latency, memory, month_end, reads, restore, rules, throughput, views
+from benchmarks import gate, latency, memory, month_end, reads, restore, rules, throughput, views
 from benchmarks.benchmark_run import SHORT, BenchmarkRun, Size
 from benchmarks.figures import Figure, as_json, machine, table
 from benchmarks.traffic import CREDITS
@@ -33,6 +33,7 @@ class Section(StrEnum):
     memory = "memory"
     month_end = "month-end"
     views = "views"
+    gate = "gate"
     reads = "reads"
 
 
@@ -43,6 +44,7 @@ SECTIONS: dict[Section, Measurement] = {
     Section.memory: memory.measure,
     Section.month_end: month_end.measure,
     Section.views: views.measure,
+    Section.gate: gate.measure,
     Section.reads: reads.measure,
 }
 
