@@ -118,10 +118,7 @@ def _decide_without_account(view: View, event: inputs.AnyInput) -> Decision | Re
     if view.is_seen(id_key):
         return Decision(repeat=True)
     if isinstance(event, inputs.CallStarted):
-        decision = redirect_unknown_account(view, event)
-        if decision.repeat:
-            return _repeat(view, id_key, max(event.occurred_at_ms, view.clock_ms or 0), decision.rows)
-        return decision
+        return redirect_unknown_account(event)
     account = accounts.open_account(view, event)
     if isinstance(account, Refusal):
         return account

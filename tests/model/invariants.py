@@ -34,11 +34,12 @@ def _broken_ids(wires: Sequence[Wire], facts: list[Fact]) -> list[str]:
             continue
         happened.setdefault((str(wire["account_id"]), str(wire["id"])), set()).add(at_ms)
     for fact in facts:
-        # The start of a call without an account is answered again, as the same fact, once it is forgotten; and so is a
-        # refused one whenever it comes.
-        if fact["id"] in ids and fact.get("reason") not in ("unknown_account", "refused"):
+        # A start without an account and a refused one leave no trace: each is answered again, as the same fact, and the
+        # call may still be decided.
+        if fact["id"] in ids:
             found.append(f"two facts have the id {fact['id']}")
-        ids.add(fact["id"])
+        if fact.get("reason") not in ("unknown_account", "refused"):
+            ids.add(fact["id"])
         if fact.get("reason") == "refused" and None in (fact["caused_by"], fact["occurred_at"]):
             continue
         cause = happened.get((fact["account_id"], fact["caused_by"])) or happened.get(("*", fact["caused_by"]), set())

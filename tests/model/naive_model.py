@@ -19,14 +19,13 @@ from tests.model import (
     naive_subscription,
     naive_wallet,
 )
-from tests.model.naive_account import NaiveAccount, NaiveCall
+from tests.model.naive_account import NaiveAccount
 from tests.model.naive_plans import AnyPlan, NaivePlan
 from tests.model.naive_time import DAY_MS, MINUTE_MS, instant
 from tests.model.naive_wire import Wire, answer_of, arrived_ms, refusal_of
-from tests.model.naive_world import Fact, Refused, Repeated, World, instant_of
+from tests.model.naive_world import Fact, Refused, Repeated, World
 
 HORIZON_MS = 35 * DAY_MS
-REMEMBERED_MS = 42 * DAY_MS
 FUTURE_MS = 5 * MINUTE_MS
 TICK_AHEAD_MS = MINUTE_MS
 
@@ -72,8 +71,6 @@ class NaiveModel:
         self.accounts: dict[str, NaiveAccount] = {}
         self.seen: set[tuple[str, bool, str]] = set()
         self.decided: set[tuple[str, str]] = set()
-        self.redirected_unknown: dict[tuple[str, str], Wire] = {}
-        self.unknown_until: dict[tuple[str, str], int] = {}
 
     def step(self, wire: Wire) -> list[Fact]:
         """What one input leads to: facts, one dead letter, or nothing for a repeat. Rule G10."""
@@ -89,8 +86,8 @@ class NaiveModel:
         for fact in self.world.facts:
             if fact["account_id"] in self.accounts:
                 naive_alert.dress(self.accounts[fact["account_id"]], fact)
-        gate = ("call-admitted", "call-redirected")
-        self.decided |= {(fact["account_id"], fact["call_id"]) for fact in self.world.facts if fact["type"] in gate}
+        gate = [fact for fact in self.world.facts if fact["type"] in ("call-admitted", "call-redirected")]
+        self.decided |= {(fact["account_id"], fact["call_id"]) for fact in gate if fact["account_id"] in self.accounts}
         return self.world.facts
 
     def _answer(self, wire: Wire, code: str) -> list[Fact]:
@@ -125,6 +122,9 @@ class NaiveModel:
             raise Refused("unknown_account")
         if account is not None:
             self._check_late(wire, account)
+        elif wire["type"] == "call-started":
+            self._redirect_unknown(wire)
+            return
         if name_of(wire) in self.seen:
             raise Repeated
         try:
@@ -136,7 +136,7 @@ class NaiveModel:
 
     def _apply(self, wire: Wire, account: NaiveAccount | None) -> None:
         if account is None:
-            self._of_unknown_account(wire)
+            self._open(wire)
         elif wire["type"] == "account-opened":
             raise Refused("account_exists")
         else:
@@ -174,20 +174,21 @@ class NaiveModel:
         arrived = arrived_ms(wire)
         return [] if arrived is None else [*clock, arrived]
 
-    def _of_unknown_account(self, wire: Wire) -> None:
+    def _redirect_unknown(self, wire: Wire) -> None:
+        """A start for nobody is answered whenever it comes, and leaves no trace. Rule X3."""
+        self.world.reached.add("start of an unknown account")
+        given = {name: wire.get(name) for name in ("direction", "from", "to")}
+        self.world.fact(
+            wire["account_id"],
+            wire,
+            type="call-redirected",
+            call_id=wire["call_id"],
+            reason="unknown_account",
+            **given,
+        )
+
+    def _open(self, wire: Wire) -> None:
         account_id = wire["account_id"]
-        if wire["type"] == "call-started":
-            if (account_id, wire["call_id"]) in self.redirected_unknown:
-                raise Repeated
-            self.redirected_unknown[account_id, wire["call_id"]] = wire
-            self.unknown_until[account_id, wire["call_id"]] = instant_of(self.world, wire) + REMEMBERED_MS
-            self.world.reached.add("start of an unknown account")
-            call_id = wire["call_id"]
-            given = {name: wire.get(name) for name in ("direction", "from", "to")}
-            self.world.fact(
-                account_id, wire, type="call-redirected", call_id=call_id, reason="unknown_account", **given
-            )
-            return
         if wire["plan"] not in self.world.plans:
             raise Refused("unknown_plan")
         code = wire.get("currency") or self.world.plans[wire["plan"]].currency
@@ -203,18 +204,7 @@ class NaiveModel:
         account.billing.billing_email = wire.get("billing_email")
         naive_subscription.open_billing(self.world, account, wire)
         account.accepted.append(wire)
-        for (other_id, call_id), start in self.redirected_unknown.items():
-            if other_id == account_id:
-                account.calls[call_id] = NaiveCall(call_id, start, redirected=True)
         self.accounts[account_id] = account
-
-    def _forget_unknown(self, clock: int) -> None:
-        """A start without an account is remembered as long as any call; sent again after that it is answered again."""
-        for (account_id, call_id), start in list(self.redirected_unknown.items()):
-            if account_id not in self.accounts and self.unknown_until[account_id, call_id] <= clock:
-                del self.redirected_unknown[account_id, call_id]
-                self.seen.discard(name_of(start))
-                self.decided.discard((account_id, call_id))
 
     def _forget_reclassified(self, clock: int) -> None:
         """A reclassification of a call never seen waits 35 x 24 h, from its own time, for the end. Rule P17."""
@@ -237,7 +227,6 @@ class NaiveModel:
             self.world.reached.add("old tick")
             return
         self.world.clock = at_ms
-        self._forget_unknown(at_ms)
         self._forget_reclassified(at_ms)
         for account in self.accounts.values():
             naive_settle.tick_account(self.world, account, wire)

@@ -217,11 +217,11 @@ def test_c08_a_redirect_names_where_the_call_goes() -> None:
 def test_c08_an_account_that_does_not_exist_redirects_its_calls() -> None:
     story = Story().starts("c1")
     assert only(story.answer())["reason"] == "unknown_account"
-    assert story.starts("c1").answer() == []
-    # The end is then a dead letter; once the account exists, the call stays one that was redirected.
     assert story.ends("c1").refusal() == "unknown_account"
-    charge = only(story.opens(at=SIGNUP).switches(*BOTH).is_granted(20).ends("c1", used=BOTH).answer())
-    assert (charge["type"], charge["amount_micros"]) == ("call-charged", 0)
+    # The redirect leaves no trace: once the account exists, the call is decided and charged like a new one.
+    story.opens(at=SIGNUP).switches("live_agent").is_granted(20).starts("c1")
+    assert only(story.answer("call-admitted"))["features_enabled"] == ["live_agent"]
+    assert only(story.ends("c1", used=BOTH).answer("call-charged"))["amount_micros"] == usd(3)
 
 
 # Rule P20: settings used for a call are those when its start arrives, however late that is.

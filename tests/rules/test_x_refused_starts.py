@@ -125,9 +125,9 @@ def test_x02_a_call_with_a_decision_is_not_answered_again(known: Callable[[Story
     assert types == (["call-redirected"] if answered else []) + ["dead-letter"]
 
 
-def test_x02_a_call_that_was_redirected_without_an_account_has_its_decision() -> None:
+def test_x02_a_redirect_without_an_account_is_no_decision() -> None:
     told = Story().starts("c1").starts("c1", direction="sideways")
-    assert told.answer_types() == ["dead-letter"]
+    assert told.answer_types() == ["call-redirected", "dead-letter"]
 
 
 # It leaves no trace: it is answered again with the same fact, takes effect once corrected, and its end is an end alone.
@@ -161,6 +161,14 @@ def test_x03_a_start_without_an_account_is_redirected_without_a_dead_letter() ->
     answer = only(Story().starts("c1", **GIVEN).answer())
     assert (answer["reason"], answer["id"]) == ("unknown_account", "acme/c1/redirected")
     assert {name: answer[name] for name in GIVEN} == GIVEN
+
+
+# It leaves no trace either: under the same id it takes effect once there is an account.
+def test_x03_a_start_without_an_account_is_decided_once_there_is_one() -> None:
+    told = Story().starts("c1", id="s1").starts("c1", id="s1")
+    assert only(told.answer())["reason"] == "unknown_account"
+    assert told.opens().starts("c1", id="s1").answer_types() == ["call-admitted"]
+    assert told.starts("c1", id="s1").answer() == []
 
 
 # In the worker. The account is that of the value, and its redirect setting is given where the partition knows it.

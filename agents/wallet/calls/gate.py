@@ -11,7 +11,7 @@ from agents.wallet.billing.subscription import admits_calls
 from agents.wallet.calls.holds import count_open
 from agents.wallet.calls.legs import first_leg, start_leg
 from agents.wallet.rating.credits import charge_of
-from agents.wallet.turn import Decision, Effect, Refusal, Turn, View, forgotten_at_ms
+from agents.wallet.turn import Decision, Effect, Refusal, Turn, forgotten_at_ms
 from schemas.account import Account
 from schemas.alerts import CRITICAL, FundsNeeded
 from schemas.call import ADMITTED, REDIRECTED, Call
@@ -19,7 +19,6 @@ from schemas.facts import CallAdmitted, CallRedirected, call_in_id
 from schemas.inputs import CallStarted
 from schemas.instant import format_instant
 from schemas.plan import CreditsPlan
-from schemas.rows import call_key
 
 _NOT_OPEN = Call()
 
@@ -132,22 +131,12 @@ def _redirect(turn: Turn, event: CallStarted, reason: str) -> None:
         turn.emit(FundsNeeded(**to_owner(turn, CRITICAL), redirected_calls=1))
 
 
-def redirect_unknown_account(view: View, event: CallStarted) -> Decision:
-    """Redirect a call of an account that is not open. It stays redirected if the account is opened later. The call may
-    be older than the correction horizon, so it is remembered from its instant on. Rules X1 and X3.
+def redirect_unknown_account(event: CallStarted) -> Decision:
+    """Redirect a call of an account that is not open. Nothing is remembered: anyone could fill the memory with invented
+    accounts. Sent again it is answered again, with the same event, and once the account is open the call is decided
+    like a new one. Rule X3.
     """
-    key = call_key(event.account_id, event.call_id)
-    if view.get(key) is not None:
-        return Decision(repeat=True)
-    instant_ms = max(event.occurred_at_ms, view.clock_ms or 0)
-    call = Call(
-        input_ids=(event.id,),
-        gate=REDIRECTED,
-        started_at_ms=int(event.occurred_at_ms),
-        due_ms=forgotten_at_ms(view, instant_ms),
-        details=None if event.leg_id is None else first_leg(event.leg_id),
-    )
-    return Decision({key: call}, [_redirected(event, None, "unknown_account")])
+    return Decision(facts=[_redirected(event, None, "unknown_account")])
 
 
 def _redirected(event: CallStarted, account: Account | None, reason: str) -> CallRedirected:
