@@ -1,5 +1,5 @@
-"""The gate: `POST /v1/calls/authorize` from the request to its answer, beside the bare round trip through Kafka (a plain
-producer and a plain consumer) of the same run, and what a gateway costs that nobody asks.
+"""The gate beside the bare round trip through Kafka (a plain producer and a plain consumer) of the same run: from the
+request to its answer. And what a gateway costs that nobody asks.
 """
 
 import asyncio
@@ -218,7 +218,8 @@ async def _wait_ready(gateway: Gateway) -> None:
     async for _ in poll_until_deadline("a ready gateway"):
         gateway.child.check()
         starts = [json.loads(line) for line in gateway.child.lines() if '"event": "gateway starts"' in line]
-        if starts and await asyncio.to_thread(_is_ready, int(starts[0]["health_port"])):
+        ready = await asyncio.to_thread(_is_ready, int(starts[0]["health_port"])) if starts else False
+        if ready:
             return
 
 

@@ -183,13 +183,13 @@ def test_a_key_needs_its_scope_and_reaches_its_accounts_alone(running: GatewaySt
     assert running.post(AUTHORIZE, body("plain", "mine"), key=None).status == 401
     assert running.post(AUTHORIZE, body("plain", "mine"), key=reads).status == 403
     assert asked(running, running.gateways[0], "plain", "mine", calls)["source"] == "engine"
-    outside, invented = (running.post(AUTHORIZE, body(account, "theirs"), key=calls) for account in ("rich", "none"))
+    outside, invented = (running.post(AUTHORIZE, body(account, "foreign"), key=calls) for account in ("rich", "none"))
     assert outside.code == invented.code == "not_found"
     different = {"request_id": "differs"}
     assert outside.json() | different == invented.json() | different
     # The account comes before anything else in the body.
     assert running.post(AUTHORIZE, {"account_id": "rich"}, key=calls).code == "not_found"
-    assert starts(running, "rich", "theirs") == []
+    assert starts(running, "rich", "foreign") == []
 
 
 def test_answers_are_counted_by_source_and_reason(running: GatewayStage) -> None:
