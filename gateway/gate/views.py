@@ -8,7 +8,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from agents.views import layout
-from agents.views.positions import caught_up_field
+from agents.views.layout import caught_up_field
 from gateway.gate.decision import Decision, read_decided
 from gateway.gate.pending import CallKey
 from schemas.partitioning import partition_of

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from schemas.instant import MINUTE_MS
 from tests.gateway.gate.calls import (
@@ -52,7 +53,7 @@ class Outage:
         self.worker = stage.worker()
         stage.views()
         self.keys = [stage.keys.add(f"calls-{number}", "calls", requests_per_s=1_000) for number in range(KEYS)]
-        limits = {"gate_blind_max": ALLOWED_PER_KEY, "gate_blind_account_max": ALLOWED_PER_ACCOUNT}
+        limits: dict[str, Any] = {"gate_blind_max": ALLOWED_PER_KEY, "gate_blind_account_max": ALLOWED_PER_ACCOUNT}
         self.gateway = stage.gateway(gate_timeout_ms=500, **limits)
         self.accounts = [f"acct-{number}" for number in range(ACCOUNTS)]
         inputs = []

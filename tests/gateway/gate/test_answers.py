@@ -1,5 +1,7 @@
 """What the gate answers while the engine runs: every decision, every refusal, and one start per call."""
 
+from typing import Any
+
 import pytest
 
 from schemas.instant import MINUTE_MS, format_instant
@@ -26,7 +28,7 @@ from tests.lane.stage import wait_until
 
 HOLD_MICROS = 3_000_000
 # So long that a busy machine does not make the policy answer.
-PATIENT = {"gate_timeout_ms": 10_000}
+PATIENT: dict[str, Any] = {"gate_timeout_ms": 10_000}
 
 
 @pytest.fixture(scope="module")

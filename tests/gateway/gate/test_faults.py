@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from tests.lane.stage import wait_until
 # A broker, a Redis, a worker, views and several gateways in sequence take long on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 
-PATIENT = {"gate_timeout_ms": 10_000}
+PATIENT: dict[str, Any] = {"gate_timeout_ms": 10_000}
 FEATURES = ["live_agent"]
 
 
