@@ -11,7 +11,7 @@ UV = $(shell command -v uv || echo .uv/bin/uv)
 .DEFAULT_GOAL := help
 # In the order written, whatever -j says: pytest's closing line is to be the last.
 .NOTPARALLEL:
-.PHONY: help setup setup-tests demo kills attack fuzz test lint format types audit unit bench worker broker lock reference runbook clean
+.PHONY: help setup setup-tests demo kills attack fuzz test lint format types audit unit bench stack worker broker lock reference runbook clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ unit: setup-tests ## Run the tests alone: make unit ARGS="tests/rules -k cap"
 
 bench: setup ## Measure the worker beside plain Faust and a bare transactional loop
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+stack: setup ## Run Kafka, Redis and every process until Ctrl-C: make stack ARGS="--without gateway"
+	@exec $(PYTHON) -m tollgate stack $(ARGS)
 
 worker: setup ## Run one worker, with settings from the environment (tollgate settings lists them)
 	@exec $(PYTHON) -m tollgate worker $(ARGS)

@@ -1,7 +1,6 @@
 """Plays one month of a run, from the creation of topics to the audit."""
 
 import asyncio
-import http.client
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 from rich.console import Console
 
-from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, tail
+from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, check_server, is_ready, tail
 from demo.closing import find_examples, print_audit, print_examples, print_explanation
 from demo.cluster import Offsets, administering, end_offsets, facts_of, reading
 from demo.progress import Gauge, Progress
@@ -104,8 +103,8 @@ async def _guard(month: Month) -> NoReturn:
     """Raise ChildDiedError as soon as a process has ended unexpectedly."""
     while True:
         # The broker first: when it ends, its clients end too.
-        if month.broker is not None and not month.broker.running:
-            raise ChildDiedError(f"Kafka ended by itself. The end of its log:\n{tail(month.broker.log)}")
+        if month.broker is not None:
+            check_server(month.broker)
         for child in tuple(month.children):
             child.check()
         await asyncio.sleep(PROBE_EVERY_S)
@@ -148,22 +147,11 @@ async def _ready(month: Month, worker: Child) -> None:
     """Wait until the worker reports that it is ready: state restored, consuming."""
     began_s = time.monotonic()
     with month.console.status("starting a worker …"):
-        while not await asyncio.to_thread(_is_ready, month.settings):
+        while not await asyncio.to_thread(is_ready, month.settings.health_host, month.settings.health_port):
             if time.monotonic() - began_s > READY_DEADLINE_S:
                 raise ChildDiedError(f"the worker is not ready after {READY_DEADLINE_S} s:\n{tail(worker.log)}")
             await asyncio.sleep(PROBE_EVERY_S)
     month.console.print(f"worker ready in {time.monotonic() - began_s:.1f} s", highlight=False)
-
-
-def _is_ready(settings: Settings) -> bool:
-    connection = http.client.HTTPConnection(settings.health_host, settings.health_port, timeout=1)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 async def _follow(month: Month, begin: Offsets, traffic: Child) -> Progress:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-import shutil
 import signal
 import tempfile
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 from rich.console import Console
 
-from demo.children import ChildDiedError
+from demo.children import ChildDiedError, tidy
 from demo.cluster import delete_topics
 from demo.month import Month, play
 from demo.plans import plans_of_a_run
@@ -67,7 +66,7 @@ def run(options: RunOptions, console: Console) -> int:
         console.print(f"\n{error}\n\nlogs: {folder}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     finally:
-        _tidy(folder, keep_logs=keep_logs)
+        tidy(folder, keep_logs=keep_logs)
 
 
 def _run(options: RunOptions, console: Console, folder: Path) -> int:
@@ -120,14 +119,3 @@ def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Se
             "health_port": free_port(),
         }
     )
-
-
-def _tidy(folder: Path, *, keep_logs: bool) -> None:
-    """Delete the files of the run; after a failure keep the logs and delete only Kafka's data."""
-    if not keep_logs:
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    broker_log = folder / "kafka" / "broker.log"
-    if broker_log.exists():
-        broker_log.rename(folder / "broker.log")
-    shutil.rmtree(folder / "kafka", ignore_errors=True)

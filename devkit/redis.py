@@ -19,7 +19,7 @@ def installed() -> bool:
 
 
 class DevRedis(DevServer):
-    """One Redis on `directory`, with one port for the life of the object.
+    """One Redis on `directory`, with one port for the life of the object, a free one when `port` is None.
 
     `options` are added to its command line. With `tls` the port speaks TLS alone.
     """
@@ -27,8 +27,10 @@ class DevRedis(DevServer):
     name = "Redis"
     start_deadline_s = 30
 
-    def __init__(self, directory: Path, options: Sequence[str] = (), *, tls: bool = False) -> None:
-        super().__init__(directory / "redis.log")
+    def __init__(
+        self, directory: Path, options: Sequence[str] = (), *, port: int | None = None, tls: bool = False
+    ) -> None:
+        super().__init__(directory / "redis.log", port)
         self.directory = directory
         self._options, self._tls = tuple(options), tls
 

@@ -102,7 +102,13 @@ class DevServer(ABC):
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self.status is None
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, -9 after SIGKILL; None while it runs."""
+        assert self._process is not None, f"{self.name} has not been started"
+        return self._process.poll()
 
     def start(self) -> None:
         """Start the server and wait until it answers clients. Raises DevServerError or MissingToolError."""

@@ -129,7 +129,7 @@ def test_the_death_of_kafka_is_reported(start: Callable[..., Run]) -> None:
     started = children(run.process.pid)
     os.kill(run.child("kafka.Kafka"), signal.SIGKILL)
     assert run.end() == 1, run.text
-    assert "Kafka ended by itself. The end of its log:" in run.text
+    assert "Kafka ended by itself, killed by SIGKILL. The end of its log:" in run.text
     assert not any_runs(started)
 
 
