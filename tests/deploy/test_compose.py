@@ -1,5 +1,6 @@
 """docker-compose.yml names only what exists, checked without a container engine."""
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from agents.views.settings import Settings as ViewsSettings
+from gateway.http.key_file import read_keys
+from gateway.settings import Settings as GatewaySettings
 from payments.settings import Settings as PaymentSettings
 from stream.settings import Settings
 
@@ -16,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OUR_IMAGE = "tollgate:local"  # Built from this checkout; only pyproject.toml has the version.
-LONG_RUNNING = {"kafka", "worker", "payments", "provider", "prometheus", "grafana"}
+LONG_RUNNING = {"kafka", "redis", "worker", "payments", "views", "gateway", "provider", "prometheus", "grafana"}
+SETTINGS: dict[str, type[Settings]] = {"payments": PaymentSettings, "views": ViewsSettings, "gateway": GatewaySettings}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -30,14 +35,14 @@ def mounts() -> Iterator[tuple[str, str]]:
 def test_the_file_has_a_name_and_no_version() -> None:
     assert COMPOSE["name"] == "tollgate"
     assert "version" not in COMPOSE
-    assert set(SERVICES) == {"kafka", "topics", "worker", "payments", "traffic", "provider", "prometheus", "grafana"}
+    assert set(SERVICES) == LONG_RUNNING | {"topics", "traffic"}
 
 
 @each_service
 def test_each_tollgate_variable_is_a_setting_with_a_valid_value(name: str) -> None:
     ours = {key: value for key, value in SERVICES[name].get("environment", {}).items() if key.startswith("TOLLGATE_")}
     fields = {key.removeprefix("TOLLGATE_").lower(): value for key, value in ours.items()}
-    settings = PaymentSettings if name == "payments" else Settings
+    settings = SETTINGS.get(name, Settings)
     assert set(fields) <= set(settings.model_fields)
     literal = {key: value for key, value in fields.items() if "$" not in value}
     assert settings.model_validate(literal)
@@ -121,13 +126,38 @@ def test_the_demo_and_the_payments_are_behind_their_profiles() -> None:
     assert profiles == {"traffic": ("demo",), "provider": ("demo",), "payments": ("payments",)}
 
 
-def test_the_payment_adapter_is_healthy_when_ready() -> None:
-    payments = SERVICES["payments"]
-    port = payments["environment"]["TOLLGATE_PAYMENTS_HEALTH_PORT"]
-    assert f"http://127.0.0.1:{port}/readyz" in payments["healthcheck"]["test"][-1]
-    compile(payments["healthcheck"]["test"][-1], "healthcheck", "exec")
-    webhook = PaymentSettings.model_validate({}).payments_webhook_port
-    assert payments["ports"] == [f"127.0.0.1:{webhook}:{webhook}"]
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_process_is_healthy_when_ready(name: str) -> None:
+    service = SERVICES[name]
+    port = service["environment"][f"TOLLGATE_{name.upper()}_HEALTH_PORT"]
+    assert int(port) == getattr(SETTINGS[name].model_validate({}), f"{name}_health_port")
+    assert f"http://127.0.0.1:{port}/readyz" in service["healthcheck"]["test"][-1]
+    compile(service["healthcheck"]["test"][-1], "healthcheck", "exec")
+
+
+def test_the_webhook_endpoint_and_the_gateway_are_reached_from_the_host() -> None:
+    webhook, gateway = PaymentSettings.model_validate({}).payments_webhook_port, GatewaySettings.model_validate({})
+    assert SERVICES["payments"]["ports"] == [f"127.0.0.1:{webhook}:{webhook}"]
+    assert SERVICES["gateway"]["ports"] == [f"127.0.0.1:{gateway.gateway_port}:{gateway.gateway_port}"]
+    assert gateway.portal_url == f"http://127.0.0.1:{gateway.gateway_port}"
+
+
+def test_the_gateway_has_a_key_whose_text_stands_beside_its_hash() -> None:
+    [volume] = SERVICES["gateway"]["volumes"]
+    folder, inside, _ = volume.split(":")
+    file = SERVICES["gateway"]["environment"]["TOLLGATE_API_KEYS"].removeprefix(f"{inside}/")
+    content = (ROOT / folder / file).read_bytes()
+    [text] = re.findall(rb"tg_[\w-]{43}\b", content)
+    assert set(read_keys(content, ROOT / folder / file)) == {hashlib.sha256(text).hexdigest()}
+
+
+def test_redis_evicts_nothing_and_writes_nothing() -> None:
+    redis = SERVICES["redis"]
+    options = list(zip(redis["command"][1::2], redis["command"][2::2], strict=True))
+    assert options == [("--save", ""), ("--appendonly", "no"), ("--maxmemory-policy", "noeviction")]
+    assert "/data" in redis["tmpfs"]
+    for name in ("views", "gateway"):
+        assert SERVICES[name]["environment"]["TOLLGATE_REDIS_URL"] == "redis://redis:6379/0"
 
 
 def test_kafka_has_the_settings_of_the_development_broker() -> None:

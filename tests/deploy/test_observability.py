@@ -163,18 +163,17 @@ def test_the_compose_file_serves_the_runbook() -> None:
     assert (PROMETHEUS / "consoles/runbook.html").is_file()
 
 
-def test_prometheus_scrapes_the_workers_of_the_compose_file() -> None:
+def test_prometheus_scrapes_the_processes_of_the_compose_file() -> None:
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    job, payments = config["scrape_configs"]
-    (lookup,) = job["dns_sd_configs"]
-    assert f'up{{job="{job["job_name"]}"}}' in ALERTS[0]["expr"]
-    assert lookup["names"] == ["worker"]
-    assert str(lookup["port"]) == services["worker"]["environment"]["TOLLGATE_HEALTH_PORT"]
-    assert lookup["port"] == Settings.model_validate({}).health_port
-    (adapter,) = payments["dns_sd_configs"]
-    assert adapter["names"] == ["payments"]
-    assert str(adapter["port"]) == services["payments"]["environment"]["TOLLGATE_PAYMENTS_HEALTH_PORT"]
+    jobs = {job["job_name"]: job["dns_sd_configs"][0] for job in config["scrape_configs"]}
+    assert list(jobs) == [f"tollgate-{name}" for name in ("worker", "payments", "views", "gateway")]
+    for name, lookup in ((job.removeprefix("tollgate-"), lookup) for job, lookup in jobs.items()):
+        assert lookup["names"] == [name]
+        own = "TOLLGATE_HEALTH_PORT" if name == "worker" else f"TOLLGATE_{name.upper()}_HEALTH_PORT"
+        assert str(lookup["port"]) == services[name]["environment"][own]
+    assert jobs["tollgate-worker"]["port"] == Settings.model_validate({}).health_port
+    assert 'up{job="tollgate-worker"}' in ALERTS[0]["expr"]
     assert [name for name in config["rule_files"] if not (PROMETHEUS / name).is_file()] == []
 
 
