@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from agents.views.audit import Result
 from backoffice.explain.command import explain
 from demo.accounts import CREDITS_PLAN
 from demo.checks.evidence import Evidence
@@ -63,7 +64,7 @@ def print_examples(console: Console, examples: Iterable[Example]) -> None:
             console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
 
 
-def print_audit(console: Console, audit: Audit, findings: list[str]) -> None:
+def print_audit(console: Console, audit: Audit, views: Result, findings: list[str]) -> None:
     """The result of the audit: every check that passed, or the findings."""
     if findings:
         console.print("\nNOT exactly once:", style="bold red")
@@ -84,6 +85,7 @@ def print_audit(console: Console, audit: Audit, findings: list[str]) -> None:
         "  each invoice, computed again from ledger, charges and payments, continues the one before; its total less",
         "  top-ups and what it carries to the next one is what cards paid or owe",
         f"  {evidence.codes.total():,} dead letters, among them every provoked one",
+        f"  Redis agrees with the topics: {views.accounts:,} accounts, {views.events:,} events",
     )
     console.print()
     for line in passed:

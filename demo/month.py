@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 from rich.console import Console
 
+from agents.views.settings import Settings
 from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, check_server, is_ready, tail
 from demo.closing import find_examples, print_audit, print_examples, print_explanation
 from demo.cluster import Offsets, administering, end_offsets, facts_of, reading
@@ -21,9 +22,10 @@ from demo.progress import Gauge, Progress
 from demo.show import Show
 from demo.summary import print_summary
 from demo.verify import TOPICS, audit
+from demo.views import compare, differences
 from demo.watch import Watch
 from devkit.broker import DevBroker
-from stream.settings import Settings
+from devkit.redis import DevRedis
 from stream.startup import make_topics
 from stream.topics import declared
 
@@ -52,6 +54,7 @@ class Month:
     folder: Path
     console: Console
     broker: DevBroker | None
+    redis: DevRedis
     ending: ExitStack
     children: list[Child] = field(default_factory=list)
 
@@ -103,8 +106,9 @@ async def _guard(month: Month) -> NoReturn:
     """Raise ChildDiedError as soon as a process has ended unexpectedly."""
     while True:
         # The broker first: when it ends, its clients end too.
-        if month.broker is not None:
-            check_server(month.broker)
+        for server in (month.broker, month.redis):
+            if server is not None:
+                check_server(server)
         for child in tuple(month.children):
             child.check()
         await asyncio.sleep(PROBE_EVERY_S)
@@ -113,8 +117,11 @@ async def _guard(month: Month) -> NoReturn:
 async def _play(month: Month) -> list[str]:
     await make_topics(month.settings, declared(month.settings))
     begin = await _ends(month.settings)
-    worker = month.start("worker", "stream", "worker")
-    await _ready(month, worker)
+    worker, views = month.start("worker", "stream", "worker"), month.start("views", "tollgate", "views")
+    settings = month.settings
+    with month.console.status("starting a worker and the views …"):
+        await _ready(month, worker, settings.health_host, settings.health_port)
+        await _ready(month, views, settings.views_health_host, settings.views_health_port)
     pace = "--seed", str(month.seed), "--seconds", str(month.seconds)
     month.start("provider", "demo", "provider", *pace)
     report = month.folder / "traffic.json"
@@ -143,15 +150,14 @@ async def _kill(month: Month, worker: Child, traffic: Child) -> int:
         worker = month.start(f"worker-{kills + 1}", "stream", "worker")
 
 
-async def _ready(month: Month, worker: Child) -> None:
-    """Wait until the worker reports that it is ready: state restored, consuming."""
+async def _ready(month: Month, child: Child, host: str, port: int) -> None:
+    """Wait until the process reports that it is ready."""
     began_s = time.monotonic()
-    with month.console.status("starting a worker …"):
-        while not await asyncio.to_thread(is_ready, month.settings.health_host, month.settings.health_port):
-            if time.monotonic() - began_s > READY_DEADLINE_S:
-                raise ChildDiedError(f"the worker is not ready after {READY_DEADLINE_S} s:\n{tail(worker.log)}")
-            await asyncio.sleep(PROBE_EVERY_S)
-    month.console.print(f"worker ready in {time.monotonic() - began_s:.1f} s", highlight=False)
+    while not await asyncio.to_thread(is_ready, host, port):
+        if time.monotonic() - began_s > READY_DEADLINE_S:
+            raise ChildDiedError(f"the {child.name} is not ready after {READY_DEADLINE_S} s:\n{tail(child.log)}")
+        await asyncio.sleep(PROBE_EVERY_S)
+    month.console.print(f"{child.name} ready in {time.monotonic() - began_s:.1f} s", highlight=False)
 
 
 async def _follow(month: Month, begin: Offsets, traffic: Child) -> Progress:
@@ -197,13 +203,16 @@ async def _close(month: Month, progress: Progress, begin: Offsets, provoked: Cou
         result = await audit(month.settings, begin, end)
         findings = result.findings(provoked)
         examples = find_examples(result.evidence)
+    with month.console.status("comparing Redis with the topics …"):
+        views = await compare(month.settings)
     print_summary(month.console, progress, result)
     print_examples(month.console, examples)
     lowest = result.lowest_account()
     if lowest is not None:
         facts = await facts_of(month.settings, lowest, begin, end)
         print_explanation(month.console, result.evidence.snapshots[lowest], facts)
-    print_audit(month.console, result, findings)
+    findings += differences(views)
+    print_audit(month.console, result, views, findings)
     return findings
 
 

@@ -1,4 +1,4 @@
-"""A whole run: broker, worker, provider and traffic as child processes, watched to the end and then audited."""
+"""A whole run: Kafka, Redis, worker, views, provider and traffic as child processes, watched to the end and audited."""
 
 import asyncio
 import logging
@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 from rich.console import Console
 
+from agents.views.settings import Settings
 from demo.children import ChildDiedError, tidy
 from demo.cluster import delete_topics
 from demo.month import Month, play
@@ -21,8 +22,10 @@ from demo.plans import plans_of_a_run
 from demo.traffic import PLAYED_MS
 from devkit.broker import DevBroker
 from devkit.kafka_jars import MissingToolError
+from devkit.redis import DevRedis
 from devkit.server import DevServerError, free_port
-from stream.settings import CONNECTION, Settings
+from stream.fail_stop import StatusError
+from stream.settings import CONNECTION
 from stream.topics import TopicsError
 
 INTERRUPTED = 130  # What a shell reports for a command ended by Ctrl-C.
@@ -61,7 +64,7 @@ def run(options: RunOptions, console: Console) -> int:
     except KeyboardInterrupt:
         console.print("\nstopped; nothing is left running")
         return INTERRUPTED
-    except (ChildDiedError, DevServerError, KafkaError, MissingToolError, TopicsError) as error:
+    except (ChildDiedError, DevServerError, KafkaError, MissingToolError, StatusError, TopicsError) as error:
         keep_logs = True
         console.print(f"\n{error}\n\nlogs: {folder}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
@@ -78,7 +81,11 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
             with console.status("starting Kafka …"):
                 broker.start()
             console.print(f"Kafka answers on {broker.bootstrap}", highlight=False)
-        settings = _settings(options, broker, folder)
+        # Always its own: views that find another cluster's keys remove them.
+        redis = DevRedis(folder / "redis")
+        ending.callback(redis.stop)
+        redis.start()
+        settings = _settings(options, broker, redis, folder)
         if broker is None:
             ending.callback(lambda: asyncio.run(delete_topics(settings)))
         month = Month(
@@ -91,12 +98,13 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
             folder=folder,
             console=console,
             broker=broker,
+            redis=redis,
             ending=ending,
         )
         return 1 if asyncio.run(play(month)) else 0
 
 
-def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Settings:
+def _settings(options: RunOptions, broker: DevBroker | None, redis: DevRedis, folder: Path) -> Settings:
     """The settings of the environment, with those that a run sets itself: names, signing key, time, plans and port."""
     plans = folder / "plans.toml"
     speed_up = PLAYED_MS / 1_000 / options.seconds
@@ -117,5 +125,9 @@ def _settings(options: RunOptions, broker: DevBroker | None, folder: Path) -> Se
             "plans": plans,
             "health_host": LOOPBACK,
             "health_port": free_port(),
+            "redis_url": SecretStr(redis.url),
+            "redis_ca": None,
+            "views_health_host": LOOPBACK,
+            "views_health_port": free_port(),
         }
     )

@@ -87,9 +87,10 @@ def test_a_small_month_ends_by_itself_adds_up_and_leaves_nothing(start: Callable
     run.child("demo traffic")
     started = children(run.process.pid)
     assert run.end() == 0, run.text
-    assert len(started) == 4
+    assert len(started) == 6
     assert not any_runs(started)
     assert re.search(r"exactly once: \d{3} accepted calls have one charge each", run.text)
+    assert re.search(r"Redis agrees with the topics: \d+ accounts, [\d,]{5,} events", run.text)
     assert "lowest balance: demo-a000" in run.text
     # Only EVENTS.jsonl is left, for `tollgate explain`.
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path != run.out] == ["EVENTS.jsonl"]
@@ -133,14 +134,20 @@ def test_the_death_of_kafka_is_reported(start: Callable[..., Run]) -> None:
     assert not any_runs(started)
 
 
-def test_the_death_of_the_worker_is_reported_with_the_end_of_its_log(start: Callable[..., Run], kafka: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "name", "line"),
+    [("stream worker", "worker", "worker starts"), ("redis-server", "Redis", "Ready to accept connections")],
+)
+def test_the_death_of_a_process_is_reported_with_the_end_of_its_log(
+    start: Callable[..., Run], kafka: str, command: str, name: str, line: str
+) -> None:
     run = start(*LONG_MONTH, BROKER_URL=kafka)
     run.child("demo traffic")
     started = children(run.process.pid)
-    os.kill(run.child("stream worker"), signal.SIGKILL)
+    os.kill(run.child(command), signal.SIGKILL)
     assert run.end() == 1, run.text
-    assert "worker ended by itself, killed by SIGKILL. The end of its log:" in run.text
-    assert "worker starts" in run.text
+    assert f"{name} ended by itself, killed by SIGKILL. The end of its log:" in run.text
+    assert line in run.text
     assert not any_runs(started)
 
 
