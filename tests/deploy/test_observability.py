@@ -13,7 +13,12 @@ import yaml
 from agents.views.metrics import METRICS as VIEWS_METRICS
 from agents.views.settings import Settings as ViewsSettings
 from deploy.render_runbook import render
-from gateway.metrics import METRICS as GATEWAY_METRICS
+from gateway.commands.metrics import EVENT_OUTCOMES
+from gateway.commands.metrics import METRICS as COMMAND_METRICS
+from gateway.commands.metrics import OUTCOMES as COMMAND_OUTCOMES
+from gateway.gate.decision import ENGINE_REASONS, POLICY_REASONS
+from gateway.gate.metrics import METRICS as GATE_METRICS
+from gateway.metrics import METRICS as HTTP_METRICS
 from gateway.settings import Settings as GatewaySettings
 from payments.adapter.metrics import METRICS as PAYMENT_METRICS
 from payments.settings import Settings as PaymentSettings
@@ -39,7 +44,14 @@ EXPRESSIONS = [*QUERIES, *(alert["expr"] for alert in ALERTS)]
 RUNBOOK = (ROOT / "docs/operations/runbook.md").read_text(encoding="utf-8")
 PAGE = (PROMETHEUS / "consoles/runbook.html").read_text(encoding="utf-8")
 UNITS = {"cps", "s", "short", "bytes", "none"}
-VALUES = {"outcome": OUTCOMES, "code": DEAD_LETTER_CODES, "type": FACT_TYPES, "reason": GATE_REASONS}
+VALUES = {
+    "outcome": (*OUTCOMES, *COMMAND_OUTCOMES, *EVENT_OUTCOMES),
+    "code": DEAD_LETTER_CODES,
+    "type": FACT_TYPES,
+    "reason": (*GATE_REASONS, *ENGINE_REASONS, *POLICY_REASONS),
+    "status": ("2xx", "3xx", "4xx", "5xx"),
+}
+GATEWAY_METRICS = (*HTTP_METRICS, *COMMAND_METRICS, *GATE_METRICS)
 PROCESS = [Meaning(name, "counter" if name.endswith("_total") else "gauge", (), "") for name in PROCESS_METRICS]
 BY_NAME = {row.name: row for row in (*METRICS, *PAYMENT_METRICS, *VIEWS_METRICS, *GATEWAY_METRICS, *PROCESS)}
 
