@@ -92,7 +92,7 @@ def _fields(part: Schema, *, optional_null: bool) -> str:
                 code(name),
                 "yes" if name in required else "",
                 type_of(name, part["properties"][name], bare=optional_null and name not in required),
-                part["properties"][name].get("description", "The type, always this word."),
+                part["properties"][name].get("description", "The type: always this word."),
             )
             for name in names
         ),
