@@ -152,7 +152,7 @@ def _problem(letter: Letter, record: ConsumerRecord) -> str:
 
 def _report(counts: Counts, *, apply: bool) -> None:
     if not counts.by_day:
-        print("no dead letter of these codes, times and partitions; there are:")
+        print("no dead letter of these codes, times and partitions" + ("; there are:" if counts.other else ""))
         for code, count in sorted(counts.other.items()):
             print(f"  {code:<24} {count:>9}")
         return

@@ -102,7 +102,7 @@ def test_go_is_installed_for_the_tests_and_not_for_the_demo(tmp_path: Path) -> N
 def test_make_alone_lists_the_targets() -> None:
     listed = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
     assert re.search(r"make demo +Play a month of calls", listed)
-    assert re.search(r"make test +Lint, types", listed)
+    assert re.search(r"make test +Run lint, types", listed)
 
 
 def test_ci_runs_what_a_developer_runs() -> None:
