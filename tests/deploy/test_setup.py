@@ -88,12 +88,17 @@ def missing_packages(tools: Path, purpose: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_go_is_installed_for_the_tests_and_not_for_the_demo(tmp_path: Path) -> None:
+def pretend_to_be_root(tools: Path) -> None:
+    """Fill `tools` with what a bare machine has, and a user who may install packages."""
     for name in ("bash", "dirname"):
-        (tmp_path / name).symlink_to(str(shutil.which(name)))
+        (tools / name).symlink_to(str(shutil.which(name)))
     for name, line in {"id": "echo 0", "apt-get": "true"}.items():
-        (tmp_path / name).write_text(f"#!{shutil.which('bash')}\n{line}\n")
-        (tmp_path / name).chmod(0o755)
+        (tools / name).write_text(f"#!{shutil.which('bash')}\n{line}\n")
+        (tools / name).chmod(0o755)
+
+
+def test_go_is_installed_for_the_tests_and_not_for_the_demo(tmp_path: Path) -> None:
+    pretend_to_be_root(tmp_path)
     demo = {"python3", "python3-venv", "java", "maven", "redis-server"}
     assert missing_packages(tmp_path, "") == demo
     assert missing_packages(tmp_path, "tests") == {*demo, "golang-go"}
