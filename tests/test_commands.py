@@ -129,6 +129,13 @@ def test_a_value_that_cannot_be_used_is_named_and_not_shown(words: str, folder: 
     assert "secret-7" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "words", ["explain", "whatif", "invoice", "invoice list", "invoice render", "report", "replay"]
+)
+def test_a_command_that_reads_a_file_says_that_export_writes_it(words: str, folder: Path) -> None:
+    assert "export" in run(f"tollgate {words} --help", folder).stdout
+
+
 def test_a_removed_variable_is_refused_like_any_unknown_one(folder: Path) -> None:
     ended = run("tollgate worker", folder, TOLLGATE_TIME="ticks")
     assert ended.returncode == Exit.PERSON

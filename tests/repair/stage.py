@@ -58,6 +58,22 @@ class RepairStage(Stage):
         assert "Traceback" not in output
         return output
 
+    def pipe(self, first: Sequence[str], second: Sequence[str]) -> str:
+        """Run `first | second` and check both exit statuses. Returns the second's output and errors."""
+        env = {**os.environ, **self.environment()}
+        command, piped = [sys.executable, "-m", "stream"], subprocess.PIPE
+        with (
+            subprocess.Popen([*command, *first], cwd=ROOT, env=env, stdout=piped, stderr=subprocess.DEVNULL) as writer,
+            subprocess.Popen(
+                [*command, *second], cwd=ROOT, env=env, stdin=writer.stdout, stdout=piped, stderr=piped, text=True
+            ) as reader,
+        ):
+            assert writer.stdout is not None
+            writer.stdout.close()
+            output = "".join(reader.communicate(timeout=COMMAND_S))
+        assert (writer.returncode, reader.returncode) == (0, 0), output
+        return output
+
     def start(self, *arguments: str) -> WorkerProcess:
         """Start a command as a child process that the test waits for."""
         return super().worker(("stream", *arguments))

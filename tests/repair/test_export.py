@@ -107,15 +107,41 @@ def times_are_half_open(stage: RepairStage) -> None:
 
 
 def other_commands_read_the_files(stage: RepairStage) -> None:
-    facts, events = str(stage.file("facts.jsonl")), str(stage.file("inputs.jsonl"))
-    stage.run("export", "-o", facts)
+    """Each command says the same of a file and of a pipe."""
     charges = [json.loads(record.value) for record in stage.read(stage.topic("charges"))]
     charge = next(one for one in charges if one["amount_micros"] and one["type"] == "call-charged")
-    explained = stage.run("explain", facts, charge["call_id"], "--account", charge["account_id"])
-    assert f"Call {charge['call_id']} of account {charge['account_id']} cost" in explained
-    assert "a1/invoice/1" in stage.run("invoice", "list", facts, "--account", "a1")
-    assert "Account a1, now on" in stage.run("whatif", events, "--account", "a1")
-    assert "Calls charged in the month" in stage.run("report", facts, "--month", charge["occurred_at"][:7])
+    account, month = charge["account_id"], charge["occurred_at"][:7]
+    for export, command, output in [
+        (
+            "",
+            f"explain - {charge['call_id']} --account {account}",
+            f"Call {charge['call_id']} of account {account} cost",
+        ),
+        (
+            f"--account {account}",
+            f"explain - {charge['call_id']}",
+            f"Call {charge['call_id']} of account {account} cost",
+        ),
+        ("--topics invoices", "invoice list - --account a1", "a1/invoice/1"),
+        ("--inputs", "whatif - --account a1", "Account a1, now on"),
+        ("--inputs --account a1", "whatif -", "Account a1, now on"),
+        ("", f"report - --month {month}", "Calls charged in the month"),
+    ]:
+        file = str(stage.file("exported.jsonl"))
+        stage.run("export", *export.split(), "-o", file)
+        from_file = stage.run(*command.replace(" -", f" {file}", 1).split())
+        from_pipe = stage.pipe(["export", *export.split()], command.split())
+        assert output in from_file
+        assert from_pipe == from_file, command
+    invoices_are_rendered(stage)
+
+
+def invoices_are_rendered(stage: RepairStage) -> None:
+    facts, one, other = (str(stage.file(name)) for name in ("facts.jsonl", "one.pdf", "other.pdf"))
+    stage.run("export", "--topics", "invoices", "-o", facts)
+    stage.run("invoice", "render", facts, "a1/invoice/1", "-o", one)
+    stage.pipe(["export", "--topics", "invoices"], ["invoice", "render", "-", "a1/invoice/1", "-o", other])
+    assert Path(one).read_bytes() == Path(other).read_bytes() != b""
 
 
 def test_workers_by_the_brokers_time_one_of_them_killed_are_replayed_with_the_time_of_each_partition(
