@@ -38,7 +38,7 @@ class InputLine(NamedTuple):
 
 def command(
     events: Annotated[
-        str, typer.Argument(metavar="INPUTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="INPUTS.jsonl", help="Inputs, as `export --inputs` writes them; - reads stdin.")
     ],
     plans: Annotated[Path | None, typer.Option(help="Use this plan catalogue instead of the shipped one.")] = None,
     currencies: Annotated[Path | None, typer.Option(help="Currencies whose entries replace the shipped ones.")] = None,

@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 Facts = Annotated[
-    str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
+    str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, as `export` writes them; - reads stdin.")
 ]
 Account = Annotated[str | None, typer.Option(help="Only documents of this account.")]
 

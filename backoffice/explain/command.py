@@ -19,7 +19,7 @@ _LABEL_WIDTH = 13
 
 def command(
     facts: Annotated[
-        str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, as `export` writes them; - reads stdin.")
     ],
     call_id: Annotated[str, typer.Argument(metavar="CALL_ID", help="The call to explain.")],
     account: Annotated[

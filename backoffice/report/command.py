@@ -20,7 +20,7 @@ from stream.progress import with_progress
 
 def command(
     facts: Annotated[
-        str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="EVENTS.jsonl", help="Published events, as `export` writes them; - reads stdin.")
     ],
     month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month to add up.")],
     time_zone: Annotated[str, typer.Option(help="The time zone in which the month begins and ends.")] = "UTC",

@@ -32,7 +32,7 @@ Compared = AccountCompared | Comparison
 
 def command(
     events: Annotated[
-        str, typer.Argument(metavar="INPUTS.jsonl", help="Inputs, one JSON object a line; - reads stdin.")
+        str, typer.Argument(metavar="INPUTS.jsonl", help="Inputs, as `export --inputs` writes them; - reads stdin.")
     ],
     plans: Annotated[
         str | None, typer.Option(metavar="NAME,NAME", help="The plans to compare. Default: all of the catalogue.")
