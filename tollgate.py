@@ -40,7 +40,7 @@ COMMANDS = {
     "topics": Command("stream.topic_changes:command", "Compare the cluster's topics with the required ones."),
     "views": Command("agents.views.commands:app", "Keep the views in Redis up to date, for pages and the API."),
     "gateway": Command("gateway.console:app", "Serve the HTTP API."),
-    "rights": Command("payments.rights:command", "Print the Kafka rights that each process needs, and no more."),
+    "rights": Command("gateway.all_rights:command", "Print the Kafka rights that each process needs, and no more."),
     "payments": Command("payments.commands:app", "Execute payment requests, each once, and publish the results."),
     "replay": Command("backoffice.replay:command", "Apply the rules to a file of inputs, without a broker."),
     "redact": Command("backoffice.redact:command", "Replace people's data in a file of inputs by pseudonyms."),

@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings
 
 from agents.views import settings as view_settings
 from agents.views.metrics import METRICS as VIEW_METRICS
+from gateway import settings as gateway_settings
+from gateway.metrics import METRICS as GATEWAY_METRICS
 from payments import settings as payment_settings
 from payments.adapter import metrics as payment_metrics
 from schemas.codec import TYPES
@@ -59,6 +61,7 @@ def test_settings_tables_are_the_settings() -> None:
     expected = setting_rows(payment_settings.Settings, payment_settings.MEANING)
     assert written_settings("Payment adapter") == expected
     assert written_settings("Views") == setting_rows(view_settings.Settings, view_settings.MEANING)
+    assert written_settings("Gateway") == setting_rows(gateway_settings.Settings, gateway_settings.MEANING)
 
 
 def metric_rows(metrics: Iterable[Meaning]) -> list[list[str]]:
@@ -69,6 +72,7 @@ def test_metrics_tables_are_the_metrics() -> None:
     assert rows(section("reference/metrics.md", "Worker")) == sorted(metric_rows(METRICS))
     assert rows(section("reference/metrics.md", "Payment adapter")) == sorted(metric_rows(payment_metrics.METRICS))
     assert rows(section("reference/metrics.md", "Views")) == sorted(metric_rows(VIEW_METRICS))
+    assert rows(section("reference/metrics.md", "Gateway")) == sorted(metric_rows(GATEWAY_METRICS))
 
 
 def test_topics_table_names_every_topic_and_how_long_it_keeps() -> None:

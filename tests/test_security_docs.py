@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from payments.rights import ALL, table
+from gateway.all_rights import ALL, table
 from payments.settings import Settings
 from stream.rights import Kind, Operation
 from stream.settings import CONNECTION

@@ -7,6 +7,8 @@ from pydantic_settings import BaseSettings
 
 from agents.views import metrics as views_metrics
 from agents.views import settings as views
+from gateway import metrics as gateway_metrics
+from gateway import settings as gateway
 from payments import settings as payments
 from payments.adapter import metrics as payment_metrics
 from stream import settings as engine
@@ -48,5 +50,14 @@ PROCESSES = (
         views_metrics.METRICS,
         "VIEWS_HEALTH",
         views.SHARED,
+    ),
+    Process(
+        "Gateway",
+        "tollgate gateway settings",
+        gateway.Settings,
+        gateway.MEANING,
+        gateway_metrics.METRICS,
+        "GATEWAY_HEALTH",
+        gateway.SHARED,
     ),
 )

@@ -28,6 +28,8 @@ COMMON = {
     "signing_keys": "the key of the tests",
     "health_port": "0",
     "payments_health_port": "0",
+    "gateway_port": "0",
+    "gateway_health_port": "0",
     "session_timeout_ms": "6000",
     "log_level": "debug",
 }
@@ -55,6 +57,8 @@ class Place:
     def __init__(self, directory: Path, users: Iterable[str]) -> None:
         self.directory = directory
         self.secrets = Secrets(directory)
+        self._keys = directory / "keys.toml"  # Of the gateway's callers: it has none.
+        self._keys.touch()
         self.broker = secured(directory / "kafka", self.secrets, users)
 
     def topics(self, name: str) -> None:
@@ -85,7 +89,7 @@ class Place:
 
     def environment(self, name: str, connection: dict[str, str], **changed: str) -> dict[str, str]:
         names = {"app_id": name, "topic_prefix": f"{name}.", "partitions": str(PARTITIONS)}
-        values = {**COMMON, **names, **connection, **changed}
+        values = {**COMMON, "api_keys": str(self._keys), **names, **connection, **changed}
         return {
             **os.environ,
             "PYTHONPATH": str(ROOT),

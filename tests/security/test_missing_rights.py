@@ -1,6 +1,7 @@
-"""Without any one of its rights a worker, adapter or views process ends with status 78 and a line that names the right.
+"""Without any one of its rights a process ends with status 78 and a line that names the right: a worker, an adapter,
+views, a gateway.
 
-Takes about a minute on an idle machine: for each of the seventy rights a process runs as a user who has all the others.
+Takes about a minute on an idle machine: for each of the ninety rights a process runs as a user who has all the others.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from agents.views import rights as views_rights
+from gateway import rights as gateway_rights
 from payments.adapter import rights as adapter_rights
 from stream import rights
 from stream.fail_stop import Exit
@@ -23,6 +25,7 @@ NEEDED: dict[str, Rights] = {
     "worker": rights.worker(settings_of(NAME)),
     "payments run": adapter_rights.adapter(settings_of(NAME)),
     "views": views_rights.views(settings_of(NAME)),
+    "gateway": gateway_rights.gateway(settings_of(NAME)),
 }
 
 

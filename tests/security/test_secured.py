@@ -17,8 +17,8 @@ from redis import Redis
 
 from agents.views import rights as views_rights
 from devkit.redis import DevRedis
+from gateway.all_rights import ALL
 from payments.adapter import rights as adapter_rights
-from payments.rights import ALL
 from stream import access, rights
 from stream.fail_stop import Exit
 from stream.rights import Kind, Operation, Right

@@ -6,14 +6,16 @@ from typing import Annotated
 import typer
 
 from agents.views import rights as views
+from gateway import rights as http
 from payments.adapter import rights as adapter
 from payments.settings import Settings
 from stream.rights import PROCESSES, Kind, Right, Rights
 from stream.topics import declared, fact_topics
 
-# By the name of the process or command, those of the views and of the payment adapter included.
+# By the name of the process or command.
 ALL: dict[str, Callable[[Settings], Rights]] = {
     **PROCESSES,
+    "gateway": http.gateway,
     "views": views.views,
     "views verify": views.audit,
     "views rebuild": views.audit,
