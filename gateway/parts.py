@@ -4,8 +4,6 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from redis.asyncio import Redis
-
 from backoffice.documents.issuer import Issuer, Logo
 from gateway.commands.service import Commands
 from gateway.gate.gate import Gate
@@ -15,6 +13,7 @@ from gateway.log.writer import LogWriter
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from schemas.plan import Catalogue
+from stream.redis_connection import Client
 
 
 @dataclass(slots=True)
@@ -26,7 +25,7 @@ class Parts:
     settings: Settings
     keys: KeyRing
     metrics: Metrics
-    redis: Redis
+    redis: Client
     writer: LogWriter
     reader: LogReader
     commands: Commands

@@ -36,6 +36,10 @@ class AwayError(StatusError):
     status = Exit.PASSING
 
 
+# Made by `connect` alone.
+Client = Redis
+
+
 def _redis_url(given: SecretStr) -> SecretStr:
     """Refuse what is no URL of a Redis. The message leaves the URL out: it may hold a password."""
     if not given.get_secret_value().startswith(("redis://", "rediss://")):

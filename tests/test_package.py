@@ -44,7 +44,7 @@ def tollgate(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_packages_and_their_data_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {
-        *("tollgate.py", "schemas", "agents", "stream", "backoffice", "payments", "devkit", "demo"),
+        *("tollgate.py", "schemas", "agents", "stream", "backoffice", "payments", "gateway", "devkit", "demo"),
     }
     assert not [name for name in names if name.endswith(".pyc")]
     data = (
@@ -53,6 +53,8 @@ def test_it_holds_the_packages_and_their_data_alone(wheel: Path) -> None:
         "backoffice/documents/invoice.typ",
         "devkit/kafka/pom.xml",
         "schemas/wire/asyncapi.yaml",
+        "gateway/http/problems.toml",
+        "gateway/http/templates/style.css",
     )
     assert set(data) <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
