@@ -15,7 +15,10 @@ from stream.connection import WITH_SASL, WITH_TLS, Connection, read_password, tl
 
 PREFIX = "TOLLGATE_"
 # Variables that not every process reads. Processes may share one environment, and each checks its own.
-PROCESS_PREFIXES = ("PAYMENTS_", "ISSUER", "GATEWAY_", "VIEWS_", "REDIS_", "NOTIFIER_", "AUDITOR_")
+PROCESS_PREFIXES = (
+    *("PAYMENTS_", "ISSUER", "GATEWAY_", "GATE_", "COMMAND_", "API_KEYS", "TRUSTED_PROXIES", "PORTAL_"),
+    *("VIEWS_", "REDIS_", "NOTIFIER_", "NOTIFY", "AUDITOR_"),
+)
 SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+)(:(?P<port>[0-9]{1,5}))?")
 PORT_MAX = 65_535
 SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_[0-9]+_(TCP|UDP)(_|$)")
