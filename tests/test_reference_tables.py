@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings
 from agents.views import settings as view_settings
 from agents.views.metrics import METRICS as VIEW_METRICS
 from gateway import settings as gateway_settings
-from gateway.metrics import METRICS as GATEWAY_METRICS
+from gateway.commands.metrics import METRICS as COMMAND_METRICS
+from gateway.gate.metrics import METRICS as GATE_METRICS
+from gateway.metrics import METRICS as HTTP_METRICS
 from payments import settings as payment_settings
 from payments.adapter import metrics as payment_metrics
 from schemas.codec import TYPES
@@ -72,7 +74,9 @@ def test_metrics_tables_are_the_metrics() -> None:
     assert rows(section("reference/metrics.md", "Worker")) == sorted(metric_rows(METRICS))
     assert rows(section("reference/metrics.md", "Payment adapter")) == sorted(metric_rows(payment_metrics.METRICS))
     assert rows(section("reference/metrics.md", "Views")) == sorted(metric_rows(VIEW_METRICS))
-    assert rows(section("reference/metrics.md", "Gateway")) == sorted(metric_rows(GATEWAY_METRICS))
+    assert rows(section("reference/metrics.md", "Gateway")) == sorted(
+        metric_rows((*HTTP_METRICS, *COMMAND_METRICS, *GATE_METRICS))
+    )
 
 
 def test_topics_table_names_every_topic_and_how_long_it_keeps() -> None:

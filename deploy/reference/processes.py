@@ -7,8 +7,10 @@ from pydantic_settings import BaseSettings
 
 from agents.views import metrics as views_metrics
 from agents.views import settings as views
-from gateway import metrics as gateway_metrics
+from gateway import metrics as http_metrics
 from gateway import settings as gateway
+from gateway.commands import metrics as command_metrics
+from gateway.gate import metrics as gate_metrics
 from payments import settings as payments
 from payments.adapter import metrics as payment_metrics
 from stream import settings as engine
@@ -56,7 +58,7 @@ PROCESSES = (
         "tollgate gateway settings",
         gateway.Settings,
         gateway.MEANING,
-        gateway_metrics.METRICS,
+        (*http_metrics.METRICS, *command_metrics.METRICS, *gate_metrics.METRICS),
         "GATEWAY_HEALTH",
         gateway.SHARED,
     ),

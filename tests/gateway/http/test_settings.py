@@ -78,10 +78,7 @@ def test_the_other_processes_ignore_those_of_the_gateway(
     assert other().partitions == 8
 
 
-@pytest.mark.parametrize(
-    ("clock", "simulation"),
-    [("wall", False), ("none", False), ("simulation", True)],
-)
+@pytest.mark.parametrize(("clock", "simulation"), [("wall", False), ("none", False), ("simulation", True)])
 def test_a_simulation_ignores_broker_timestamps(clock: str, *, simulation: bool) -> None:
     assert Settings.model_validate({"clock": clock}).simulation is simulation
 
