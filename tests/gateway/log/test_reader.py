@@ -1,13 +1,10 @@
 """The gateway's reader on a real broker: what it hands over, what it passes over, and what it survives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
@@ -17,61 +14,7 @@ from gateway.log.writer import LogWriter
 from schemas.partitioning import partition_of
 from stream import topics
 from stream.settings import Settings
-from tests.lane.stage import own_name
-
-PARTITIONS = 2
-DEADLINE_S = 30.0
-ONE, OTHER = "acct-1", "acct-3"
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 what is waited for is outside this process
-            await asyncio.sleep(0.02)
-    assert condition(), what
-
-
-@asynccontextmanager
-async def reading(settings: Settings, *, simulation: bool = False) -> AsyncIterator[LogReader]:
-    reader = LogReader(settings, simulation=simulation)
-    await reader.start()
-    await until(lambda: reader.ready, "a reader that is positioned")
-    try:
-        yield reader
-    finally:
-        await reader.close()
-
-
-@asynccontextmanager
-async def engine(settings: Settings, name: str = "engine") -> AsyncIterator[Any]:
-    """A transactional producer in the engine's place."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap_servers, transactional_id=f"{settings.app_id}-{name}"
-    )
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
-
-
-async def publish(producer: Any, settings: Settings, topic: str, account: str, value: bytes) -> None:
-    key = account.encode()
-    await producer.send(settings.topic(topic), value, key, partition_of(key, PARTITIONS), headers=[("h", b"1")])
-
-
-async def pass_ends(reader: LogReader, account: str) -> None:
-    partition = partition_of(account.encode(), PARTITIONS)
-    async with asyncio.timeout(DEADLINE_S):
-        await reader.passed(partition, await reader.ends(partition))
-
-
-@pytest.fixture
-async def settings(kafka: str, request: pytest.FixtureRequest) -> Settings:
-    name = own_name(request.node)
-    made = Settings(bootstrap_servers=kafka, app_id=name, topic_prefix=f"{name}.", partitions=PARTITIONS)
-    await topics.ensure(made)
-    return made
+from tests.gateway.log.stage import DEADLINE_S, ONE, OTHER, PARTITIONS, engine, pass_ends, publish, reading, until
 
 
 async def test_it_hands_over_what_is_committed_for_a_watched_account(settings: Settings) -> None:
@@ -80,7 +23,7 @@ async def test_it_hands_over_what_is_committed_for_a_watched_account(settings: S
         with reader.watch(ONE, seen.append):
             async with producer.transaction():
                 for number in range(200):
-                    await publish(producer, settings, "charges", ONE, b"%d" % number)
+                    await publish(producer, settings, "charges", ONE, b"%d" % number, h="1")
                     await publish(producer, settings, "charges", OTHER, b"other")
             await producer.begin_transaction()
             await publish(producer, settings, "charges", ONE, b"aborted")
@@ -88,7 +31,7 @@ async def test_it_hands_over_what_is_committed_for_a_watched_account(settings: S
             await producer.abort_transaction()
             async with producer.transaction():
                 for topic in TOPICS:
-                    await publish(producer, settings, topic, ONE, topic.encode())
+                    await publish(producer, settings, topic, ONE, topic.encode(), h="1")
             await pass_ends(reader, ONE)
         charges = [one for one in seen if one.topic == "charges"]
         assert [one.value for one in charges] == [*(b"%d" % number for number in range(200)), b"charges"]

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -13,17 +12,7 @@ from gateway.log.writer import LogWriter
 from schemas.partitioning import partition_of
 from stream import topics
 from stream.settings import Settings
-from tests.lane.stage import own_name
-
-PARTITIONS = 3
-
-
-@pytest.fixture
-async def settings(kafka: str, request: pytest.FixtureRequest) -> Settings:
-    name = own_name(request.node)
-    made = Settings(bootstrap_servers=kafka, app_id=name, topic_prefix=f"{name}.", partitions=PARTITIONS)
-    await topics.ensure(made)
-    return made
+from tests.gateway.log.stage import PARTITIONS
 
 
 async def read_inputs(settings: Settings) -> dict[int, list[Any]]:
