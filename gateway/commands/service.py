@@ -1,6 +1,7 @@
 """Commands: each id once, whoever asks, at whichever gateway, and the answer for a day."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -13,10 +14,12 @@ from uuid_utils import uuid4
 from gateway.commands.inputs import Prepared
 from gateway.commands.kept import (
     DONE,
+    LEASE_MS,
     LEFT,
     MINE,
     OTHER,
     REFUSED,
+    WRITING,
     WRITTEN,
     Claim,
     Kept,
@@ -102,9 +105,12 @@ class Commands:
                 raise Problem("idempotency_mismatch", "This id was used for another type or another body.")
             if claimed in {MINE, None}:
                 return await self._write(prepared, claim if claimed else None, deadline_s, wait=wait)
-            if claimed == LEFT:
-                await self._resume(claim)
-            found = await self._look(claim.key, deadline_s if wait else 0.0)
+            try:
+                if claimed == LEFT:
+                    await self._resume(claim)
+                found = await self._look(claim.key, deadline_s if wait else 0.0)
+            except AwayError:
+                continue  # Without Redis it is written again, and the engine takes it once.
             if found is not None:
                 return found
 
@@ -113,16 +119,14 @@ class Commands:
         for signed in (False, True):
             key = record_key(account_id, input_id, signed=signed)
             record = await self._kept.find(key)
-            if record is not None and record.state != WRITTEN:
-                return self._result(record)
-            if record is not None:
-                claim = Claim(
-                    *(account_id, input_id, record.type, record.hash, record.occurred, uuid4().hex),
-                    record.timed_here,
-                )
+            if record is None or _is_doubtful(record):
+                continue
+            if record.state == WRITTEN:
+                known = (record.type, record.hash, record.occurred)
+                claim = Claim(account_id, input_id, *known, uuid4().hex, record.timed_here)
                 if await self._kept.claim_left(claim):
                     await self._resume(claim)
-                return await self._look(key, asyncio.get_running_loop().time() + LOOK_EVERY_S)
+            return self._result(record)
         return None
 
     async def _claim(self, claim: Claim) -> str | None:
@@ -159,14 +163,11 @@ class Commands:
 
     async def _look(self, key: bytes, deadline_s: float) -> Result | None:
         """Wait for the outcome of a command that another request, perhaps at another gateway, has written. None when
-        its claim should be tried again.
+        its claim should be tried again. Raises Problem and AwayError.
         """
         loop = asyncio.get_running_loop()
         for _ in range(LOOKS):
-            try:
-                record = await self._kept.find(key)
-            except AwayError:
-                return None
+            record = await self._kept.find(key)
             if record is None:
                 return None
             if record.state in {DONE, REFUSED}:
@@ -213,3 +214,10 @@ class Commands:
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, KafkaError | TimeoutError):
             fail("a command failed", error)
+
+
+def _is_doubtful(record: Record) -> bool:
+    """Whether nobody can say if the log has the command: its gateway died in its write, or no broker answered. Sent
+    again with its id it takes effect once.
+    """
+    return record.state == WRITING and record.until + LEASE_MS < time.time_ns() // 1_000_000

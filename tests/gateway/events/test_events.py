@@ -52,13 +52,15 @@ class Written:
         return [json.loads(record.value) for record in self.records()]
 
     async def _read(self) -> list[ConsumerRecord]:
-        ends = await self._ends()
         found: list[ConsumerRecord] = []
+        wanted = sum((await self._ends()).values()) - sum(self._begin.values())
+        if not wanted:
+            return found
         async with AIOKafkaConsumer(bootstrap_servers=self._stage.bootstrap, enable_auto_commit=False) as consumer:
             consumer.assign(places(self._stage))
             for place, begin in self._begin.items():
                 consumer.seek(place, begin)
-            while len(found) < sum(ends.values()) - sum(self._begin.values()):
+            while len(found) < wanted:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     found += records
         return sorted(found, key=lambda record: (record.partition, record.offset))
