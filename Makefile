@@ -11,7 +11,7 @@ UV = $(shell command -v uv || echo .uv/bin/uv)
 .DEFAULT_GOAL := help
 # In the order written, whatever -j says: pytest's closing line is to be the last.
 .NOTPARALLEL:
-.PHONY: help setup setup-tests demo kills attack fuzz test lint format types audit unit bench stack worker broker lock reference runbook clean
+.PHONY: help setup setup-tests demo kills attack outage fuzz test lint format types audit unit bench stack worker broker lock reference runbook clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -30,6 +30,9 @@ kills: setup ## Run the demo for ten minutes and kill its worker every 15 s: eve
 
 attack: setup ## Cause ten minutes of faults in workers, broker and group; every input must have one outcome
 	@$(PYTHON) -m tests.campaign $(ARGS)
+
+outage: setup ## Stop the engine for a minute while calls are authorized, ARGS="--seconds 600" longer: all must add up
+	@$(PYTHON) -m tests.gateway.gate $(ARGS)
 
 fuzz: setup ## Compare account histories with the naive model, for a long time
 	@HYPOTHESIS_PROFILE=long .venv/bin/pytest tests/model --timeout=0 $(ARGS)

@@ -72,10 +72,12 @@ async def measure(bench: BenchmarkRun) -> list[Figure]:
 
 
 async def _compare(bench: BenchmarkRun, settings: Settings, gateway: Gateway, rate: int) -> list[Figure]:
-    found: dict[str, list[float]] = {name: [] for name in ("bare p50", "bare p99", "p50", "p99", "blind")}
+    found: dict[str, list[float]] = {name: [] for name in ("bare p50", "bare p99", "p50", "p99", "blind", "ms")}
     for _ in range(bench.size.repeats):
         bare = await _bare(bench, settings, rate)
-        authorized = await _authorize(bench, gateway, rate)
+        spent_s = gateway.child.processor_s()
+        authorized, asked = await _authorize(bench, gateway, rate)
+        found["ms"].append((gateway.child.processor_s() - spent_s) / asked * 1_000)
         for name, latencies_ms in (("bare ", bare), ("", authorized)):
             found[f"{name}p50"].append(quantile(latencies_ms, 0.5))
             found[f"{name}p99"].append(quantile(latencies_ms, 0.99))
@@ -90,15 +92,9 @@ async def _compare(bench: BenchmarkRun, settings: Settings, gateway: Gateway, ra
             Figure(SECTION, f"{rate} calls/s, authorize, {name}", "ms", tuple(own_ms)),
             Figure(SECTION, f"{rate} calls/s, ratio of the {name}", "", ratios, at_most=RATIO_MAX),
         ]
-    return [
-        *figures,
-        Figure(
-            SECTION,
-            f"{rate} calls/s, blind with the default of {DEFAULT_MS} ms",
-            "calls",
-            tuple(found["blind"]),
-        ),
-    ]
+    name = f"{rate} calls/s, blind with the default of {DEFAULT_MS} ms"
+    figures.append(Figure(SECTION, name, "calls", tuple(found["blind"])))
+    return [*figures, Figure(SECTION, f"{rate} calls/s, gateway's processor time", "ms a call", tuple(found["ms"]))]
 
 
 async def _bare(bench: BenchmarkRun, settings: Settings, rate: int) -> list[float]:
@@ -129,11 +125,11 @@ async def _bare(bench: BenchmarkRun, settings: Settings, rate: int) -> list[floa
     return watch.milliseconds(since_s)
 
 
-async def _authorize(bench: BenchmarkRun, gateway: Gateway, rate: int) -> list[float]:
-    """From the request of a client that keeps its connections until the body of the answer."""
+async def _authorize(bench: BenchmarkRun, gateway: Gateway, rate: int) -> tuple[list[float], int]:
+    """From the request of a client that keeps its connections until the body of the answer; and how many it sent."""
     watch, asking = Stopwatch(), set[asyncio.Task[None]]()
     headers = {"Authorization": f"Bearer {gateway.key}"}
-    async with aiohttp.ClientSession(gateway.url, headers=headers) as client:
+    async with aiohttp.ClientSession(gateway.url, headers=headers, connector=aiohttp.TCPConnector(limit=0)) as client:
 
         async def ask(account_id: str, call_id: str) -> None:
             watch.sent_s[call_id] = time.monotonic()
@@ -150,7 +146,7 @@ async def _authorize(bench: BenchmarkRun, gateway: Gateway, rate: int) -> list[f
         since_s = await _open_loop(bench, rate, begin)
         await asyncio.gather(*asking)
     gateway.child.check()
-    return watch.milliseconds(since_s)
+    return watch.milliseconds(since_s), len(watch.sent_s)
 
 
 async def _open_loop(bench: BenchmarkRun, rate: int, begin: Callable[[str, str], Awaitable[None]]) -> float:

@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from schemas.instant import MINUTE_MS
 from tests.gateway.gate.calls import (
@@ -53,8 +52,9 @@ class Outage:
         self.worker = stage.worker()
         stage.views()
         self.keys = [stage.keys.add(f"calls-{number}", "calls", requests_per_s=1_000) for number in range(KEYS)]
-        limits: dict[str, Any] = {"gate_blind_max": ALLOWED_PER_KEY, "gate_blind_account_max": ALLOWED_PER_ACCOUNT}
-        self.gateway = stage.gateway(gate_timeout_ms=500, **limits)
+        self.gateway = stage.gateway(
+            gate_timeout_ms=500, gate_blind_max=ALLOWED_PER_KEY, gate_blind_account_max=ALLOWED_PER_ACCOUNT
+        )
         self.accounts = [f"acct-{number}" for number in range(ACCOUNTS)]
         inputs = []
         for number, account in enumerate(self.accounts):

@@ -1,7 +1,5 @@
 """What the gate answers while the engine runs: every decision, every refusal, and one start per call."""
 
-from typing import Any
-
 import pytest
 
 from schemas.instant import MINUTE_MS, format_instant
@@ -28,7 +26,7 @@ from tests.lane.stage import wait_until
 
 HOLD_MICROS = 3_000_000
 # So long that a busy machine does not make the policy answer.
-PATIENT: dict[str, Any] = {"gate_timeout_ms": 10_000}
+PATIENT_MS = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +34,8 @@ def running(stage: GatewayStage) -> GatewayStage:
     """A worker, views and two gateways, with the accounts of this module."""
     stage.worker()
     stage.views()
-    stage.gateway(**PATIENT)
-    stage.gateway(**PATIENT)
+    stage.gateway(gate_timeout_ms=PATIENT_MS)
+    stage.gateway(gate_timeout_ms=PATIENT_MS)
     opened(
         stage,
         [

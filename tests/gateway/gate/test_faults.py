@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,7 +27,7 @@ from tests.lane.stage import wait_until
 # A broker, a Redis, a worker, views and several gateways in sequence take long on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 
-PATIENT: dict[str, Any] = {"gate_timeout_ms": 10_000}
+PATIENT_MS = 10_000
 FEATURES = ["live_agent"]
 
 
@@ -56,7 +55,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
 def gateway(faulty: Faulty) -> Iterator[GatewayProcess]:
     """A gateway that waits for the engine, for one test."""
     faulty.stage.gateways.clear()
-    made = faulty.stage.gateway(**PATIENT)
+    made = faulty.stage.gateway(gate_timeout_ms=PATIENT_MS)
     yield made
     made.kill()
 
@@ -66,7 +65,7 @@ def test_a_restart_forgets_nothing_that_redis_has(faulty: Faulty, gateway: Gatew
     first = authorize(stage, "rich", "restart")
     wait_until(lambda: stage.redis.hexists("tg:1:{rich}:call:restart", "decision"), "the decision in the views")
     gateway.stop()
-    again = asked(stage, stage.gateway(**PATIENT), "rich", "restart")
+    again = asked(stage, stage.gateway(gate_timeout_ms=PATIENT_MS), "rich", "restart")
     assert facts_of(again) == facts_of(first)
     assert again["features_enabled"] == FEATURES
     assert len(starts(stage, "rich", "restart")) == 1
@@ -83,7 +82,7 @@ def test_without_redis_the_engine_decides_and_the_memory_remembers(faulty: Fault
     assert facts_of(authorize(stage, "rich", "before")) == facts_of(known)
     assert len(starts(stage, "rich", "away")) == 1
     assert sample(gateway, "tollgate_gate_redis_errors_total") > 0
-    other = stage.gateway(**PATIENT)
+    other = stage.gateway(gate_timeout_ms=PATIENT_MS)
     assert asked(stage, other, "rich", "away")["reason"] == "already_reported"
     faulty.redis.start()
     wait_until(lambda: version(stage, "rich") > 0, "the views in the new Redis", 60)
@@ -105,7 +104,7 @@ def test_a_redis_that_is_emptied_changes_no_decision(faulty: Faulty, gateway: Ga
     """Another gateway finds nothing in Redis and writes the starts again; the engine has decided them, and the views
     read the decisions again.
     """
-    stage, other = faulty.stage, faulty.stage.gateway(**PATIENT)
+    stage, other = faulty.stage, faulty.stage.gateway(gate_timeout_ms=PATIENT_MS)
     calls = [("minutes", f"emptied-{number}") for number in range(40)]
     first = authorize_all(stage, calls, gateways=[gateway])
     stage.redis.flushall()
