@@ -13,6 +13,7 @@ from tests.gateway.reads.test_lists import refused
 from tests.gateway.stage import GatewayStage
 
 OF_A_CALL = {"call-admitted", "call-redirected", "call-charged", "charge-adjusted"}
+LEDGER = {"ledger-entry-posted"}
 
 
 def adjusted_facts(account: str) -> Facts:
@@ -26,7 +27,7 @@ def adjusted_facts(account: str) -> Facts:
 @pytest.fixture
 def facts(filled: Filled, account: str) -> Facts:
     found = adjusted_facts(account)
-    values = [orjson.dumps(fact) for fact in found if fact["type"] in OF_A_CALL | {"ledger-entry-posted"}]
+    values = [orjson.dumps(fact) for fact in found if fact["type"] in OF_A_CALL | LEDGER]
     filled.write([snapshot(account, time_zone="Europe/Berlin"), *((topic_of(value), value) for value in values)])
     return found
 
@@ -41,16 +42,36 @@ def explained(stage: GatewayStage, account: str, call_id: str) -> dict[str, Any]
 
 def test_a_call_as_it_now_stands(stage: GatewayStage, account: str, facts: Facts) -> None:
     """Charge and adjustment, in the account's time zone: what the command prints of the same events."""
-    zone = {"type": "any", "account_id": account, "time_zone": "Europe/Berlin"}
     body = explained(stage, account, "c26")
-    shown = explain([zone, *(fact for fact in facts if fact["type"] in OF_A_CALL)], "c26", account)
+    shown = printed(facts, "c26", OF_A_CALL | LEDGER)
     assert body["text"] == shown
+    assert "the ledger moved by the same amounts" in shown
     assert body["sentence"] == shown.partition("\n")[0]
     assert "(Europe/Berlin)" in body["sentence"]
     adjusted = [fact for fact in facts if fact["type"] == "charge-adjusted" and fact["call_id"] == "c26"]
     assert len(adjusted) == 1
     assert body["recomputed_micros"] == adjusted[0]["receipt"]["amount_micros"] > 0
     assert body["agrees"] is True
+
+
+def test_a_call_that_moved_nothing(stage: GatewayStage, account: str, facts: Facts) -> None:
+    assert explained(stage, account, "c1")["text"] == printed(facts, "c1", OF_A_CALL | LEDGER)
+
+
+def test_a_call_whose_ledger_entries_are_no_longer_kept(stage: GatewayStage, account: str, facts: Facts) -> None:
+    entries = [fact for fact in facts if fact["type"] in LEDGER and fact["reference"] == "c26"]
+    assert len(entries) > 1
+    stage.redis.zrem(f"tg:1:{{{account}}}:ledger", orjson.dumps(entries[0]))
+    body = explained(stage, account, "c26")
+    assert body["text"] == printed(facts, "c26", OF_A_CALL)
+    assert body["agrees"] is True
+
+
+def printed(facts: Facts, call_id: str, types: set[str]) -> str:
+    """What the command prints, of events of these types, in the time zone of Berlin."""
+    account = facts[0]["account_id"]
+    zone = {"type": "any", "account_id": account, "time_zone": "Europe/Berlin"}
+    return explain([zone, *(fact for fact in facts if fact["type"] in types)], call_id, account)
 
 
 def test_a_call_that_does_not_add_up(stage: GatewayStage, filled: Filled, account: str, facts: Facts) -> None:
