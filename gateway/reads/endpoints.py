@@ -27,7 +27,7 @@ def _list(of: List, summary: str, item: schemas.Schema) -> Endpoint:
     types = (Parameter("type", {"enum": list(of.types)}, "Only events of this type."),) if of.types else ()
     description = "Newest first. As `text/csv`, all rows from `from` to `to`."
     answer = Answer("The items, newest first.", schemas.list_of(item), headers=STALE)
-    operation = Operation(f"list_{of.name}", summary, {200: answer}, description, codes=("unavailable",))
+    operation = Operation(f"list_{of.name}", summary, {200: answer}, description)
     return Endpoint(
         "GET",
         f"{ACCOUNT}/{of.name}",
@@ -61,7 +61,6 @@ _ACCOUNTS = Endpoint(
         "list_accounts",
         "The accounts of the key, by their ids",
         {200: Answer("The latest snapshots.", schemas.list_of(schemas.SNAPSHOT), headers=STALE)},
-        codes=("unavailable",),
     ),
     query=(_LIMIT, _CURSOR, Parameter(EMAIL, schemas.TEXT, "Only accounts of exactly this address.")),
 )
@@ -76,7 +75,6 @@ _ACCOUNT = Endpoint(
         "An account as it now stands",
         {200: Answer("The latest snapshot.", schemas.ACCOUNT, headers=STALE | TAG), 304: _UNCHANGED},
         headers=(Parameter("If-None-Match", schemas.TEXT, "The `ETag` of an earlier answer."),),
-        codes=("unavailable",),
     ),
     query=(
         Parameter("min_version", schemas.COUNT, "Wait up to 2 s for this version, or a later one, of the account."),
@@ -92,7 +90,6 @@ _EXPLAIN = Endpoint(
         "explain_call",
         "Why a call costs what it costs",
         {200: Answer("The reasons, and the cost computed again.", schemas.EXPLANATION, headers=STALE)},
-        codes=("unavailable",),
     ),
     query=(Parameter("call_id", schemas.TEXT, "The call.", required=True),),
 )
@@ -109,7 +106,6 @@ def _pdf(kind: str) -> Endpoint:
             f"The PDF of one {kind}",
             {200: Answer("The document.", media_type=PDF, headers=STALE | TAG), 304: _UNCHANGED},
             headers=(Parameter("If-None-Match", schemas.TEXT, "The `ETag` of an earlier answer."),),
-            codes=("unavailable",),
         ),
         query=(Parameter(f"{kind}_id", schemas.TEXT, f"The {kind}.", required=True),),
         produces=(PDF,),

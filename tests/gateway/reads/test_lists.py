@@ -150,6 +150,7 @@ def test_a_cursor_stands_alone_and_is_of_its_list(stage: GatewayStage, filled: F
     refused(stage.get(f"{path}-2/charges?cursor={cursor}"), "cursor")
     refused(stage.get(f"{path}/charges?cursor={cursor}A"), "cursor")
     refused(stage.get(f"{path}/charges?cursor={cursor[:-1]}"), "cursor")
+    refused(stage.get(f"{path}/charges?cursor={cursor[:5]}!!!!{cursor[5:]}"), "cursor")
 
 
 def test_the_status_of_an_invoice_as_now_known(stage: GatewayStage, filled: Filled, account: str) -> None:
