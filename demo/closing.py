@@ -85,7 +85,7 @@ def print_audit(console: Console, audit: Audit, views: Result, findings: list[st
         "  each invoice, computed again from ledger, charges and payments, continues the one before; its total less",
         "  top-ups and what it carries to the next one is what cards paid or owe",
         f"  {evidence.codes.total():,} dead letters, among them every provoked one",
-        f"  Redis agrees with the topics for all {views.accounts:,} accounts",
+        f"  Redis agrees with the topics for all {views.accounts:,} accounts, and the gateway shows their balances",
     )
     console.print()
     for line in passed:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from agents.views.settings import Settings
+from demo.api import Api, wrong_accounts
 from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, check_server, is_ready, tail
 from demo.closing import find_examples, print_audit, print_examples, print_explanation
 from demo.cluster import Offsets, administering, end_offsets, facts_of, reading
@@ -26,6 +27,7 @@ from demo.views import compare, differences
 from demo.watch import Watch
 from devkit.broker import DevBroker
 from devkit.redis import DevRedis
+from devkit.server import HOST
 from stream.startup import make_topics
 from stream.topics import declared
 
@@ -51,6 +53,7 @@ class Month:
     seconds: float
     seed: int
     kill_every: float | None
+    api: Api
     folder: Path
     console: Console
     broker: DevBroker | None
@@ -60,7 +63,8 @@ class Month:
 
     def start(self, name: str, *arguments: str, lasting: bool = True) -> Child:
         """Start `python -m …` as a child with the settings of this run. A `lasting` child must not end by itself."""
-        child = Child.python(name, list(arguments), self.folder, environment(self.settings), lasting=lasting)
+        variables = environment(self.settings) | self.api.variables()
+        child = Child.python(name, list(arguments), self.folder, variables, lasting=lasting)
         self.children.append(child)
         self.ending.callback(self._stop, child)
         return child
@@ -117,11 +121,7 @@ async def _guard(month: Month) -> NoReturn:
 async def _play(month: Month) -> list[str]:
     await make_topics(month.settings, declared(month.settings))
     begin = await _ends(month.settings)
-    worker, views = month.start("worker", "stream", "worker"), month.start("views", "tollgate", "views")
-    settings = month.settings
-    with month.console.status("starting a worker and the views …"):
-        await _ready(month, worker, settings.health_host, settings.health_port)
-        await _ready(month, views, settings.views_health_host, settings.views_health_port)
+    worker = await _start(month)
     pace = "--seed", str(month.seed), "--seconds", str(month.seconds)
     month.start("provider", "demo", "provider", *pace)
     report = month.folder / "traffic.json"
@@ -133,6 +133,18 @@ async def _play(month: Month) -> list[str]:
     if kills:
         month.console.print(f"\nthe worker was killed with SIGKILL and started again {kills} times", highlight=False)
     return await _close(month, progress, begin, _provoked(report))
+
+
+async def _start(month: Month) -> Child:
+    """Start worker, views and gateway and wait until they are ready. Returns the worker."""
+    settings = month.settings
+    worker, views = month.start("worker", "stream", "worker"), month.start("views", "tollgate", "views")
+    gateway = month.start("gateway", "tollgate", "gateway")
+    with month.console.status("starting worker, views and gateway …"):
+        await _ready(month, worker, settings.health_host, settings.health_port)
+        await _ready(month, views, settings.views_health_host, settings.views_health_port)
+        await _ready(month, gateway, HOST, month.api.health_port)
+    return worker
 
 
 async def _kill(month: Month, worker: Child, traffic: Child) -> int:
@@ -205,13 +217,14 @@ async def _close(month: Month, progress: Progress, begin: Offsets, provoked: Cou
         examples = find_examples(result.evidence)
     with month.console.status("comparing Redis with the topics …"):
         views = await compare(month.settings)
+        listed = await asyncio.to_thread(month.api.accounts)
     print_summary(month.console, progress, result)
     print_examples(month.console, examples)
     lowest = result.lowest_account()
     if lowest is not None:
         facts = await facts_of(month.settings, lowest, begin, end)
         print_explanation(month.console, result.evidence.snapshots[lowest], facts)
-    findings += differences(views)
+    findings += [*differences(views), *wrong_accounts(listed, result.evidence.snapshots)]
     print_audit(month.console, result, views, findings)
     return findings
 

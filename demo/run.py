@@ -1,4 +1,4 @@
-"""A whole run: Kafka, Redis, worker, views, provider and traffic as child processes, watched to the end and audited."""
+"""A whole run: Kafka, Redis, our processes, provider and traffic as children, watched to the end and then audited."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from agents.views.settings import Settings
+from demo.api import Api
 from demo.children import ChildDiedError, tidy
 from demo.cluster import delete_topics
 from demo.month import Month, play
@@ -64,7 +65,7 @@ def run(options: RunOptions, console: Console) -> int:
     except KeyboardInterrupt:
         console.print("\nstopped; nothing is left running")
         return INTERRUPTED
-    except (ChildDiedError, DevServerError, KafkaError, MissingToolError, StatusError, TopicsError) as error:
+    except (ChildDiedError, DevServerError, KafkaError, MissingToolError, OSError, StatusError, TopicsError) as error:
         keep_logs = True
         console.print(f"\n{error}\n\nlogs: {folder}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
@@ -95,6 +96,7 @@ def _run(options: RunOptions, console: Console, folder: Path) -> int:
             seconds=options.seconds,
             seed=options.seed,
             kill_every=options.kill_every,
+            api=Api.on_free_ports(folder),
             folder=folder,
             console=console,
             broker=broker,

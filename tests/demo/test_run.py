@@ -87,10 +87,10 @@ def test_a_small_month_ends_by_itself_adds_up_and_leaves_nothing(start: Callable
     run.child("demo traffic")
     started = children(run.process.pid)
     assert run.end() == 0, run.text
-    assert len(started) == 6
+    assert len(started) == 7
     assert not any_runs(started)
     assert re.search(r"exactly once: \d{3} accepted calls have one charge each", run.text)
-    assert re.search(r"Redis agrees with the topics for all \d+ accounts", run.text)
+    assert re.search(r"Redis agrees with the topics for all \d+ accounts, and the gateway shows", run.text)
     assert "lowest balance: demo-a000" in run.text
     # Only EVENTS.jsonl is left, for `tollgate explain`.
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path != run.out] == ["EVENTS.jsonl"]
