@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway import portal_links
 from gateway.commands import endpoints as commands
 from gateway.events import endpoint as events
 from gateway.gate import endpoint as gate
@@ -19,9 +20,13 @@ from gateway.http.problem import Problem
 from gateway.parts import Parts
 from gateway.reads import endpoints as reads
 from gateway.settings import names_of
+from gateway.streams import endpoint as streams
 
 # The calls of every area, in the order of the reference.
-ENDPOINTS: tuple[Endpoint, ...] = (*gate.ENDPOINTS, *events.ENDPOINTS, *commands.ENDPOINTS, *reads.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *(*gate.ENDPOINTS, *events.ENDPOINTS, *commands.ENDPOINTS),
+    *(*reads.ENDPOINTS, *streams.ENDPOINTS, *portal_links.ENDPOINTS),
+)
 
 # What scripts of other origins may read beside the body.
 EXPOSED = (

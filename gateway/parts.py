@@ -12,6 +12,7 @@ from gateway.log.reader import LogReader
 from gateway.log.writer import LogWriter
 from gateway.metrics import Metrics
 from gateway.settings import Settings
+from gateway.streams.streams import Streams
 from schemas.plan import Catalogue
 from stream.redis_connection import Client
 
@@ -30,6 +31,7 @@ class Parts:
     reader: LogReader
     commands: Commands
     gate: Gate
+    streams: Streams
     plans: Catalogue
     issuer: tuple[Issuer, Logo | None]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -24,6 +24,7 @@ from gateway.log.writer import LogWriter
 from gateway.metrics import Metrics
 from gateway.parts import Parts
 from gateway.settings import Settings
+from gateway.streams.streams import Streams
 from schemas.currencies import CatalogueError
 from schemas.plan import load_catalogue
 from stream import log, topics
@@ -67,16 +68,18 @@ class Gateway:
         assert settings.api_keys is not None
         self.settings, self.heartbeat, metrics = settings, Heartbeat(), Metrics()
         redis = connect(settings, connections_max=REDIS_CONNECTIONS_MAX, wait_s=TIMEOUT_S)
+        keys = KeyRing(settings.api_keys, metrics.key_file_read)
         writer, reader = LogWriter(settings), LogReader(settings, simulation=settings.simulation)
         self.parts = Parts(
             settings=settings,
-            keys=KeyRing(settings.api_keys, metrics.key_file_read),
+            keys=keys,
             metrics=metrics,
             redis=redis,
             writer=writer,
             reader=reader,
             commands=Commands(settings, redis, writer, reader, metrics.registry),
             gate=Gate(settings, writer, reader, redis, metrics.registry),
+            streams=Streams(keys, reader, metrics.registry),
             plans=load_catalogue(settings.plans, settings.currencies),
             issuer=load_issuer(settings.issuer),
         )
@@ -110,6 +113,7 @@ class Gateway:
 
     def _stop(self) -> None:
         self.parts.stopping.set()
+        self.parts.streams.close()
         self._server.should_exit = True
 
     @contextlib.asynccontextmanager

@@ -52,6 +52,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["transport"] = self.transport  # type: ignore[typeddict-unknown-key]  # our own: streams end it
         if self._deadline is None:  # A further request of the connection.
             self._await_headers()
 

@@ -20,6 +20,7 @@ from gateway.gate.decision import ENGINE_REASONS, POLICY_REASONS
 from gateway.gate.metrics import METRICS as GATE_METRICS
 from gateway.metrics import METRICS as HTTP_METRICS
 from gateway.settings import Settings as GatewaySettings
+from gateway.streams.metrics import METRICS as STREAM_METRICS
 from payments.adapter.metrics import METRICS as PAYMENT_METRICS
 from payments.settings import Settings as PaymentSettings
 from stream.ops.instruments import Meaning
@@ -51,7 +52,7 @@ VALUES = {
     "reason": (*GATE_REASONS, *ENGINE_REASONS, *POLICY_REASONS),
     "status": ("2xx", "3xx", "4xx", "5xx"),
 }
-GATEWAY_METRICS = (*HTTP_METRICS, *COMMAND_METRICS, *GATE_METRICS)
+GATEWAY_METRICS = (*HTTP_METRICS, *COMMAND_METRICS, *GATE_METRICS, *STREAM_METRICS)
 PROCESS = [Meaning(name, "counter" if name.endswith("_total") else "gauge", (), "") for name in PROCESS_METRICS]
 BY_NAME = {row.name: row for row in (*METRICS, *PAYMENT_METRICS, *VIEWS_METRICS, *GATEWAY_METRICS, *PROCESS)}
 
