@@ -1,5 +1,5 @@
-"""Renders the reference pages in docs/reference from the code: inputs, events, topics, settings, metrics, commands. And
-the picture of an invoice, docs/images/invoice.png.
+"""Renders the reference pages in docs/reference from the code: inputs, events, topics, the HTTP API,
+settings, metrics, commands. And the picture of an invoice, docs/images/invoice.png.
 
     python -m deploy.render_reference
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.reference.commands import commands_page
 from deploy.reference.dead_letters import dead_letters_page
+from deploy.reference.http import http_page
 from deploy.reference.invoice_picture import PICTURE, marked_picture
 from deploy.reference.markdown import page, table
 from deploy.reference.metrics import metrics_page
@@ -27,6 +28,7 @@ CONTENTS = (
     ("events.md", "Events", "what Tollgate publishes: every type, field, unit, and an example"),
     ("topics.md", "Topics", "names, retention, broker settings, and which events are where"),
     ("dead-letters.md", "Dead letters", "every code, its cause, and what to do"),
+    ("http.md", "HTTP API", "every call of the gateway, its scope and its answers, and every problem"),
     ("commands.md", "Commands", "every command of `tollgate`, its arguments and options"),
     ("settings.md", "Settings", "every environment variable of every process"),
     ("metrics.md", "Metrics", "every metric, its labels and their values"),
@@ -42,6 +44,7 @@ def pages() -> dict[str, str]:
         "events.md": events_page(),
         "topics.md": topics_page(),
         "dead-letters.md": dead_letters_page(),
+        "http.md": http_page(),
         "commands.md": commands_page(),
         "settings.md": settings_page(),
         "metrics.md": metrics_page(),

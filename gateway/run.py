@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import sys
-import time
 from collections.abc import AsyncIterator, Iterable
 from typing import NoReturn
 
@@ -40,25 +39,6 @@ logger = log.get("gateway")
 REDIS_CONNECTIONS_MAX = 64
 # Requests have 10 s of it; the rest is for what they have written, and for closing.
 STOP_WITHIN_S = 14.0
-# A loop that does not run for this long is not alive.
-ALIVE_WITHIN_S = 5.0
-BEAT_S = 0.5
-
-
-class Heartbeat:
-    """Whether the event loop runs."""
-
-    def __init__(self) -> None:
-        self._beat_s = time.monotonic()
-
-    @property
-    def alive(self) -> bool:
-        return time.monotonic() - self._beat_s < ALIVE_WITHIN_S
-
-    async def beat(self) -> None:
-        while True:
-            self._beat_s = time.monotonic()
-            await asyncio.sleep(BEAT_S)
 
 
 class Gateway:
@@ -66,7 +46,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, endpoints: Iterable[Endpoint]) -> None:
         assert settings.api_keys is not None
-        self.settings, self.heartbeat, metrics = settings, Heartbeat(), Metrics()
+        self.settings, metrics = settings, Metrics()
         redis = connect(settings, connections_max=REDIS_CONNECTIONS_MAX, wait_s=TIMEOUT_S)
         keys = KeyRing(settings.api_keys, metrics.key_file_read)
         writer, reader = LogWriter(settings), LogReader(settings, simulation=settings.simulation)
@@ -101,7 +81,7 @@ class Gateway:
             settings.gateway_health_port,
             self.parts.metrics.registry,
             lambda: self.ready,
-            lambda: self.heartbeat.alive,
+            loop,
         )
         async with self._working():
             stop.begin_with(lambda: loop.call_soon_threadsafe(self._stop), lambda: "calls under way")
@@ -120,9 +100,8 @@ class Gateway:
     async def _working(self) -> AsyncIterator[None]:
         """The work beside the requests."""
         parts = self.parts
-        tasks = [asyncio.create_task(work) for work in (self.heartbeat.beat(), parts.keys.follow())]
-        for task in tasks:
-            task.add_done_callback(_end_if_failed)
+        following = asyncio.create_task(parts.keys.follow())
+        following.add_done_callback(_end_if_failed)
         await parts.writer.start()
         await parts.reader.start()
         try:
@@ -132,8 +111,7 @@ class Gateway:
             await parts.gate.close()
             await parts.writer.close()
             await parts.reader.close()
-            for task in tasks:
-                task.cancel()
+            following.cancel()
             await parts.redis.aclose(close_connection_pool=True)
 
 

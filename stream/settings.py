@@ -220,8 +220,8 @@ MEANING = {
     "buffer_records_max": "Fetching a partition pauses when this many of its inputs wait in memory.",
     "stalled_after_s": "The worker exits when its event loop hangs, or inputs or timed work wait without a commit, "
     "for this long (s).",
-    "health_host": "Address of `/metrics` and `/readyz`.",
-    "health_port": "Port of `/metrics` and `/readyz`. 0 chooses a free port and logs it.",
+    "health_host": "Address of `/metrics`, `/livez` and `/readyz`.",
+    "health_port": "Port of `/metrics`, `/livez` and `/readyz`. 0 chooses a free port and logs it.",
     "log_level": "`info`, or `debug` for one line per batch.",
 }
 

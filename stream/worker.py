@@ -58,7 +58,7 @@ def run(app: Tollgate, loop: asyncio.AbstractEventLoop) -> NoReturn:
         pinned.check()
         made = loop.run_until_complete(make_topics(settings, topics.declared(settings), rights.worker(settings)))
         loop.run_until_complete(topics.check_time(settings))
-        port = health.serve(settings.health_host, settings.health_port, app.metrics.registry, lambda: app.ready)
+        port = health.serve(settings.health_host, settings.health_port, app.metrics.registry, lambda: app.ready, loop)
     except (PersonNeededError, KafkaError, OSError) as error:
         refuse_because("worker", error)
     log.get("worker").info(

@@ -28,7 +28,6 @@ logger = log.get("views")
 
 LOOK_EVERY_S = 0.5
 RETRY_S = 0.5
-ALIVE_S = 5.0
 TRIM_EVERY_S = 86_400.0
 
 
@@ -47,7 +46,6 @@ class Keeper(Service):  # type: ignore[misc]  # mode has no types
         self._targets: dict[int, tuple[int, dict[TopicPartition, int]]] = {}
         self._progress: tuple[dict[TP, int], float] = ({}, time.monotonic())
         self._trimmed_s: float | None = None
-        self._beat_s: float | None = None
         self._began_ms = time.time_ns() // 1_000_000
         super().__init__(**kwargs)
 
@@ -56,11 +54,6 @@ class Keeper(Service):  # type: ignore[misc]  # mode has no types
         reading = self.app.consumer.positioned.is_set() or not self.app.assigned
         numbers = self.app.partitions()
         return self._up and reading and all(self._caught_up.get(number) is not None for number in numbers)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the event loop answered within ALIVE_S. May be read in another thread."""
-        return self._beat_s is None or time.monotonic() - self._beat_s < ALIVE_S
 
     def shown_up_to(self) -> Mapping[int, int]:
         """The time (ms) up to which each partition is in Redis; until it has caught up, when its reading began."""
@@ -138,12 +131,6 @@ class Keeper(Service):  # type: ignore[misc]  # mode has no types
             self.app.metrics.starts.labels(start.why).inc()
         whys = {why: sum(start.why is why for start in starts.values()) for why in Why}
         logger.info("reading begins", partitions=sorted(self.app.partitions()), **whys)
-
-    @Service.task  # type: ignore[untyped-decorator]  # mode has no types
-    async def _beat(self) -> None:
-        while not self.should_stop:
-            self._beat_s = time.monotonic()
-            await self.sleep(LOOK_EVERY_S)
 
     @Service.task  # type: ignore[untyped-decorator]  # mode has no types
     async def _watch(self) -> None:

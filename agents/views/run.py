@@ -39,7 +39,7 @@ def run() -> NoReturn:
             settings.views_health_port,
             app.metrics.registry,
             lambda: app.ready,
-            lambda: app.keeper.alive,
+            loop,
         )
     except (PersonNeededError, KafkaError, OSError) as error:
         refuse_because("views", error)

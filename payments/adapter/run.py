@@ -57,6 +57,7 @@ async def _run(settings: Settings, stop: StopSignals) -> None:
                 settings.payments_health_port,
                 adapter.metrics.registry,
                 lambda: adapter.ready,
+                asyncio.get_running_loop(),
             )
         }
         if isinstance(provider, StripeProvider) and settings.webhook_secrets():

@@ -1,5 +1,6 @@
 """Serves `/metrics`, `/readyz` and `/livez` from a separate thread, so that a worker that hangs still answers."""
 
+import asyncio
 import errno
 import os
 import threading
@@ -41,15 +42,14 @@ class _Answers(BaseHTTPRequestHandler):
         """No log line: a scrape every few seconds is routine."""
 
 
+ALIVE_WITHIN_S = 5.0
+
+
 def serve(
-    host: str,
-    port: int,
-    registry: CollectorRegistry,
-    ready: Callable[[], bool],
-    alive: Callable[[], bool] | None = None,
+    host: str, port: int, registry: CollectorRegistry, ready: Callable[[], bool], loop: asyncio.AbstractEventLoop
 ) -> int:
     """Serve until the process ends. Returns the port, a free one when `port` is 0. Raises PortError when it is taken.
-    `/livez` exists where `alive` is given.
+    `/livez` answers 200 when `loop` answers within ALIVE_WITHIN_S.
 
     Serves no account data: everyone who can reach the port could read it.
     """
@@ -60,10 +60,10 @@ def serve(
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
             elif self.path == "/readyz":
                 self._answer_state("ready", holds=ready())
-            elif self.path == "/livez" and alive is not None:
-                self._answer_state("alive", holds=alive())
+            elif self.path == "/livez":
+                self._answer_state("alive", holds=_runs(loop))
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"/metrics or /readyz\n")
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"/metrics, /readyz or /livez\n")
 
     try:
         server = ThreadingHTTPServer((host, port), Handler)
@@ -72,3 +72,13 @@ def serve(
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return int(server.server_port)
+
+
+def _runs(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop, which belongs to another thread, runs what it is given."""
+    ran = threading.Event()
+    try:
+        loop.call_soon_threadsafe(ran.set)
+    except RuntimeError:  # It is closed: the process ends.
+        return False
+    return ran.wait(ALIVE_WITHIN_S)
