@@ -158,6 +158,14 @@ def test_a_refused_id_is_free_again(running: GatewayStage) -> None:
     assert running.get("/v1/accounts/free-1/inputs/f-1").json() == other.json()
 
 
+@pytest.mark.parametrize(("until", "status"), [(1, 404), (99_999_999_999_999, 202)])
+def test_a_command_whose_gateway_died_in_its_write_is_unknown(running: GatewayStage, until: int, status: int) -> None:
+    """Nobody knows whether the log has it. While its gateway may live it is pending."""
+    record = {"type": "redirect-set", "hash": "h", "occurred": "", "state": "writing", "until": until}
+    running.redis.hset(f"tg:1:{{doubt-{until}}}:gw:input:d-1", mapping=record)
+    assert running.get(f"/v1/accounts/doubt-{until}/inputs/d-1").status == status
+
+
 def test_requests_with_one_id_at_once_have_one_effect(running: GatewayStage) -> None:
     opened(running, "race-1")
     body = {"id": "g-1", "grant_id": "g-1", "amount_micros": 1_000_000, "reason": "r"}
