@@ -17,7 +17,7 @@ from schemas.wire import generate
 from tests.gateway.reads.filled import Event, Filled
 from tests.gateway.stage import GatewayStage
 
-EXAMPLES = Path(generate.__file__).parent / "examples" / "facts.jsonl"
+EXAMPLES = Path(generate.__file__).parent / "examples" / "events.jsonl"
 CHARGED = {"explain": ("call_id", "call-charged"), "invoice.pdf": ("invoice_id", "invoice-issued")}
 CHARGED |= {"receipt.pdf": ("receipt_id", "receipt-issued")}
 
