@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import gate, latency, memory, month_end, reads, restore, rules, throughput, views
+from benchmarks import gate, latency, memory, month_end, reads, restore, rules, streams, throughput, views
 from benchmarks.benchmark_run import SHORT, BenchmarkRun, Size
 from benchmarks.figures import Figure, as_json, machine, table
 from benchmarks.traffic import CREDITS
@@ -35,6 +35,7 @@ class Section(StrEnum):
     views = "views"
     gate = "gate"
     reads = "reads"
+    streams = "streams"
 
 
 SECTIONS: dict[Section, Measurement] = {
@@ -46,6 +47,7 @@ SECTIONS: dict[Section, Measurement] = {
     Section.views: views.measure,
     Section.gate: gate.measure,
     Section.reads: reads.measure,
+    Section.streams: streams.measure,
 }
 
 app = typer.Typer(name="benchmarks", pretty_exceptions_enable=False)

@@ -80,14 +80,14 @@ async def _served(bench: BenchmarkRun, settings: Settings, redis: DevRedis) -> A
     try:
         for process in ("views", "gateway"):
             children.append(Child("tollgate", bench.folder, shared, process))
-            await _wait_ready(children[-1], ports[f"{process.upper()}_HEALTH_PORT"])
+            await wait_ready(children[-1], ports[f"{process.upper()}_HEALTH_PORT"])
         yield _Reader(bench, children[-1], ports["GATEWAY_PORT"], key)
     finally:
         for child in children:
             child.stop()
 
 
-async def _wait_ready(child: Child, port: int) -> None:
+async def wait_ready(child: Child, port: int) -> None:
     async for _ in poll_until_deadline("a ready process", every_s=0.2):
         child.check()
         if _is_ready(port):

@@ -26,7 +26,7 @@ def command(stage: GatewayStage, account: str, kind: str, **body: Any) -> Any:
 
 def grant(stage: GatewayStage, account: str, number: int) -> Any:
     return command(
-        stage, account, "credits-granted", grant_id=f"g-{number}", amount_micros=1_000_000 + number, reason="test"
+        stage, account, "credits-granted", grant_id=f"g-{number}", amount_micros=1_000_000 * number, reason="test"
     )
 
 
