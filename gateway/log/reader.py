@@ -4,6 +4,7 @@ One reader per process reads all partitions of every output topic but `payment-r
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
@@ -46,7 +47,7 @@ Listener = Callable[[Seen], None]
 
 
 class _Occurred(msgspec.Struct, frozen=True, gc=False):
-    occurred_at: str
+    occurred_at: str | None  # None in the answer to a refused start that has no time.
 
 
 _occurred = msgspec.json.Decoder(_Occurred).decode
@@ -184,9 +185,13 @@ class LogReader:
             watch.listener(seen)
 
     def _note_time(self, record: ConsumerRecord) -> None:
-        if self._names[record.topic] != DEAD_LETTERS and record.value is not None:
-            occurred_ms = parse_instant(_occurred(record.value).occurred_at)
-            self.newest_occurred_ms = max(self.newest_occurred_ms, occurred_ms)
+        """Take the record's time. A record that somebody else has written to an output topic has none."""
+        if self._names[record.topic] == DEAD_LETTERS or record.value is None:
+            return
+        with contextlib.suppress(msgspec.MsgspecError, ValueError):
+            occurred_at = _occurred(record.value).occurred_at
+            if occurred_at is not None:
+                self.newest_occurred_ms = max(self.newest_occurred_ms, parse_instant(occurred_at))
 
     def _moved(self, place: TopicPartition) -> None:
         for ends, waiting in self._waiting[place.partition]:

@@ -87,6 +87,8 @@ async def test_in_simulation_it_knows_the_newest_time(settings: Settings) -> Non
             for second in (5, 9, 7):
                 await publish(producer, settings, "charges", ONE, b'{"occurred_at":"1970-01-01T00:00:0%dZ"}' % second)
             await publish(producer, settings, "dead-letters", ONE, b"no event")
+            await publish(producer, settings, "call-decisions", ONE, b'{"occurred_at":null}')
+            await publish(producer, settings, "alerts", ONE, b"not ours")
         await pass_ends(reader, ONE)
         assert reader.newest_occurred_ms == 9_000
 
