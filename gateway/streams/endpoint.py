@@ -1,6 +1,7 @@
 """`GET /v1/accounts/{account_id}/events`: what happens to an account, as it happens, as server-sent events."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 
 from starlette.responses import Response
@@ -15,6 +16,8 @@ from gateway.streams.stream import CLIENT, Stream, pieces
 
 MEDIA_TYPE = "text/event-stream"
 LAST = "Last-Event-ID"
+# What the system keeps of a reader that does not read: left alone, it grows to several MiB, beside what waits here.
+SENT_BYTES = 1 << 17
 
 
 class EventStream(Response):
@@ -32,7 +35,9 @@ class EventStream(Response):
         gone = asyncio.ensure_future(_disconnected(receive))
         gone.add_done_callback(lambda _: stream.end(CLIENT))
         try:
-            stream.begin(scope["transport"].abort)
+            transport = scope["transport"]
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
+            stream.begin(transport.abort)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             for piece in pieces(self._first):
                 await self._send(send, piece)

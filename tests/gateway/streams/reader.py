@@ -26,7 +26,7 @@ class Event:
 
 
 class Reader:
-    """One stream, read by a thread of its own until it ends or is closed."""
+    """One stream, read by a thread of its own until it ends or is closed. `broken`: it ended without its last chunk."""
 
     def __init__(
         self,
@@ -99,6 +99,8 @@ class Reader:
                 else:
                     self._dispatch(fields)
                     fields = {}
+            # http.client passes over a last chunk that is missing, but for this: None is the end of the whole answer.
+            self.broken = getattr(self.answer, "chunk_left", 0) is not None
         except (http.client.HTTPException, OSError, ValueError):
             self.broken = True
 
