@@ -173,7 +173,7 @@ def _switched(before: Charge | None, after: ChargeAdjusted) -> list[str]:
 
 def _ledger(history: CallHistory) -> list[str]:
     if not history.has_ledger:
-        return ["the file has no ledger entry of the account"]
+        return ["no ledger entry of the account was read"]
     return [
         f"{entry.entry_id}: {entry.kind} {signed(entry.amount_micros, entry.currency)},"
         f" balance {format_money(entry.balance_after_micros, entry.currency)} after"

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from gateway.metrics import Metrics
+from schemas.card_number import text_holds_card_number
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # The route of paths that are not served.
@@ -15,7 +16,7 @@ NO_ROUTE = "none"
 
 
 class Answers:
-    """Wraps the application. `scope["request_id"]` is the request's own id if it gave one, else a new one;
+    """Wraps the application. `scope["request_id"]` is the request's own id if it gave a usable one, else a new one;
     `scope["route"]` the template of the path, once it is found.
     """
 
@@ -26,7 +27,8 @@ class Answers:
         assert scope["type"] == "http"
         began_s, streams = perf_counter(), False
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid7().hex
+        usable = _REQUEST_ID.fullmatch(given) and not text_holds_card_number(given)
+        request_id = given if usable else uuid7().hex
         scope["request_id"], scope["route"] = request_id, NO_ROUTE
 
         async def sending(message: Message) -> None:

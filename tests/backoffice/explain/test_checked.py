@@ -96,7 +96,7 @@ def entry(facts: Facts, kind: str) -> dict[str, Any]:
 def test_facts_of_one_topic_are_enough_and_a_fact_may_be_repeated() -> None:
     charges = [fact for fact in ADJUSTED if fact["type"] in MOVES]
     text = explain([*charges, *charges], "c26")
-    assert "the file has no ledger entry of the account" in text
+    assert "no ledger entry of the account was read" in text
     assert "the file does not have the decision itself" in text
     assert "DIFFERS" not in text
 

@@ -227,7 +227,15 @@ def test_a_bug_is_answered_without_what_it_met(stage: GatewayStage, gateway: Gat
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("abc_-09", True), ("x" * 64, True), ("x" * 65, False), ("", False), ("a b", False), ("a.b", False)],
+    [
+        ("abc_-09", True),
+        ("x" * 64, True),
+        ("x" * 65, False),
+        ("", False),
+        ("a b", False),
+        ("a.b", False),
+        ("4242424242424242", False),
+    ],
 )
 def test_a_request_keeps_its_own_id(stage: GatewayStage, given: str, *, kept: bool) -> None:
     answers = [
