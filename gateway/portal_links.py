@@ -112,8 +112,8 @@ def _return_url(given: Any, hosts: tuple[str, ...]) -> str | None:
 
 
 def _may_return(url: str, hosts: set[str]) -> bool:
-    # Browsers read a backslash as a slash, and drop what is not printable: the host would be another one.
-    if len(url) > URL_CHARACTERS_MAX or "\\" in url or not (url.isascii() and url.isprintable()) or " " in url:
+    # urlsplit and browsers both pass over some of what is not printable.
+    if len(url) > URL_CHARACTERS_MAX or not (url.isascii() and url.isprintable()) or " " in url:
         return False
     try:
         parts = urlsplit(url)
