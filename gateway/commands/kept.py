@@ -67,8 +67,7 @@ def where_is(record: Record) -> tuple[Address, Begin]:
 
 def record_key(account_id: str, input_id: str, *, signed: bool) -> bytes:
     """An id is unique per account and class: the signed inputs are one, all others the other."""
-    name = f"gw:{'signed' if signed else 'input'}:{input_id}"
-    return account_key(account_id.encode(), name.encode())
+    return f"tg:1:gw:{{{account_id}}}:{'signed' if signed else 'input'}:{input_id}".encode()
 
 
 class Kept:

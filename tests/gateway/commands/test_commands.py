@@ -1,5 +1,6 @@
 """Commands through a gateway, with a worker and the views: outcomes, ids, refusals and time."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -139,7 +140,7 @@ def test_an_id_that_is_no_longer_kept_is_a_repeat(running: GatewayStage) -> None
     later = running.post(path, {"feature": "live_agent", "enabled": False}).json()
     assert later["version"] > first["version"]
     wait_until(lambda: running.get("/v1/accounts/repeat-1/inputs/r-1").status == 200, "the record")
-    running.redis.delete("tg:1:{repeat-1}:gw:input:r-1")
+    running.redis.delete("tg:1:gw:{repeat-1}:input:r-1")
     assert running.get("/v1/accounts/repeat-1/inputs/r-1").code == "not_found"
     again = running.post(path, body)
     assert (again.status, "idempotent-replayed" in again.headers) == (200, False)
@@ -162,7 +163,7 @@ def test_a_refused_id_is_free_again(running: GatewayStage) -> None:
 def test_a_command_whose_gateway_died_in_its_write_is_unknown(running: GatewayStage, until: int, status: int) -> None:
     """Nobody knows whether the log has it. While its gateway may live it is pending."""
     record = {"type": "redirect-set", "hash": "h", "occurred": "", "state": "writing", "until": until}
-    running.redis.hset(f"tg:1:{{doubt-{until}}}:gw:input:d-1", mapping=record)
+    running.redis.hset(f"tg:1:gw:{{doubt-{until}}}:input:d-1", mapping=record)
     assert running.get(f"/v1/accounts/doubt-{until}/inputs/d-1").status == status
 
 
@@ -271,3 +272,16 @@ def test_the_gateways_own_fault_is_a_500(running: GatewayStage) -> None:
     assert (reply.status, reply.code) == (500, "internal")
     assert "tollgate_gateway_own_faults_total 1.0" in strange.metrics()
     strange.stop()
+
+
+VIEWS = re.compile(
+    rb"tg:1:(meta|accounts:\d+|\{[^}]+\}:(snapshot|charges|ledger|alerts|invoices|decisions|refills|calls|call:.+|at))"
+)
+
+
+def test_in_redis_it_writes_below_its_own_prefix_alone(running: GatewayStage) -> None:
+    """Whatever else is there is a stray of the views, and a rebuild removes it."""
+    opened(running, "prefix-1")
+    keys = list(running.redis.scan_iter())
+    assert any(key.startswith(b"tg:1:gw:{prefix-1}:input:") for key in keys)
+    assert [key for key in keys if not key.startswith(b"tg:1:gw:") and not VIEWS.fullmatch(key)] == []

@@ -114,7 +114,7 @@ def test_a_gateway_killed_between_write_and_answer_has_written_once(failing: Gat
         worker.process.send_signal(signal.SIGSTOP)
         asked = in_background(pool, failing, path, GRANT | {"id": "in-1"})
         wait_until(
-            lambda: failing.redis.hget("tg:1:{a}:gw:signed:in-1", "state") in {b"writing", b"written"}, "the claim"
+            lambda: failing.redis.hget("tg:1:gw:{a}:signed:in-1", "state") in {b"writing", b"written"}, "the claim"
         )
         failing.gateways[0].kill()
         with pytest.raises((OSError, http.client.HTTPException)):
@@ -158,7 +158,7 @@ def test_redis_that_goes_in_the_middle_of_a_command(failing: GatewayStage, redis
     with ThreadPoolExecutor(4) as pool:
         worker.process.send_signal(signal.SIGSTOP)
         asked = in_background(pool, failing, "/v1/accounts/a/credits-granted", GRANT | {"id": "in-1"})
-        wait_until(lambda: failing.redis.exists("tg:1:{a}:gw:signed:in-1") == 1, "the claim")
+        wait_until(lambda: failing.redis.exists("tg:1:gw:{a}:signed:in-1") == 1, "the claim")
         redis.stop()
         try:
             unsure = failing.post("/v1/accounts/b/redirect-set", {"redirect_to": "+1"}, gateway=quick)
