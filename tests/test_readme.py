@@ -66,7 +66,7 @@ def test_the_readme_leads_to_every_page() -> None:
     assert missing == []
 
 
-# Users read *event*; *fact* is a word of the code.
+# Users read *event*; *fact* is a word of the code. `"facts"` is a field in the gateway's answers.
 def test_users_read_of_events() -> None:
     folders = ("docs", "docs/guides", "docs/operations")
     pages = [page for folder in folders for page in sorted((ROOT / folder).glob("*.md"))]
@@ -75,7 +75,7 @@ def test_users_read_of_events() -> None:
         f"{name_of(page)}: {line}"
         for page in pages
         for line in page.read_text(encoding="utf-8").splitlines()
-        if re.search(r"\bfacts?\b", line, re.IGNORECASE)
+        if re.search(r"\bfacts?\b", line.replace('"facts":', ""), re.IGNORECASE)
     )
 
 

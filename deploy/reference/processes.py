@@ -11,6 +11,7 @@ from gateway import metrics as http_metrics
 from gateway import settings as gateway
 from gateway.commands import metrics as command_metrics
 from gateway.gate import metrics as gate_metrics
+from gateway.streams import metrics as stream_metrics
 from payments import settings as payments
 from payments.adapter import metrics as payment_metrics
 from stream import settings as engine
@@ -58,7 +59,7 @@ PROCESSES = (
         "tollgate gateway settings",
         gateway.Settings,
         gateway.MEANING,
-        (*http_metrics.METRICS, *command_metrics.METRICS, *gate_metrics.METRICS),
+        (*http_metrics.METRICS, *command_metrics.METRICS, *gate_metrics.METRICS, *stream_metrics.METRICS),
         "GATEWAY_HEALTH",
         gateway.SHARED,
     ),

@@ -6,14 +6,13 @@ from typing import Any, Final
 
 import msgspec
 from redis import exceptions
-from redis.asyncio import Redis
 
 from agents.views.layout import account_key
 from gateway.log.reader import Begin
 from gateway.log.writer import Address
 from schemas.inputs import moves_money
 from schemas.instant import DAY_MS, SECOND_MS
-from stream.redis_connection import raise_for
+from stream.redis_connection import Client, raise_for
 
 KEPT_MS: Final = DAY_MS
 # A request that neither ends nor renews its claim for this long has died with its gateway.
@@ -73,7 +72,7 @@ def record_key(account_id: str, input_id: str, *, signed: bool) -> bytes:
 class Kept:
     """The records of commands. Every method raises AwayError."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Client) -> None:
         self._redis: Any = redis
         self._claim, self._keep = (_Script(redis, name) for name in ("claim", "keep"))
 
@@ -135,7 +134,7 @@ def _claim_arguments(claim: Claim) -> tuple[str | int, ...]:
 class _Script:
     """A script of this folder. Redis knows it by its hash, and is sent its text when it does not."""
 
-    def __init__(self, redis: Redis, name: str) -> None:
+    def __init__(self, redis: Client, name: str) -> None:
         self._redis: Any = redis
         self._text = (files("gateway.commands") / f"{name}.lua").read_text(encoding="utf-8")
         self._hash = sha1(self._text.encode()).hexdigest()  # noqa: S324 the name that Redis gives it

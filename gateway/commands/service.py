@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
 from uuid_utils import uuid4
 
 from gateway.commands.inputs import Prepared
@@ -36,7 +35,7 @@ from gateway.log.writer import LogWriter
 from gateway.settings import Settings
 from stream import log
 from stream.failures import fail
-from stream.redis_connection import AwayError
+from stream.redis_connection import AwayError, Client
 
 logger = log.get("gateway.commands")
 
@@ -74,7 +73,7 @@ class Commands:
     """The commands of one process."""
 
     def __init__(
-        self, settings: Settings, redis: Redis, writer: LogWriter, reader: LogReader, registry: CollectorRegistry
+        self, settings: Settings, redis: Client, writer: LogWriter, reader: LogReader, registry: CollectorRegistry
     ) -> None:
         self.metrics = CommandMetrics(registry)
         self._settings, self._writer, self._reader = settings, writer, reader
