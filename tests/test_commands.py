@@ -139,7 +139,7 @@ def test_a_command_that_reads_a_file_says_that_export_writes_it(words: str, fold
 def test_a_removed_variable_is_refused_like_any_unknown_one(folder: Path) -> None:
     ended = run("tollgate worker", folder, TOLLGATE_TIME="ticks")
     assert ended.returncode == Exit.PERSON
-    assert "TOLLGATE_TIME is no setting" in ended.stderr
+    assert "TOLLGATE_TIME is not a setting" in ended.stderr
 
 
 def test_variables_of_other_processes_are_theirs(folder: Path) -> None:

@@ -33,7 +33,7 @@ def command(
         int | None, typer.Option(envvar="STACK_REDIS_PORT", help="Port of Redis, instead of a free one.")
     ] = None,
 ) -> None:
-    """Run Kafka, Redis and every process of Tollgate on this machine, for development.
+    """Run Kafka, Redis and every process here, for development.
 
     Prints where they answer as NAME=VALUE lines, then READY=1, and runs until Ctrl-C or SIGTERM. Settings come from
     the environment; with TOLLGATE_BOOTSTRAP_SERVERS or TOLLGATE_REDIS_URL it uses that Kafka or Redis and starts none.
