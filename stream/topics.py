@@ -7,7 +7,13 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import (
+    BrokerNotAvailableError,
+    ClusterAuthorizationFailedError,
+    InvalidReplicationFactorError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from agents.wallet.dead_letter import LETTER_BYTES_MAX
 from stream import log
@@ -207,14 +213,23 @@ async def _create(admin: Any, settings: Settings, topics: Mapping[str, Topic]) -
     for name, code, message in response.topic_errors:
         # Another worker that starts at the same moment may have created it first.
         if code not in (0, TOPIC_EXISTS):
-            if for_code(code).retriable:
-                raise for_code(code)(f"{name}: {message or 'cannot be created'}")
-            if for_code(code) in NOT_ALLOWED:
-                raise TopicsError(
-                    f"{name}: missing, and {settings.connection.who} may not Create it: create the topics as a user who"
-                    " may, with `tollgate topics --apply` (those of the adapter: `tollgate payments topics --apply`)"
-                )
-            raise TopicsError(f"{name}: cannot be created: {for_code(code).__name__} {message or ''}".strip())
+            raise creation_error(settings, name, code, message or "")
+
+
+def creation_error(settings: Settings, name: str, code: int, message: str) -> Exception:
+    """Why the topic cannot be created: a KafkaError that passes, or a TopicsError. `message` is the broker's."""
+    kind = for_code(code)
+    # The controller takes a broker that was silent for some seconds as fenced, and a new topic has no place then.
+    fenced = kind is InvalidReplicationFactorError and "fenced" in message
+    if kind.retriable or fenced:
+        passing: Exception = (BrokerNotAvailableError if fenced else kind)(f"{name}: {message or 'cannot be created'}")
+        return passing
+    if kind in NOT_ALLOWED:
+        return TopicsError(
+            f"{name}: missing, and {settings.connection.who} may not Create it: create the topics as a user who"
+            " may, with `tollgate topics --apply` (those of the adapter: `tollgate payments topics --apply`)"
+        )
+    return TopicsError(f"{name}: cannot be created: {kind.__name__} {message}".strip())
 
 
 async def _differences(admin: Any, settings: Settings, topics: Mapping[str, Topic]) -> list[Difference]:

@@ -26,8 +26,8 @@ def test_the_version_is_read_from_the_package_in_one_place() -> None:
     readers = [
         name_of(path)
         for path in tracked()
-        if path.suffix == ".py" and not name_of(path).startswith("tests/") and "version(" in path.read_text()
-        if re.search(r"import (.*, )?version\b", path.read_text())
+        if path.suffix == ".py" and not name_of(path).startswith("tests/")
+        if re.search(r"\bversion\(\W?(tollgate|PACKAGE|NAME)\b", path.read_text())
     ]
     assert readers == ["stream/version.py"]
 

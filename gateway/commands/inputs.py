@@ -61,7 +61,8 @@ def prepare(fields: Mapping[str, Any], actor: str, signing_key: bytes | None, no
         flat["actor"] = actor
     value = _encoded(flat)
     event = _checked(decode_input(value))
-    assert (input_type(event), event.account_id, event.id) == (flat["type"], flat["account_id"], flat["id"])
+    read = (input_type(event), event.account_id, event.id)
+    assert read == (flat["type"], flat["account_id"], flat["id"]), "the engine reads another input"
     if event.occurred_at_ms > now_ms + AHEAD_MAX_MS:
         detail = "`occurred_at` is more than 5 minutes ahead of the gateway's clock"
         raise Problem("future_time", detail, field="occurred_at")

@@ -22,6 +22,10 @@ class Slices(BillingHistories):
     own.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.random = Random(0)  # A history may end before its seed is drawn.
+
     @initialize(seed=st.integers(0, 1_000_000))
     def draw_seed(self, seed: int) -> None:
         self.random = Random(seed)

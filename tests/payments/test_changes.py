@@ -71,7 +71,7 @@ def test_the_problem_of_an_unreadable_request_quotes_nothing_of_it(field: str) -
 def test_a_payment_id_reused_for_another_request_is_reported_and_not_paid() -> None:
     changes = Changes({}, NOW_MS)
     take(changes, request("p1"))
-    assert "not paid" in (take(changes, request("p1", amount_micros=30_000_000)) or "")
+    assert "not executed" in (take(changes, request("p1", amount_micros=30_000_000)) or "")
     assert row(changes, "p1").amount_micros == 20_000_000
 
 

@@ -181,7 +181,7 @@ def test_g07_the_hold_of_a_call_whose_end_is_refused_expires() -> None:
 # X1: a repeat comes before `before_account`.
 def test_x01_a_repeat_of_a_call_comes_before_the_signup() -> None:
     early = later(SIGNUP, days=-1)
-    story = Story().starts("c1", at=early).opens().starts("c1", at=early)
+    story = Story().opens().starts("c1").starts("c1", at=early)
     assert story.answer() == []
     assert story.starts("c2", at=early).refusal() == "before_account"
 
