@@ -17,6 +17,7 @@ from starlette.responses import Response
 from gateway.http.endpoint import JSON, Answer, Body, Call, Endpoint, Operation
 from gateway.http.problem import Problem, no_such_account
 from gateway.http.scopes import READ, WRITE
+from gateway.kept_keys import account_key, shared_key
 from gateway.parts import Parts
 from gateway.reads.fresh import look_behind
 from gateway.reads.source import AccountSource, Source
@@ -45,12 +46,12 @@ class Link(msgspec.Struct, frozen=True):
 
 def link_key(token: str) -> str:
     """The key of Redis that has the link with this token."""
-    return f"tg:1:gw:link:{sha256(token.encode()).hexdigest()}"
+    return shared_key(f"link:{sha256(token.encode()).hexdigest()}")
 
 
 def generation_key(account_id: str) -> str:
     """The key of Redis that counts how often the account's sessions were ended."""
-    return f"tg:1:gw:{{{account_id}}}:portal"
+    return account_key(account_id, "portal")
 
 
 async def make_link(call: Call) -> Response:

@@ -8,6 +8,7 @@ import msgspec
 from redis import exceptions
 
 from agents.views.layout import account_key
+from gateway import kept_keys
 from gateway.log.reader import Begin
 from gateway.log.writer import Address
 from schemas.inputs import moves_money
@@ -66,7 +67,7 @@ def where_is(record: Record) -> tuple[Address, Begin]:
 
 def record_key(account_id: str, input_id: str, *, signed: bool) -> bytes:
     """An id is unique per account and class: the signed inputs are one, all others the other."""
-    return f"tg:1:gw:{{{account_id}}}:{'signed' if signed else 'input'}:{input_id}".encode()
+    return kept_keys.account_key(account_id, f"{'signed' if signed else 'input'}:{input_id}").encode()
 
 
 class Kept:
