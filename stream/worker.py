@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 from typing import NoReturn
 
 import faust
@@ -9,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.currencies import CatalogueError
 from stream import log, rights, topics
-from stream.fail_stop import PersonNeededError
+from stream.fail_stop import PersonNeededError, end_now
 from stream.failures import classify, fail
 from stream.lane import pinned
 from stream.ops import health
@@ -38,6 +39,18 @@ class Worker(faust.Worker):  # type: ignore[misc]  # Faust has no types
         started = asyncio.ensure_future(super().start())
         started.add_done_callback(_end_if_failed)
         await started
+
+    def run_until_stopped(self, ended: Callable[[], object]) -> NoReturn:
+        """Run, call `ended` after an orderly stop, and end the process. Any failure ends it before."""
+        try:
+            self.execute_from_commandline()
+        except SystemExit as stopped:
+            ended()
+            end_now(int(stopped.code or 0))
+        raise AssertionError
+
+    def _shutdown_loop(self) -> None:
+        """Nothing: the app has stopped, and the process ends. Faust would wait two seconds for idle connections."""
 
     def _crash(self, reason: BaseException) -> None:
         fail("a part of the worker failed", reason)
@@ -69,12 +82,7 @@ def run(app: Tollgate, loop: asyncio.AbstractEventLoop) -> NoReturn:
     gc.set_threshold(*GC_THRESHOLDS)
     worker = Worker(app, loop=loop, loglevel="info", logging_config=config, quiet=True)
     stop.begin_with(worker.begin_stop, lambda: _waits_for(app))
-    try:
-        worker.execute_from_commandline()
-    finally:
-        # Any failure ends the process at once, so only an orderly stop gets here.
-        log.get("worker").info("worker ends")
-    raise AssertionError
+    worker.run_until_stopped(lambda: log.get("worker").info("worker ends"))
 
 
 def _waits_for(app: Tollgate) -> str:

@@ -66,9 +66,4 @@ def _serve(app: Views, loop: asyncio.AbstractEventLoop, stop: StopSignals) -> No
     config = log.logging_config(app.settings.log_level)
     worker = Worker(app, loop=loop, loglevel="info", logging_config=config, quiet=True)
     stop.begin_with(worker.begin_stop, lambda: "the broker or Redis")
-    try:
-        worker.execute_from_commandline()
-    finally:
-        # Any failure ends the process at once, so only an orderly stop gets here.
-        logger.info("views end")
-    raise AssertionError
+    worker.run_until_stopped(lambda: logger.info("views end"))

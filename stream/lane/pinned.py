@@ -29,6 +29,7 @@ EXPECTED: dict[Callable[..., Any], tuple[str, ...]] = {
     App._on_agent_error: ("self", "agent", "exc"),
     App._create_directories: ("self",),
     Service._crash: ("self", "reason"),
+    faust.Worker._shutdown_loop: ("self",),
     faust.Table.on_rebalance: ("self", "assigned", "revoked", "newly_assigned", "generation_id"),
     faust.Table.persisted_offset: ("self", "tp"),
     faust.Table.on_key_set: ("self", "key", "value"),
