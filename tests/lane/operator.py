@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import PolicyViolationError
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
 GONE_WITHIN_S = 30
+APPLIED_WITHIN_S = 30
 
 
 def set_group(bootstrap: str, group: str, topic: str, offsets: Mapping[int, int]) -> None:
@@ -36,9 +39,20 @@ def configure(bootstrap: str, topic: str, **config: str) -> None:
 
 
 def delete_before(bootstrap: str, topic: str, offsets: Mapping[int, int]) -> None:
-    """Delete the records of these partitions below these offsets, as retention does."""
+    """Delete the records of these partitions below these offsets, as retention does. The broker refuses it for a topic
+    that is compacted, and for a moment after the topic is no longer compacted.
+    """
     places = {TopicPartition(topic, number): RecordsToDelete(before_offset=end) for number, end in offsets.items()}
-    _administer(bootstrap, lambda admin: admin.delete_records(places))
+
+    async def delete(admin: Any) -> None:
+        async with asyncio.timeout(APPLIED_WITHIN_S):
+            while True:
+                with suppress(PolicyViolationError):
+                    await admin.delete_records(places)
+                    return
+                await asyncio.sleep(0.1)
+
+    _administer(bootstrap, delete)
 
 
 def delete_topic(bootstrap: str, topic: str) -> None:
