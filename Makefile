@@ -4,8 +4,9 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 # Options for the command a target runs: make demo ARGS="--speed-up 20000"
 ARGS ?=
-# Processes that run the tests; 0 runs them in one, where a debugger works.
-PROCESSES ?= 2
+# Processes that run the tests, more than there are cores: most of the time they wait for Kafka, a process or a deadline.
+# 0 runs the tests in one, where a debugger works.
+PROCESSES ?= 4
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
 .DEFAULT_GOAL := help

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from devkit.broker import START_DEADLINE_S, DevBroker, answers
+from tests.order import LONGEST_FIRST
 
 # A shell starts background jobs with SIGINT ignored, and children inherit that, so Ctrl-C in a test would do nothing. A
 # handler is not inherited, so with one set children start with the default.
@@ -33,6 +34,13 @@ sys.dont_write_bytecode = False
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 PORT = "tollgate_kafka_port"
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, all others in the order of their names."""
+    places = {ROOT / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.order import LONGEST_FIRST
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (
     *("schemas", "agents", "stream", "backoffice", "payments", "gateway", "devkit", "demo", "benchmarks", "deploy"),
@@ -261,6 +263,10 @@ def test_users_read_event_and_never_fact() -> None:
         if INSIDE_WORD.search(text) and not text.isidentifier()
     )
     found(f"{name_of(path)}: fact" for path in USER_FACING if INSIDE_WORD.search(path.read_text(encoding="utf-8")))
+
+
+def test_the_files_that_start_first_exist() -> None:
+    found(f"tests/order.py: {name}" for name in LONGEST_FIRST if not (ROOT / name).is_file())
 
 
 def test_names_are_whole_words() -> None:
