@@ -13,6 +13,7 @@ from schemathesis.checks import CHECKS
 from gateway.app import ENDPOINTS
 from gateway.http.endpoint import Endpoint
 from gateway.http.openapi import describe
+from gateway.streams.endpoint import MEDIA_TYPE
 from tests.gateway.stage import GatewayProcess, GatewayStage, Reply
 from tests.lane.stage import wait_until
 
@@ -108,7 +109,8 @@ def test_answers_are_as_described(stage: GatewayStage, gateway: GatewayProcess, 
     if "account_id" in (case.path_parameters or {}):
         case.path_parameters["account_id"] = OPEN
     answer = case.call(base_url=gateway.url, headers={"Authorization": f"Bearer {stage.key}"})
-    checks = CHECKS.get_by_names(
-        ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
-    )
-    case.validate_response(answer, checks=checks)
+    names = ["not_a_server_error", "status_code_conformance", "content_type_conformance"]
+    # The schema of a stream is of its whole text; Schemathesis would hold each event of the stream against it.
+    if not answer.headers.get("content-type", [""])[0].startswith(MEDIA_TYPE):
+        names.append("response_schema_conformance")
+    case.validate_response(answer, checks=CHECKS.get_by_names(names))
