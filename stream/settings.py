@@ -84,6 +84,14 @@ class Settings(BaseSettings):
     health_port: Annotated[int, Field(ge=0, le=65_535)] = 8_011
     log_level: Literal["debug", "info"] = "info"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pass_over_injected(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Leave out what Kubernetes has set under the name of a setting: for a service `tollgate-gateway` it makes
+        `TOLLGATE_GATEWAY_PORT=tcp://…`.
+        """
+        return {name: value for name, value in given.items() if not is_injected(variable_of(name), str(value))}
+
     @model_validator(mode="after")
     def _refuse_unknown_names(self) -> Self:
         """Refuse unknown variables: a misspelt one would silently leave a setting at its default."""
@@ -123,7 +131,7 @@ class Settings(BaseSettings):
             if using is None or self.security_protocol in using or getattr(self, name) == _default(name):
                 continue
             return (
-                f"{PREFIX}{name.upper()} is set, and TOLLGATE_SECURITY_PROTOCOL={self.security_protocol} does not use"
+                f"{variable_of(name)} is set, and TOLLGATE_SECURITY_PROTOCOL={self.security_protocol} does not use"
                 f" it: choose a protocol with {kind}"
             )
         return ""
@@ -157,6 +165,11 @@ class Settings(BaseSettings):
         return tuple(key.strip().encode() for key in self.signing_keys.get_secret_value().split(",") if key.strip())
 
 
+def variable_of(name: str) -> str:
+    """The variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
+
+
 def _default(name: str) -> Any:
     return Settings.model_fields[name].default
 
@@ -170,7 +183,7 @@ def unknown_names(given: Iterable[str], fields: Iterable[str], foreign: tuple[st
     """One sentence for each of the `given` variables that has our prefix and belongs to no process, with the nearest
     known name.
     """
-    known = [f"{PREFIX}{name.upper()}" for name in fields]
+    known = [variable_of(name) for name in fields]
     found = []
     for name in sorted(given):
         upper = name.upper()
@@ -186,7 +199,7 @@ def validation_line(error: ValidationError) -> str:
     parts = []
     for one in error.errors(include_input=False, include_url=False):
         message = one["msg"].removeprefix("Value error, ")
-        parts.append(f"{PREFIX}{str(one['loc'][0]).upper()}: {message}" if one["loc"] else message)
+        parts.append(f"{variable_of(str(one['loc'][0]))}: {message}" if one["loc"] else message)
     return "; ".join(parts)
 
 
@@ -239,7 +252,7 @@ def settings_table(
     `meaning`. A secret that is set shows as `***`.
     """
     read = {name: MEANING[name] for name in shared} | dict(meaning)
-    return [(f"{PREFIX}{name.upper()}", _shown(getattr(settings, name)), text) for name, text in read.items()]
+    return [(variable_of(name), _shown(getattr(settings, name)), text) for name, text in read.items()]
 
 
 def print_settings(settings: Settings, meaning: Mapping[str, str] = MEANING, shared: Iterable[str] = ()) -> None:

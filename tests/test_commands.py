@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 from stream.fail_stop import Exit
-from tollgate import COMMANDS, load
+from tollgate import COMMANDS, app, load
 
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "127.0.0.1:1"
@@ -162,9 +163,15 @@ def test_what_kubernetes_injects_for_a_service_is_no_setting(folder: Path) -> No
         "TOLLGATE_REDIS_SERVICE_PORT_TLS": "6379",
         "TOLLGATE_VIEWS_PORT_8022_TCP": "tcp://10.0.0.2:8022",
         "TOLLGATE_VIEWS_PORT_8022_TCP_ADDR": "10.0.0.2",
+        # A service whose name makes that of a setting.
+        "TOLLGATE_HEALTH_PORT": "tcp://10.0.0.1:8011",
+        "TOLLGATE_VIEWS_HEALTH_PORT": "tcp://10.0.0.2:8022",
+        "TOLLGATE_GATEWAY_PORT": "tcp://10.0.0.3:8020",
     }
-    for words in ("tollgate settings", "tollgate views settings"):
-        assert run(words, folder, **injected).returncode == 0
+    for words in ("tollgate settings", "tollgate views settings", "tollgate gateway settings"):
+        ended = run(words, folder, **injected)
+        assert ended.returncode == 0, ended.stderr
+        assert "tcp://" not in ended.stdout
     refused = run("tollgate settings", folder, TOLLGATE_PORT="8011")
     assert "TOLLGATE_PORT is not a setting" in refused.stderr
 
@@ -273,6 +280,13 @@ def reads_stdin(pid: int) -> bool:
         return Path(f"/proc/{pid}/syscall").read_text().startswith("0 0x0 ")
     except OSError:
         return False
+
+
+def test_no_command_has_the_options_of_a_shell() -> None:
+    """They would stand between a command's own."""
+    for name in ("", *COMMANDS):
+        command = typer.main.get_command(app) if not name else load(name)
+        assert [part.name for part in command.params if "completion" in str(part.name)] == [], name
 
 
 def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
