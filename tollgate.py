@@ -95,7 +95,9 @@ class LazyGroup(TyperGroup):
         return name, load(name) if name in COMMANDS else command, rest
 
 
-app = typer.Typer(name="tollgate", cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="tollgate", cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -50,7 +50,7 @@ SECTIONS: dict[Section, Measurement] = {
     Section.streams: streams.measure,
 }
 
-app = typer.Typer(name="benchmarks", pretty_exceptions_enable=False)
+app = typer.Typer(name="benchmarks", add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback(invoke_without_command=True)

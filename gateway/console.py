@@ -18,6 +18,7 @@ from stream.settings import print_settings
 app = typer.Typer(
     name="gateway",
     help="Serve the HTTP API. Without a command: run until stopped.",
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -17,6 +17,7 @@ app = typer.Typer(
     name="payments",
     help="Execute payment requests, each once, and publish the results.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command()(run)

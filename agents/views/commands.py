@@ -19,6 +19,7 @@ PATIENCE_S = 10.0
 app = typer.Typer(
     name="views",
     help="Keep the views in Redis up to date, for pages and the API. Without a command: run until stopped.",
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -21,6 +21,7 @@ app = typer.Typer(
     help="List invoices and receipts, and render them as PDF. Reads published events: those of the topic `invoices`,"
     " as `export` and `replay` write them.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 Facts = Annotated[

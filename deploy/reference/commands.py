@@ -54,9 +54,8 @@ def _command(name: str, command: Any) -> tuple[str, str, str]:
 
 
 def options(command: Any) -> list[Any]:
-    """Its options without those that every command has."""
-    shared = {"help", "install_completion", "show_completion"}
-    return [p for p in command.params if p.param_type_name == "option" and p.name not in shared]
+    """Its options without `--help`, which every command has."""
+    return [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
 
 
 def _option(option: Any) -> tuple[str, str, str, str]:
