@@ -1,10 +1,10 @@
 """The settings of the gateway: its own TOLLGATE_… variables, those of Redis, and those shared with the worker."""
 
 from ipaddress import ip_network
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from stream import redis_connection
 from stream import settings as engine
@@ -73,6 +73,13 @@ class Settings(redis_connection.RedisSettings):
     portal_url: Annotated[str, AfterValidator(_portal_url)] = "http://127.0.0.1:8020"
     portal_return_hosts: str = ""
     issuer: engine.OptionalFile = None
+
+    @model_validator(mode="after")
+    def _refuse_a_key_alone(self) -> Self:
+        """Without its certificate the gateway would serve http."""
+        if self.gateway_tls_key is not None and self.gateway_tls_cert is None:
+            raise ValueError("TOLLGATE_GATEWAY_TLS_CERT is missing: TOLLGATE_GATEWAY_TLS_KEY is the key of one")
+        return self
 
 
 MEANING = {

@@ -64,7 +64,17 @@ def test_variables_of_other_processes_and_of_kubernetes_are_ignored(monkeypatch:
         monkeypatch.setenv(f"TOLLGATE_{name}", "not looked at")
     monkeypatch.setenv("TOLLGATE_GATEWAY_SERVICE_HOST", "10.1.2.3")
     monkeypatch.setenv("TOLLGATE_GATEWAY_PORT_8020_TCP", "tcp://10.1.2.3:8020")
-    assert Settings().gateway_port == 8_020
+    for name in ("PORT", "GATEWAY_PORT", "GATEWAY_HEALTH_PORT"):
+        monkeypatch.setenv(f"TOLLGATE_{name}", "tcp://10.1.2.3:8020")
+    assert (Settings().gateway_port, Settings().gateway_health_port) == (8_020, 8_021)
+
+
+def test_a_key_without_its_certificate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be served without TLS."""
+    monkeypatch.setenv("TOLLGATE_GATEWAY_TLS_KEY", "/etc/tls/key.pem")
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert "TOLLGATE_GATEWAY_TLS_CERT is missing" in validation_line(refused.value)
 
 
 @pytest.mark.parametrize(
