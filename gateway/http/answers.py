@@ -1,6 +1,7 @@
 """What every answer has, whoever makes it: the request's id, and its place in the metrics."""
 
 import re
+from collections.abc import Iterable
 from time import perf_counter
 
 from starlette.datastructures import Headers
@@ -15,9 +16,15 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NO_ROUTE = "none"
 
 
+def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The request's own id if it gave a usable one, else a new one."""
+    given = Headers(raw=list(headers)).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) and not text_holds_card_number(given) else uuid7().hex
+
+
 class Answers:
-    """Wraps the application. `scope["request_id"]` is the request's own id if it gave a usable one, else a new one;
-    `scope["route"]` the template of the path, once it is found.
+    """Wraps the application. `scope["request_id"]` is the id from `request_id_of`; `scope["route"]` is the template of
+    the path, once it is found.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -26,9 +33,7 @@ class Answers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
         began_s, streams = perf_counter(), False
-        given = Headers(scope=scope).get("x-request-id", "")
-        usable = _REQUEST_ID.fullmatch(given) and not text_holds_card_number(given)
-        request_id = given if usable else uuid7().hex
+        request_id = request_id_of(scope["headers"])
         scope["request_id"], scope["route"] = request_id, NO_ROUTE
 
         async def sending(message: Message) -> None:

@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gateway.http.answers import request_id_of
 from gateway.http.body import BODY_WITHIN_S
 from gateway.http.problem import Problem
 
@@ -19,6 +19,7 @@ HEADERS_WITHIN_S = 10.0
 # The body's own time-out answers first; this one ends what sends on after its answer.
 MESSAGE_WITHIN_S = BODY_WITHIN_S + 5.0
 LINGER_S = 1.0
+_OWS = b" \t"
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
@@ -56,6 +57,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._deadline is None:  # A further request of the connection.
             self._await_headers()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # White space around a value is not part of it; the parser leaves what is behind it.
+        super().on_header(name, value.rstrip(_OWS))
+
     def on_headers_complete(self) -> None:
         self._in_headers = False
         self._clear_deadline()
@@ -71,7 +76,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self.scope["completed_s"] = self.loop.time()  # type: ignore[typeddict-unknown-key]  # our own
         self._clear_deadline()
-        self._in_headers, self._header_bytes = True, 0
+        self._in_headers, self._header_bytes, self.headers = True, 0, []
         self._messages += 1
         super().on_message_complete()
 
@@ -104,7 +109,7 @@ class LimitedProtocol(HttpToolsProtocol):
         moment, because a connection that is closed with unread bytes may lose the answer.
         """
         self._refused = True
-        response = problem.response(request_id := uuid7().hex)
+        response = problem.response(request_id := request_id_of(self.headers or ()))
         headers = [*response.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         self.transport.write(STATUS_LINE[problem.status] + lines + b"\r\n" + bytes(response.body))
@@ -131,7 +136,7 @@ def _refusing(problem: Problem) -> ASGIApp:
     """An application that refuses its one request, and closes the connection."""
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        response = problem.response(request_id := uuid7().hex)
+        response = problem.response(request_id := request_id_of(scope["headers"]))
         response.headers.update({"X-Request-Id": request_id, "Connection": "close"})
         await response(scope, receive, send)
 

@@ -87,6 +87,46 @@ def test_what_is_not_http_is_refused_with_a_problem(gateway: GatewayProcess, req
     assert (answer.status, answer.code, answer.headers["connection"]) == (400, "schema_invalid", "close")
 
 
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        ("Content-Encoding: identity", "Content-Encoding: gzip"),
+        ("Content-Encoding: gzip, identity",),
+        ("Transfer-Encoding: gzip, chunked",),
+    ],
+)
+def test_a_compressed_body_is_refused_however_it_is_named(
+    stage: GatewayStage, gateway: GatewayProcess, encoding: tuple[str, ...]
+) -> None:
+    length = () if "Transfer" in encoding[0] else ("Content-Length: 2",)
+    head = get("/v1/echo", stage, *encoding, *length).replace(b"GET", b"POST", 1)
+    answer = sent(gateway, head + (b"{}" if length else b"2\r\n{}\r\n0\r\n\r\n"))
+    assert (answer.status, answer.code) == (415, "unsupported_media_type")
+
+
+def test_white_space_around_a_header_is_not_part_of_it(stage: GatewayStage, gateway: GatewayProcess) -> None:
+    assert sent(gateway, get("/v1/shown", stage, "X-Request-Id: \t mine \t ")).headers["x-request-id"] == "mine"
+
+
+def test_what_is_refused_before_its_call_keeps_its_id(stage: GatewayStage, gateway: GatewayProcess) -> None:
+    large = "X-Filler: " + "x" * 16_384
+    for request in (
+        get("/v1/shown", stage, "X-Request-Id: mine", large),
+        get("/v1/shown", stage, "X-Request-Id: mine", large * 12).rstrip(),
+        get("/v1/shown", stage, "X-Request-Id: mine", "A: a", "Ho st: a"),
+    ):
+        answer = sent(gateway, request)
+        assert (answer.headers["x-request-id"], answer.json()["request_id"]) == ("mine", "mine")
+    # The id of the request before is not that of the next one.
+    first = get("/v1/shown", stage, "X-Request-Id: mine").replace(b"Connection: close\r\n", b"")
+    with connected(gateway) as connection:
+        connection.sendall(first)
+        assert first_reply(connection).headers["x-request-id"] == "mine"
+        connection.sendall(b"nonsense\r\n\r\n")
+        next_one = reply(received(connection))
+    assert (next_one.status, next_one.headers["x-request-id"] != "mine") == (400, True)
+
+
 def test_headers_have_a_limit_with_the_path(stage: GatewayStage, gateway: GatewayProcess) -> None:
     assert sent(gateway, get("/v1/shown", stage, "X-Filler: " + "x" * 16_000)).status == 200
     for request in (
