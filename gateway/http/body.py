@@ -14,9 +14,9 @@ BODY_WITHIN_S = 30.0
 
 async def read_body(request: Request, bytes_max: int) -> bytes:
     """The body. Raises Problem for one that is too large, too slow or compressed."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise Problem("unsupported_media_type", "Send the body uncompressed, without Content-Encoding.")
+    for name, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        if any(given.lower() != plain for given in request.headers.getlist(name)):
+            raise Problem("unsupported_media_type", f"Send the body uncompressed, without {name}.")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > bytes_max:
         raise _too_large(bytes_max)
