@@ -33,6 +33,9 @@ EXPOSED = (
     *("X-Request-Id", "Location", "ETag", "Retry-After", "Allow", "Content-Disposition"),
     *("Idempotent-Replayed", "Tollgate-Stale"),
 )
+# Those of all calls. Pages of other origins may ask about these.
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+_ASKED = b"access-control-request-method"
 
 
 def build(parts: Parts, endpoints: Iterable[Endpoint]) -> ASGIApp:
@@ -51,12 +54,20 @@ class _OtherOrigins:
     def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
         self._app, self._origins = app, {origin.encode() for origin in origins}
         self._allowing = CORSMiddleware(
-            app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
+            app,
+            allow_origins=origins,
+            allow_methods=METHODS,
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+            allow_private_network=True,  # The origins are the operator's own.
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origin = dict(scope["headers"]).get(b"origin")
-        await (self._allowing if origin in self._origins else self._app)(scope, receive, send)
+        headers = dict(scope["headers"])
+        # Asked about another method, the middleware would refuse in plain text.
+        serves = headers.get(_ASKED, METHODS[0].encode()).decode("latin-1") in METHODS
+        allowed = headers.get(b"origin") in self._origins and serves
+        await (self._allowing if allowed else self._app)(scope, receive, send)
 
 
 async def _internal(request: Request, _: Exception) -> Response:

@@ -129,3 +129,13 @@ def test_pages_of_other_origins_may_call_only_where_they_are_named(stage: Gatewa
         refused = stage.request("OPTIONS", "/v1/shown", headers=headers | PREFLIGHT, gateway=gateway)
         assert (plain.status, refused.status, refused.code) == (200, 405, "method_not_allowed")
         assert "access-control-allow-origin" not in {**plain.headers, **refused.headers}
+
+
+def test_no_answer_to_a_page_of_another_origin_is_plain_text(stage: GatewayStage) -> None:
+    """The middleware refuses a preflight that it does not allow in a text of its own."""
+    strange = ORIGIN | {"Access-Control-Request-Method": "FETCH"}
+    refused = stage.request("OPTIONS", "/v1/shown", headers=strange)
+    assert (refused.status, refused.code) == (405, "method_not_allowed")
+    near = ORIGIN | PREFLIGHT | {"Access-Control-Request-Private-Network": "true"}
+    allowed = stage.request("OPTIONS", "/v1/shown", key=None, headers=near)
+    assert (allowed.status, allowed.headers["access-control-allow-private-network"]) == (200, "true")
