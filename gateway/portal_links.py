@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-import redis
 from starlette.responses import Response
 
 from gateway.http.endpoint import JSON, Answer, Body, Call, Endpoint, Operation
-from gateway.http.problem import Problem, no_such_account
+from gateway.http.keys import check_account
+from gateway.http.problem import Problem, lacks, no_such_account
 from gateway.http.scopes import READ, WRITE
 from gateway.kept_keys import account_key, shared_key
 from gateway.parts import Parts
@@ -23,7 +23,6 @@ from gateway.reads.fresh import look_behind
 from gateway.reads.source import AccountSource, Source
 from gateway.settings import LOOPBACK, names_of
 from schemas.instant import MINUTE_MS, format_instant
-from stream.redis_connection import raise_for
 
 LINK_MS: Final = 15 * MINUTE_MS
 TOKEN_BYTES: Final = 32
@@ -55,24 +54,22 @@ def generation_key(account_id: str) -> str:
 
 
 async def make_link(call: Call) -> Response:
-    """`POST …/portal-links`. The scope depends on the mode, so it is checked here, before anything else."""
+    """`POST …/portal-links`. The scope depends on the mode, so it is checked here, and after it the account."""
     body = await call.json_object()
     mode = body.get("mode", MANAGE)
     needed = _SCOPES.get(mode) if isinstance(mode, str) else None
     if not any(call.key.may(scope) for scope in ([needed] if needed else _SCOPES.values())):
-        raise Problem("forbidden", f"This key lacks the scope {needed or WRITE}.")
+        raise lacks(needed or WRITE)
+    check_account(call.key, call.account_id)
     if needed is None:
         raise Problem("schema_invalid", f"`mode` must be {MANAGE} or {READ_ONLY}.", field="mode")
     return_url = _return_url(body.get("return_url"), names_of(call.parts.settings.portal_return_hosts))
     await _check_account(call.parts, call.account_id)
     client: Any = call.parts.redis
     token, expires_ms = token_urlsafe(TOKEN_BYTES), time.time_ns() // 1_000_000 + LINK_MS
-    try:
-        generation = int(await client.get(generation_key(call.account_id)) or 0)
-        link = Link(call.account_id, mode, call.key.id, generation, return_url)
-        await client.set(link_key(token), msgspec.json.encode(link), px=LINK_MS)
-    except (redis.RedisError, OSError) as error:
-        raise_for(error)
+    generation = int(await client.get(generation_key(call.account_id)) or 0)
+    link = Link(call.account_id, mode, call.key.id, generation, return_url)
+    await client.set(link_key(token), msgspec.json.encode(link), px=LINK_MS)
     answer = {
         "url": f"{call.parts.settings.portal_url}{OPENING}{token}",
         "expires_at": format_instant(expires_ms),
@@ -84,10 +81,7 @@ async def end_sessions(call: Call) -> Response:
     """`DELETE …/portal-sessions`: also links that were not opened yet."""
     await _check_account(call.parts, call.account_id)
     client: Any = call.parts.redis
-    try:
-        await client.incr(generation_key(call.account_id))
-    except (redis.RedisError, OSError) as error:
-        raise_for(error)
+    await client.incr(generation_key(call.account_id))
     return Response(status_code=204)
 
 
@@ -155,12 +149,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "POST",
         "/v1/accounts/{account_id}/portal-links",
         make_link,
-        None,
+        (WRITE, READ),
         Operation(
             "create_portal_link",
             "A link that opens the owner's page once, within 15 minutes",
             {201: Answer("The link.", _LINK)},
-            codes=("forbidden", "schema_invalid", "unavailable"),
+            codes=("schema_invalid", "unavailable"),
         ),
         body=Body(_BODY, required=False, example={"mode": MANAGE}),
     ),

@@ -3,7 +3,6 @@ account (404), method (405), rate (429), then the query, `Accept` and the body's
 """
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping
 from time import monotonic
 
@@ -16,11 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.http.accept import accepted
 from gateway.http.endpoint import JSON, Body, Call, Endpoint
-from gateway.http.keys import NOBODY, Key
+from gateway.http.keys import NOBODY, Key, check_account
 from gateway.http.limits import Buckets, rate_limited
 from gateway.http.problem import (
     Problem,
-    no_such_account,
+    lacks,
     no_such_path,
     of_status,
     unavailable,
@@ -34,7 +33,6 @@ from stream.redis_connection import AwayError
 logger = log.get("gateway")
 
 BAD_KEYS_PER_S = 10
-_ACCOUNT = re.compile(r"[A-Za-z0-9._:+@-]{1,128}")
 _BEARER = "bearer "
 
 
@@ -79,8 +77,8 @@ class Dispatcher:
         if not public:
             _check_scope(key, route, endpoint, path)
         account_id = path.get("account_id")
-        if account_id is not None and not (_ACCOUNT.fullmatch(account_id) and key.reaches(account_id)):
-            raise no_such_account()
+        if account_id is not None and not (endpoint is not None and endpoint.checked_by_body):
+            check_account(key, account_id)
         if endpoint is None:
             detail = f"{request.method} is not served here: use {route.allowed}."
             raise Problem("method_not_allowed", detail, headers=[("Allow", route.allowed)])
@@ -126,9 +124,9 @@ async def _send_head(response: Response, send: Send) -> None:
 def _check_scope(key: Key, route: Route, endpoint: Endpoint | None, path: Mapping[str, str]) -> None:
     """Where the method is not served, the scope of any of the path's calls will do: the method comes later."""
     calls = list(route.calls.values()) if endpoint is None else [endpoint]
-    needed = [call.scope_for(path) for call in calls]
-    if not any(scope is None or key.may(scope) for scope in needed):
-        raise Problem("forbidden", f"This key lacks the scope {needed[0]}.")
+    needed = [call.scopes_for(path) for call in calls]
+    if not any(not scopes or any(map(key.may, scopes)) for scopes in needed):
+        raise lacks(needed[0][0])
 
 
 def _address_of(request: Request) -> str:
@@ -155,7 +153,7 @@ def _query_of(request: Request, endpoint: Endpoint) -> dict[str, str]:
 
 def _check_media_type(request: Request, body: Body) -> None:
     given = request.headers.get("content-type", JSON)
-    name, _, parameters = given.partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if name.strip().lower() not in body.media_types or charset not in {"", "utf-8", "utf8"}:
+    name, *parameters = (part.strip().lower() for part in given.split(";"))
+    charsets = {part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")}
+    if name not in body.media_types or not charsets <= {"utf-8", "utf8"}:
         raise Problem("unsupported_media_type", f"Send the body as {' or '.join(body.media_types)}, in UTF-8.")

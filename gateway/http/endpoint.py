@@ -64,8 +64,9 @@ class Operation:
 class Call:
     """One request of a known key, with everything that its handler needs.
 
-    `account_id` is that of the path, empty where the path has none; it lies within the key's accounts. `started_s` is
-    the loop's time when the last byte of the request arrived, and of its headers until the body was read.
+    `account_id` is that of the path, empty where the path has none; it lies within the key's accounts, unless the scope
+    depends on the body: then the handler checks it. `started_s` is the loop's time when the last byte of the request
+    arrived, and of its headers until the body was read.
     """
 
     def __init__(
@@ -111,8 +112,9 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[Response]]
-# None: any key. A function is given the path's parameters and may raise Problem, such as `no_such_path()`.
-Scope = str | Callable[[Mapping[str, str]], str] | None
+# None: any key. A function is given the path's parameters and may raise Problem, such as `no_such_path()`. Several: the
+# body says which one is needed, so the handler checks the scope and after it, with `check_account`, the account.
+Scope = str | tuple[str, ...] | Callable[[Mapping[str, str]], str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +135,12 @@ class Endpoint:
     public: bool = False
     listed: bool = True  # In the OpenAPI document.
 
-    def scope_for(self, path: Mapping[str, str]) -> str | None:
-        return self.scope(path) if callable(self.scope) else self.scope
+    def scopes_for(self, path: Mapping[str, str]) -> tuple[str, ...]:
+        """Any one of these is needed; none for any key."""
+        scope = self.scope(path) if callable(self.scope) else self.scope
+        return (scope,) if isinstance(scope, str) else scope or ()
+
+    @property
+    def checked_by_body(self) -> bool:
+        """Whether the handler checks the scope and the account."""
+        return isinstance(self.scope, tuple)

@@ -102,6 +102,10 @@ def wrong_parameter(name: str, detail: str) -> Problem:
     return Problem("schema_invalid", detail, field=name, status=400)
 
 
+def lacks(scope: str) -> Problem:
+    return Problem("forbidden", f"This key lacks the scope {scope}.")
+
+
 def no_such_account() -> Problem:
     """The same for an account outside the key's accounts as for one that does not exist: a caller must not find out
     which accounts others have.

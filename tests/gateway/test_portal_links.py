@@ -46,6 +46,15 @@ def keys(stage: GatewayStage) -> dict[str, str]:
     return made
 
 
+@pytest.fixture(scope="module")
+def narrow(stage: GatewayStage) -> dict[str, str]:
+    """Keys of other accounts."""
+    scopes = {"read": "accounts:read", "write": "accounts:write", "calls": "calls"}
+    made = {name: stage.keys.add(f"narrow-{name}", scope, accounts=["mine-*"]) for name, scope in scopes.items()}
+    wait_until(lambda: stage.get("/v1/plans", key=made["calls"]).status == 200, "the new keys", 10)
+    return made
+
+
 def link(stage: GatewayStage, body: Any = None, account: str = "owner-1", key: str = "") -> Reply:
     return stage.post(f"/v1/accounts/{account}/portal-links", body, key=key)
 
@@ -107,6 +116,25 @@ def test_the_mode_says_which_scope_is_needed(
         assert (reply.code, reply.json()["field"]) == ("schema_invalid", "mode")
     if status == 201:
         assert kept(stage, reply)[1]["mode"] == (body or {}).get("mode", "manage")
+
+
+@pytest.mark.parametrize(
+    ("scope", "body", "status"),
+    [
+        ("read", {}, 403),
+        ("read", {"mode": "read"}, 404),
+        ("read", {"mode": "all"}, 404),
+        ("read", {"mode": "read", "return_url": 7}, 404),
+        ("write", {"mode": "read"}, 403),
+        ("write", {}, 404),
+        ("calls", {}, 403),
+        ("calls", {"mode": "all"}, 403),
+    ],
+)
+def test_the_account_comes_after_the_scope_and_before_all_else(
+    stage: GatewayStage, narrow: dict[str, str], scope: str, body: Any, status: int
+) -> None:
+    assert link(stage, body, key=narrow[scope]).status == status
 
 
 @pytest.mark.parametrize(
