@@ -34,8 +34,8 @@ REQUESTS_PER_S = 100
 LOOK_EVERY_S = 0.5
 PRESENTED_MAX = 256
 
-_Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:+@-]{1,128}$")]
-_Account = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._:+@-]{1,128}|[A-Za-z0-9._:+@-]{0,128}\*)$")]
+_Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:+@-]{1,128}\Z")]
+_Account = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._:+@-]{1,128}|[A-Za-z0-9._:+@-]{0,128}\*)\Z")]
 
 
 class KeyFileError(PersonNeededError):
@@ -44,7 +44,7 @@ class KeyFileError(PersonNeededError):
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: _Id
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     scopes: Annotated[tuple[str, ...], Meta(min_length=1)]
     accounts: tuple[_Account, ...] | None = None
     requests_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = REQUESTS_PER_S
@@ -123,16 +123,18 @@ class KeyRing:
 
     def valid(self, key: Key) -> bool:
         """Whether the key is in the file as it is here, and has not expired."""
-        return self._keys.get(key.sha256) == key and (key.expires_at_ms is None or _now_ms() < key.expires_at_ms)
+        return self._keys.get(key.sha256) == key and _holds(key)
 
     def has(self, key_id: str) -> bool:
         """Whether there is a valid key of this id, for what outlives the request that the key made."""
         return any(key.id == key_id and self.valid(key) for key in self._keys.values())
 
     async def ended(self, key: Key) -> None:
-        """Return once the key is no longer valid: removed, disabled, expired or changed. Streams end then."""
-        while self.valid(key):
-            left_s = None if key.expires_at_ms is None else max(0.0, (key.expires_at_ms - _now_ms()) / 1_000)
+        """Return once the key is removed, disabled or expired, or may do something else than before: streams end then,
+        and may be opened again with what it still may do. Its rate and a later end change nothing for them.
+        """
+        while (now := self._keys.get(key.sha256)) is not None and now.rights == key.rights and _holds(now):
+            left_s = None if now.expires_at_ms is None else max(0.0, (now.expires_at_ms - _now_ms()) / 1_000)
             changed = asyncio.ensure_future(self._changed.wait())
             try:
                 await asyncio.wait((changed,), timeout=left_s)
@@ -171,6 +173,11 @@ class KeyRing:
             return self._path.read_bytes()
         except OSError as error:
             raise KeyFileError(f"{self._path}: cannot be read: {error.strerror}") from None
+
+
+def _holds(key: Key) -> bool:
+    """Whether the key has not expired."""
+    return key.expires_at_ms is None or _now_ms() < key.expires_at_ms
 
 
 def _now_ms() -> int:

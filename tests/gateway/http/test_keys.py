@@ -3,8 +3,11 @@
 import http.client
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -40,6 +43,9 @@ def read(text: str) -> dict[str, Key]:
         (GOOD.replace('scopes = ["calls"]\n', ""), "scopes"),
         (GOOD + "limit = 5\n", "limit: no such field"),
         (GOOD + 'accounts = ["a*b"]\n', "accounts"),
+        (GOOD + 'accounts = ["acct-1\\n"]\n', "accounts"),
+        (GOOD.replace('"one"', '"one\\n"'), "id"),
+        (GOOD.replace(HASH, HASH + "\\n"), "sha256"),
         (GOOD + "requests_per_s = 0\n", "requests_per_s"),
         (GOOD + "expires_at = 2027-01-01T00:00:00\n", "expires_at"),
         (GOOD + 'expires_at = "soon"\n', "expires_at"),
@@ -158,9 +164,9 @@ def test_a_key_ends_when_it_expires(stage: GatewayStage, gateway: GatewayProcess
     assert status(stage, gone) == 401
 
 
-def test_the_stream_of_a_removed_key_ends(stage: GatewayStage, gateway: GatewayProcess) -> None:
-    key = stage.keys.add("streaming", "calls")
-    wait_until(lambda: status(stage, key) == 200, "the new key is valid", 20)
+@contextmanager
+def streaming(gateway: GatewayProcess, key: str) -> Iterator[tuple[list[bytes], threading.Thread]]:
+    """The lines of a stream so far, and what reads them until it ends."""
     received: list[bytes] = []
     begun = threading.Event()
 
@@ -176,7 +182,43 @@ def test_the_stream_of_a_removed_key_ends(stage: GatewayStage, gateway: GatewayP
     reader = threading.Thread(target=read_stream)
     reader.start()
     assert begun.wait(10)
-    stage.keys.remove("streaming")
-    reader.join(10)
-    assert not reader.is_alive()
+    yield received, reader
+
+
+def later() -> str:
+    return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+
+@pytest.mark.parametrize(
+    "change", [None, {"disabled": True}, {"accounts": ["other-*"]}, {"scopes": ["money"]}], ids=str
+)
+def test_a_stream_ends_with_its_key_or_with_what_the_key_may_do(
+    stage: GatewayStage, gateway: GatewayProcess, change: dict[str, Any] | None
+) -> None:
+    key = stage.keys.add("streaming", "calls")
+    wait_until(lambda: status(stage, key) == 200, "the new key is valid", 20)
+    with streaming(gateway, key) as (received, reader):
+        if change is None:
+            stage.keys.remove("streaming")
+        else:
+            stage.keys.entries["streaming"] |= change
+            stage.keys.write()
+        reader.join(10)
+        assert not reader.is_alive()
+    assert b": ended\n" in received
+
+
+def test_a_stream_goes_on_when_only_the_rate_or_the_end_of_its_key_changes(
+    stage: GatewayStage, gateway: GatewayProcess
+) -> None:
+    key, other = stage.keys.add("rated", "calls"), stage.keys.add("unrated", "calls", requests_per_s=1)
+    wait_until(lambda: status(stage, other) == 200, "the new keys are valid", 20)
+    with streaming(gateway, key) as (received, reader):
+        stage.keys.entries["rated"] |= {"requests_per_s": 7, "expires_at": later()}
+        stage.keys.remove("unrated")
+        wait_until(lambda: status(stage, other) == 401, "the file was read again", 20)
+        assert reader.is_alive()
+        assert b": ended\n" not in received
+        stage.keys.remove("rated")
+        reader.join(10)
     assert b": ended\n" in received
