@@ -55,6 +55,10 @@ def key(
 
     A gateway that runs takes the key within 2 seconds.
     """
+    reached = _parts(accounts or ())
+    if accounts and not reached:
+        # An empty variable of a shell must not become a key to every account.
+        raise typer.BadParameter("--accounts names none: leave it out for every account")
     ends_at = None
     if expires_at:
         try:
@@ -64,7 +68,7 @@ def key(
     made_id, text = add_key(
         *(file, _parts(scope)),
         key_id=key_id,
-        accounts=_parts(accounts or ()),
+        accounts=reached,
         requests_per_s=requests_per_s,
         expires_at=ends_at,
     )

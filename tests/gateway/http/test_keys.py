@@ -112,7 +112,17 @@ def test_the_command_makes_a_key_and_keeps_what_the_file_holds(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("words", [["--id", "telephony"], ["--id", "a b"], ["--scope", "root"], ["--accounts", "a*b"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--id", "telephony"],
+        ["--id", "a b"],
+        ["--scope", "root"],
+        ["--accounts", "a*b"],
+        ["--accounts", ""],
+        ["--accounts", " , "],
+    ],
+)
 def test_a_key_that_the_file_would_not_take_is_not_made(tmp_path: Path, words: list[str]) -> None:
     file = tmp_path / "keys.toml"
     make(file, "--scope", "calls", "--id", "telephony")
