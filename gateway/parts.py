@@ -1,10 +1,12 @@
 """What the calls of a gateway share: one of each in a process."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
 from backoffice.documents.issuer import Issuer, Logo
+from gateway.commands.inputs import AHEAD_MAX_MS
 from gateway.commands.service import Commands
 from gateway.gate.gate import Gate
 from gateway.http.key_file import KeyRing
@@ -39,3 +41,8 @@ class Parts:
     def clock_ms(self) -> int:
         """Now, for an input that leaves its time out: the wall clock; in a simulation the time of the newest event."""
         return (self.settings.simulation and self.reader.newest_occurred_ms) or time.time_ns() // 1_000_000
+
+    def latest_ms(self) -> float:
+        """The latest time that an input may have. A simulation in which nothing has happened may begin at any."""
+        begins = self.settings.simulation and not self.reader.newest_occurred_ms
+        return math.inf if begins else self.clock_ms() + AHEAD_MAX_MS

@@ -21,8 +21,8 @@ from schemas.instant import parse_instant
 
 KEY = "Idempotency-Key"
 RESPOND_ASYNC = "respond-async"
-# Larger than an input, because white space and escapes are not written to the log.
-BODY_BYTES_MAX = 4 * 65_536
+# Larger than an input, because white space is not written to the log, and an escape of six bytes may be one there.
+BODY_BYTES_MAX = 8 * 65_536
 # What is the same in any two requests for one input, or is set by the gateway.
 _NOT_COMPARED = frozenset({"id", "type", "account_id", "occurred_at"})
 
@@ -36,18 +36,20 @@ async def open_account(call: Call) -> Response:
     """The opening of the account that the body names."""
     body = await call.json_object()
     account_id = body.get("account_id")
-    if isinstance(account_id, str) and not call.key.reaches(account_id):
-        raise no_such_account()
     if not isinstance(account_id, str):
-        raise Problem("schema_invalid", "Object missing required field `account_id`", field="account_id")
+        raise Problem("schema_invalid", "Expected the account's id, a string - at `account_id`", field="account_id")
+    if not call.key.reaches(account_id):
+        raise no_such_account()
     return await _run(call, OPENED, account_id, body)
 
 
 async def look_up(call: Call) -> Response:
-    """What became of a command."""
-    input_id = call.path["input_id"]
-    found = await call.parts.commands.find(call.account_id, input_id) if usable_id(input_id) else None
+    """What became of a command. Of an account that is not there nothing else is told than of one outside the key's."""
+    input_id, commands = call.path["input_id"], call.parts.commands
+    found = await commands.find(call.account_id, input_id) if usable_id(input_id) else None
     if found is None:
+        if not await commands.knows(call.account_id):
+            raise no_such_account()
         raise Problem("not_found", "No command with this id came within the last 24 hours.")
     return _respond(found, call.account_id, input_id, 200, {})
 
@@ -60,7 +62,7 @@ async def _run(call: Call, kind: str, account_id: str, body: dict[str, Any]) -> 
     fields["id"] = _id_of(call, fields.get("id"))
     parts = call.parts
     signing_key = next(iter(parts.settings.keys()), None)
-    prepared = prepare(fields, f"key:{call.key.id}", signing_key, parts.clock_ms())
+    prepared = prepare(fields, f"key:{call.key.id}", signing_key, parts.clock_ms(), parts.latest_ms())
     wait = not _prefers_async(call)
     deadline_s = call.started_s + parts.settings.command_timeout_ms / 1_000
     result = await parts.commands.run(prepared, _sent(body, prepared), deadline_s, wait=wait)

@@ -42,10 +42,13 @@ def usable_id(given: object) -> bool:
         return False
 
 
-def prepare(fields: Mapping[str, Any], actor: str, signing_key: bytes | None, now_ms: int) -> Prepared:
+def prepare(
+    fields: Mapping[str, Any], actor: str, signing_key: bytes | None, now_ms: int, latest_ms: float
+) -> Prepared:
     """The input of `fields`, which have `type`, `id` and `account_id`. Raises Problem for what the schema refuses.
 
-    `actor` replaces the one in `fields`, where inputs of the type have one. A missing `occurred_at` becomes `now_ms`.
+    `actor` replaces the one in `fields`, where inputs of the type have one. A missing `occurred_at` becomes `now_ms`;
+    one after `latest_ms` is refused.
     """
     # With this field the value would be a CloudEvent, whose data is the input.
     flat = {name: value for name, value in fields.items() if name != "specversion"}
@@ -63,7 +66,7 @@ def prepare(fields: Mapping[str, Any], actor: str, signing_key: bytes | None, no
     event = _checked(decode_input(value))
     read = (input_type(event), event.account_id, event.id)
     assert read == (flat["type"], flat["account_id"], flat["id"]), "the engine reads another input"
-    if event.occurred_at_ms > now_ms + AHEAD_MAX_MS:
+    if event.occurred_at_ms > latest_ms:
         detail = "`occurred_at` is more than 5 minutes ahead of the gateway's clock"
         raise Problem("future_time", detail, field="occurred_at")
     signed = signing_key is not None and moves_money(flat["type"])

@@ -5,9 +5,10 @@ from importlib.resources import files
 from typing import Any, Final
 
 import msgspec
+from aiokafka import TopicPartition
 from redis import exceptions
 
-from agents.views.layout import account_key
+from agents.views.layout import META, account_key, position_field
 from gateway import kept_keys
 from gateway.log.reader import Begin
 from gateway.log.writer import Address
@@ -122,6 +123,14 @@ class Kept:
         except (exceptions.RedisError, OSError) as error:
             raise_for(error)
         return found
+
+    async def next_offset(self, place: TopicPartition) -> int | None:
+        """Up to where the views have read; None when they have not."""
+        try:
+            found: bytes | None = await self._redis.hget(META, position_field(place.topic, place.partition))
+        except (exceptions.RedisError, OSError) as error:
+            raise_for(error)
+        return None if found is None else int(found)
 
     async def _note(self, claim: Claim, lease_ms: int, *fields: bytes | str | int) -> None:
         what = ("type", claim.type, "hash", claim.hash, "occurred", claim.occurred, "timed_here", claim.timed_here)

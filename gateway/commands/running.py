@@ -22,6 +22,8 @@ logger = log.get("gateway.commands")
 
 # A command that takes longer notes where it is, so that another gateway can find its outcome.
 NOTE_AFTER_S = 0.25
+# The views record within a second that they have passed the end of a quiet partition.
+VIEWS_WITHIN_S, LOOK_EVERY_S = 2.0, 0.02
 RENEW_S = LEASE_MS / 3_000
 
 
@@ -66,7 +68,7 @@ class Running:
                 await self._release()
                 self.written.cancel()
                 raise
-            return await self._conclude(await self._settle(reader, trace, address, begin))
+            return await self._conclude(await self._settle(reader, trace, address, begin), reader)
 
     async def resume(self, settings: Settings, address: Address, begin: Begin) -> Done | Refused:
         """Find the outcome of an input that a gateway has written and not followed to its end."""
@@ -74,7 +76,7 @@ class Running:
         with self._metrics.open.track_inprogress(), Trace(reader, self._account_id, self._input_id) as trace:
             await reader.start()
             try:
-                return await self._conclude(await self._settle(reader, trace, address, begin))
+                return await self._conclude(await self._settle(reader, trace, address, begin), reader)
             finally:
                 await reader.close()
 
@@ -108,14 +110,14 @@ class Running:
             except AwayError as error:
                 logger.info("a command goes on without Redis", error=str(error))
 
-    async def _conclude(self, found: Outcome) -> Done | Refused:
+    async def _conclude(self, found: Outcome, reader: LogReader) -> Done | Refused:
         if found.kind == "refused":
             refused = Refused(found.code, found.message, self._timed_here)
             await self._keep(refused)
             return refused
         version = found.version
         if version is None:
-            version = await self._known_version()
+            version = await self._known_version(reader)
         done = Done(answer_of(self._input_id, found.kind, version, found.facts), found.kind == "repeat")
         await self._keep(done)
         return done
@@ -131,9 +133,19 @@ class Running:
         except AwayError as error:
             logger.info("an answer is not kept", error=str(error))
 
-    async def _known_version(self) -> int | None:
-        """The account's version as the views know it. None without them: the engine answers a repeat with nothing."""
+    async def _known_version(self, reader: LogReader) -> int | None:
+        """The account's version, from views that know at least what the reader does, or that are too far behind. None
+        without views: the engine answers a repeat with nothing.
+        """
+        place, end = reader.next_snapshot(self._account_id)
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + VIEWS_WITHIN_S
         try:
+            while loop.time() < until_s:
+                read = await self._kept.next_offset(place)
+                if read is None or read >= end:
+                    break
+                await asyncio.sleep(LOOK_EVERY_S)
             snapshot = await self._kept.snapshot(self._account_id)
         except AwayError:
             return None

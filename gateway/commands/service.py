@@ -128,6 +128,10 @@ class Commands:
             return self._result(record)
         return None
 
+    async def knows(self, account_id: str) -> bool:
+        """Whether the views have the account. Raises AwayError."""
+        return await self._kept.snapshot(account_id) is not None
+
     async def _claim(self, claim: Claim) -> str | None:
         """None without Redis: the engine takes an id once all the same."""
         try:

@@ -46,10 +46,11 @@ async def receive(call: Call) -> Response:
 async def _read_all(call: Call, items: Items, refused: list[dict[str, Any]]) -> Mapping[int, Prepared]:
     """The valid items by their index; the others go to `refused`. A single input that is refused is a Problem."""
     parts, found = call.parts, {}
-    signing_key, now_ms = next(iter(parts.settings.keys()), None), parts.clock_ms()
+    signing_key = next(iter(parts.settings.keys()), None)
+    now_ms, latest_ms = parts.clock_ms(), parts.latest_ms()
     for index, item in enumerate(items.values):
         try:
-            found[index] = read_item(item, items.attributes, call.key, signing_key, now_ms)
+            found[index] = read_item(item, items.attributes, call.key, signing_key, now_ms, latest_ms)
         except Problem as problem:
             if not items.is_array:
                 raise

@@ -35,7 +35,8 @@ Wanted = Callable[[int], Collection[bytes] | None]
 class Feed:
     """Hands over the wanted records of all `places`, those of each place in order.
 
-    `moved` is called with a place after its records were handed over and its position has changed.
+    `moved` is called with a place after its records were handed over and its position has changed. It begins at the
+    ends of the log, or so many offsets `behind` them.
     """
 
     def __init__(
@@ -45,13 +46,18 @@ class Feed:
         wanted: Wanted,
         hand_over: Callable[[ConsumerRecord], None],
         moved: Callable[[TopicPartition], None],
+        *,
+        behind: int = 0,
     ) -> None:
         self._settings, self._places = settings, places
         self._wanted, self._hand_over, self._moved = wanted, hand_over, moved
         self._client: Any = None
         self._questions: asyncio.Future[Offsets] = asyncio.get_running_loop().create_future()
         self._sessions: defaultdict[int, Session] = defaultdict(Session)
+        self._behind = behind
         self.positions: dict[TopicPartition, int] = {}
+        # Where the log ended when it began to read.
+        self.ends: dict[TopicPartition, int] = {}
 
     async def offsets(self) -> Offsets:
         """Where to ask for offsets, once a broker has answered."""
@@ -91,10 +97,17 @@ class Feed:
         questions = await self.offsets()
         while not self.positions:
             try:
-                self.positions = await questions.list(self._places, READ_COMMITTED, LATEST)
+                self.ends = await questions.list(self._places, READ_COMMITTED, LATEST)
+                self.positions = await self._begins(questions)
             except KafkaError as error:
                 await self._find_leaders(error)
         logger.info("reading the engine's events from here on", partitions=len(self._places))
+
+    async def _begins(self, questions: Offsets) -> dict[TopicPartition, int]:
+        if not self._behind:
+            return dict(self.ends)
+        first = await questions.list(self._places, READ_COMMITTED, EARLIEST)
+        return {place: max(first[place], end - self._behind) for place, end in self.ends.items()}
 
     async def _read(self) -> None:
         fetches: dict[int, asyncio.Task[None]] = {}

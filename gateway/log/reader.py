@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 
+from agents.views.layout import SNAPSHOTS
 from gateway.log.feed import Feed
 from schemas.instant import parse_instant
 from schemas.partitioning import partition_of
@@ -20,6 +21,8 @@ from stream.failures import fail
 from stream.settings import Settings
 from stream.topics import CONTRACT, DEAD_LETTERS, INPUTS
 
+# So many offsets before the ends a simulation's clock is read from.
+CLOCK_FROM = 100
 # The contract's names, in the order of its topic table.
 TOPICS = tuple(topic.name for topic in CONTRACT if topic.name not in {INPUTS, "payment-requests"})
 
@@ -73,8 +76,9 @@ class Watch:
 class LogReader:
     """All output topics from their ends on, `read_committed`.
 
-    With `simulation` it also reads the time of every event, for a clock that follows the events. With `begin` it reads
-    one partition from where another reader was.
+    With `simulation` it also reads the time of every event, for a clock that follows the events, and begins a little
+    before the ends, so that the clock does not begin anew with each process. With `begin` it reads one partition from
+    where another reader was.
     """
 
     def __init__(self, settings: Settings, *, simulation: bool = False, begin: Begin | None = None) -> None:
@@ -82,7 +86,8 @@ class LogReader:
         self._names = {settings.topic(name): name for name in TOPICS}
         partitions = range(settings.partitions) if begin is None else [begin.partition]
         places = [TopicPartition(name, at) for name in self._names for at in partitions]
-        self._feed = Feed(settings, places, self._wanted, self._hand_over, self._moved)
+        behind = CLOCK_FROM if simulation else 0
+        self._feed = Feed(settings, places, self._wanted, self._hand_over, self._moved, behind=behind)
         if begin is not None:
             offsets = dict(zip(TOPICS, begin.offsets, strict=True))
             self._feed.positions = {place: offsets[self._names[place.topic]] for place in places}
@@ -91,13 +96,16 @@ class LogReader:
         self._waiting: defaultdict[int, list[tuple[Mapping[str, int], asyncio.Future[None]]]] = defaultdict(list)
         self._committed = [-1] * settings.partitions
         self._task: asyncio.Task[None] | None = None
-        self._simulation = simulation
+        self._simulation, self._began = simulation, False
         self.newest_occurred_ms = 0
 
     @property
     def ready(self) -> bool:
-        """Whether the position of every partition is known."""
-        return bool(self._feed.positions)
+        """Whether the position of every partition is known, and in a simulation the time."""
+        if not self._began and self._feed.positions:
+            positions, ends = self._feed.positions, self._feed.ends
+            self._began = not self._simulation or all(positions[place] >= end for place, end in ends.items())
+        return self._began
 
     async def start(self) -> None:
         """Begin to read. Brokers that are away are tried until they answer."""
@@ -141,6 +149,11 @@ class LogReader:
         partition = self._partition(account_id.encode())
         places = (TopicPartition(topic, partition) for topic in self._names)
         return Begin(partition, tuple(self._feed.positions[place] for place in places))
+
+    def next_snapshot(self, account_id: str) -> tuple[TopicPartition, int]:
+        """The account's partition of the snapshots, and the next offset that is read there."""
+        place = TopicPartition(self._settings.topic(SNAPSHOTS), self._partition(account_id.encode()))
+        return place, self._feed.positions[place]
 
     async def committed(self, partition: int) -> int:
         """The engine group's offset of the partition of the inputs; -1 without one, and while the broker reports an

@@ -199,12 +199,44 @@ def test_cloudevents(running: GatewayStage) -> None:
     assert [value["id"] for value in values] == ["in-s", "in-b1", "in-b2", "in-own", "in-plain"]
     flat = {"type": "call-started", "account_id": "acct-1", "occurred_at": AT, **data}
     assert values == [flat | {"id": value["id"]} for value in values]
-    for body, kind in ((structured, BATCH), (batch, EVENT)):
+    for body, kind, code in ((structured, BATCH, "schema_invalid"), (batch, EVENT, "not_an_object")):
         reply = running.post("/v1/events", json.dumps(body).encode(), headers={"Content-Type": kind})
-        assert reply.code == "schema_invalid"
+        assert reply.code == code
     assert running.post("/v1/events", started() | {"specversion": "2.0"}).code == "unsupported_version"
     binary = {"ce-specversion": "0.3", "ce-id": "x", "ce-type": "call-started"}
     assert running.post("/v1/events", data, headers=binary).code == "unsupported_version"
+
+
+def test_a_cloudevent_in_binary_mode_may_have_no_data(running: GatewayStage) -> None:
+    written = Written(running)
+    kind = "subscription-resume-requested"
+    headers = {"ce-specversion": "1.0", "ce-source": "/x", "ce-type": kind, "ce-id": "in-no-data"}
+    assert running.post("/v1/events", headers=headers | {"ce-subject": "acct-1", "ce-time": AT}).status == 202
+    assert written.values() == [{"type": kind, "id": "in-no-data", "account_id": "acct-1", "occurred_at": AT}]
+    # Without its headers it is no event.
+    assert running.post("/v1/events").code == "malformed_json"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b'{"call_id": "a", "call_id": "b", "direction": "web"}', "malformed_json"),
+        (b'{"call_id": NaN}', "malformed_json"),
+        (b'"\xff"', "not_utf8"),
+        (b"[]", "not_an_object"),
+    ],
+)
+def test_data_in_base64_are_read_like_a_body(running: GatewayStage, data: bytes, code: str) -> None:
+    event = {"specversion": "1.0", "type": "call-started", "id": "in-64", "time": AT, "subject": "acct-1"}
+    event["data_base64"] = base64.b64encode(data).decode()
+    assert running.post("/v1/events", event).code == code
+
+
+def test_a_flat_input_has_no_data_in_base64(running: GatewayStage) -> None:
+    """There it is one of the fields that nobody knows."""
+    written = Written(running)
+    assert running.post("/v1/events", started(data_base64="eyJhIjogMX0=")).status == 202
+    assert written.values() == [started(data_base64="eyJhIjogMX0=")]
 
 
 def test_the_order_within_an_account_is_that_of_the_array(running: GatewayStage) -> None:
