@@ -1,38 +1,16 @@
-"""Commands through a gateway, with a worker and the views: outcomes, ids, refusals and time."""
+"""Commands through a gateway, with a worker and the views: outcomes, refusals and time."""
 
+import json
 import re
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.gateway.stage import GatewayProcess, GatewayStage, Reply
+from tests.gateway.commands.accounts import in_minutes, opened
+from tests.gateway.stage import GatewayStage
 from tests.lane.stage import wait_until
 
-SIGNING_KEY = "first-key"
 CARD = "4242424242424242"
-
-
-@pytest.fixture(scope="module")
-def running(stage: GatewayStage) -> GatewayStage:
-    """A worker, the views and two gateways."""
-    keys = f"{SIGNING_KEY},second-key"
-    stage.worker(signing_keys=keys)
-    stage.views()
-    stage.gateway(signing_keys=keys)
-    stage.gateway(signing_keys=keys)
-    return stage
-
-
-def opened(stage: GatewayStage, account: str, **fields: Any) -> Reply:
-    reply = stage.post("/v1/accounts", {"account_id": account, "plan": "free", **fields})
-    assert reply.status == 201, reply.body
-    return reply
-
-
-def in_minutes(minutes: float) -> str:
-    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
 
 
 def test_an_account_is_opened_once(running: GatewayStage) -> None:
@@ -83,6 +61,36 @@ def test_a_command_answers_with_what_it_caused(running: GatewayStage) -> None:
     assert ended.json()["version"] > started.json()["version"] > answer["version"]
 
 
+def test_a_command_nobody_sent_is_not_found_like_its_account(running: GatewayStage) -> None:
+    """For an account that is not there the answer is that for one outside the key's accounts."""
+    key = running.keys.add("looker", "accounts:read", accounts=["look-*"])
+    opened(running, "look-1")
+    wait_until(lambda: running.get("/v1/accounts/look-1", key=key).status == 200, "the key and the account")
+
+    def told(path: str) -> dict[str, Any]:
+        reply = running.get(f"/v1/accounts/{path}", key=key)
+        assert (reply.status, reply.code) == (404, "not_found")
+        document: dict[str, Any] = reply.json()
+        return document | {"request_id": ""}
+
+    assert told("look-nobody/inputs/a") == told("other-1/inputs/a") == told("look-nobody/inputs/a%20b")
+    assert told("look-1/inputs/a") != told("look-nobody/inputs/a")
+
+
+def test_a_body_may_be_longer_than_what_is_written_of_it(running: GatewayStage) -> None:
+    opened(running, "long-1")
+    path, note = "/v1/accounts/long-1/redirect-set", "A" * 65_000
+    escaped = note.replace("A", "\\u0041")
+    assert running.post(path, f'{{"redirect_to": "+1", "note": "{escaped}"}}'.encode()).status == 200
+    # As written it has 65 536 bytes, or one more.
+    body = {"redirect_to": "+1", "id": "long-0", "type": "redirect-set", "account_id": "long-1", "note": ""}
+    body["occurred_at"] = in_minutes(0)
+    room = 65_536 - len(json.dumps(body, separators=(",", ":")))
+    for number, (length, status) in enumerate(((room + 1, 413), (room, 200))):
+        reply = running.post(path, body | {"id": f"long-{number}", "note": "x" * length})
+        assert reply.status == status, reply.body
+
+
 def test_no_token_is_in_an_answer(running: GatewayStage) -> None:
     opened(running, "pay-1")
     method = {
@@ -104,83 +112,6 @@ def test_no_token_is_in_an_answer(running: GatewayStage) -> None:
         "/v1/accounts/pay-1/payment-succeeded", {"payment_id": "pay-1/p-1/purchase", "provider_reference": "ch_1"}
     )
     assert answered.status in {200, 422}
-
-
-@pytest.mark.parametrize("twice", [False, True])
-def test_the_same_id_has_one_effect(running: GatewayStage, twice: bool) -> None:
-    account = f"same-{twice}"
-    opened(running, account)
-    path = f"/v1/accounts/{account}/feature-set"
-    body = {"feature": "live_agent", "enabled": True}
-    headers = {"Idempotency-Key": "once"}
-    first = running.post(path, body, headers=headers)
-    assert first.status == 200
-    # The order of keys does not count, nor what was left out the first time.
-    second = running.post(
-        path, b'{"enabled": true, "type": "feature-set", "id": "once", "feature": "live_agent"}',
-        headers={} if twice else headers, gateway=running.gateways[int(twice)],
-    )  # fmt: skip
-    assert (second.status, second.json()) == (200, first.json())
-    assert second.headers["idempotent-replayed"] == "true"
-    for other in (body | {"enabled": False}, body | {"more": 1}):
-        mismatch = running.post(path, other, headers=headers)
-        assert (mismatch.status, mismatch.code) == (409, "idempotency_mismatch")
-    other_type = running.post(f"/v1/accounts/{account}/redirect-set", {"redirect_to": "+1"}, headers=headers)
-    assert (other_type.status, other_type.code) == (409, "idempotency_mismatch")
-    # Signed inputs are a class of their own.
-    grant = {"grant_id": "g", "amount_micros": 1_000_000, "reason": "r"}
-    signed = running.post(f"/v1/accounts/{account}/credits-granted", grant, headers=headers)
-    assert (signed.status, signed.json()["outcome"]) == (200, "accepted")
-
-
-def test_an_id_that_is_no_longer_kept_is_a_repeat(running: GatewayStage) -> None:
-    opened(running, "repeat-1")
-    path, body = "/v1/accounts/repeat-1/feature-set", {"id": "r-1", "feature": "live_agent", "enabled": True}
-    first = running.post(path, body).json()
-    later = running.post(path, {"feature": "live_agent", "enabled": False}).json()
-    assert later["version"] > first["version"]
-    wait_until(lambda: running.get("/v1/accounts/repeat-1/inputs/r-1").status == 200, "the record")
-    running.redis.delete("tg:1:gw:{repeat-1}:input:r-1")
-    assert running.get("/v1/accounts/repeat-1/inputs/r-1").code == "not_found"
-    again = running.post(path, body)
-    assert (again.status, "idempotent-replayed" in again.headers) == (200, False)
-    assert again.json() == {"id": "r-1", "outcome": "repeat", "version": later["version"], "facts": []}
-
-
-def test_a_refused_id_is_free_again(running: GatewayStage) -> None:
-    opened(running, "free-1")
-    path = "/v1/accounts/free-1/plan-change-requested"
-    refused = running.post(path, {"plan": "no-such-plan"}, headers={"Idempotency-Key": "f-1"})
-    assert (refused.status, refused.code) == (422, "unknown_plan")
-    looked_up = running.get("/v1/accounts/free-1/inputs/f-1")
-    assert (looked_up.status, looked_up.code) == (422, "unknown_plan")
-    other = running.post("/v1/accounts/free-1/redirect-set", {"redirect_to": "+1"}, headers={"Idempotency-Key": "f-1"})
-    assert (other.status, other.json()["outcome"]) == (200, "accepted")
-    assert running.get("/v1/accounts/free-1/inputs/f-1").json() == other.json()
-
-
-@pytest.mark.parametrize(("until", "status"), [(1, 404), (99_999_999_999_999, 202)])
-def test_a_command_whose_gateway_died_in_its_write_is_unknown(running: GatewayStage, until: int, status: int) -> None:
-    """Nobody knows whether the log has it. While its gateway may live it is pending."""
-    record = {"type": "redirect-set", "hash": "h", "occurred": "", "state": "writing", "until": until}
-    running.redis.hset(f"tg:1:gw:{{doubt-{until}}}:input:d-1", mapping=record)
-    assert running.get(f"/v1/accounts/doubt-{until}/inputs/d-1").status == status
-
-
-def test_requests_with_one_id_at_once_have_one_effect(running: GatewayStage) -> None:
-    opened(running, "race-1")
-    body = {"id": "g-1", "grant_id": "g-1", "amount_micros": 1_000_000, "reason": "r"}
-
-    def send(number: int) -> Reply:
-        gateway: GatewayProcess = running.gateways[number % 2]
-        return running.post("/v1/accounts/race-1/credits-granted", body, gateway=gateway)
-
-    with ThreadPoolExecutor(8) as pool:
-        replies = list(pool.map(send, range(8)))
-    assert {reply.status for reply in replies} == {200}
-    assert len({reply.body for reply in replies}) == 1
-    assert sum("idempotent-replayed" not in reply.headers for reply in replies) == 1
-    assert replies[0].json()["facts"][0]["balance_after_micros"] == 1_000_000
 
 
 @pytest.mark.parametrize(
