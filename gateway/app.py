@@ -42,7 +42,7 @@ def build(parts: Parts, endpoints: Iterable[Endpoint]) -> ASGIApp:
     """The application on `parts`: the given calls, and the pages that describe them."""
     calls = tuple(endpoints)
     app: ASGIApp = ServerErrorMiddleware(Dispatcher(parts, (*calls, *documentation(calls))), handler=_internal)
-    origins = names_of(parts.settings.gateway_cors_origins)
+    origins = names_of(parts.settings.gateway_cors_origins.lower())  # As browsers write them.
     return Answers(_OtherOrigins(app, origins) if origins else app, parts.metrics)
 
 

@@ -1,4 +1,4 @@
-"""Commands while the worker's partitions move, while gateways are killed, and while the broker is restarted: each has
+"""Commands while the worker's partitions move, while gateways are killed, and across a crash of the broker: each has
 one effect, and the caller is told the right outcome. The tests take more than 20 s: workers join and leave, and groups
 are formed anew.
 """
@@ -15,7 +15,7 @@ import pytest
 from devkit.broker import DevBroker
 from devkit.redis import DevRedis
 from schemas.partitioning import partition_of
-from tests.gateway.commands.traffic import Sender, grants, traffic
+from tests.gateway.commands.traffic import WITHOUT_OUTCOME, Sender, grants, traffic
 from tests.gateway.stage import PARTITIONS, GatewayStage
 from tests.lane.stage import own_name, wait_until
 from tests.payments.adapter_stage import PythonProcess
@@ -32,13 +32,15 @@ def opened(stage: GatewayStage, prefix: str) -> list[str]:
     accounts = [account for of_partition in found.values() for account in of_partition[:2]]
     assert len(accounts) == 2 * PARTITIONS
     for account in accounts:
-        wait_until(partial(is_open, stage, account), "an account", 60)
+        wait_until(partial(is_open, stage, account), "an account", 120)
     return accounts
 
 
 def is_open(stage: GatewayStage, account: str) -> bool:
     body = {"account_id": account, "plan": "free", "id": "opened"}
-    return stage.post("/v1/accounts", body, gateway=stage.gateways[-1]).status in {200, 201}
+    reply = stage.post("/v1/accounts", body, gateway=stage.gateways[-1])
+    assert reply.status in {200, 201, *WITHOUT_OUTCOME}, reply
+    return reply.status not in WITHOUT_OUTCOME
 
 
 def owned(worker: PythonProcess) -> set[int]:
@@ -73,7 +75,7 @@ def test_commands_while_gateways_are_killed(stage: GatewayStage, worker: PythonP
     """Each is killed with what it has under way, which is sent again to the next one."""
     stage.gateway()
     with traffic(stage, opened(stage, "killed")) as senders:
-        for _ in range(4):
+        for _ in range(3):
             wait_for_more(senders)
             stage.gateways[-1].kill()
             stage.gateway()
@@ -100,11 +102,10 @@ def supervised(stage: GatewayStage) -> Iterator[None]:
         watching.join()
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_commands_across_a_restart_of_the_broker(
-    how: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, tmp_path: Path
+def test_commands_across_a_crash_of_the_broker(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """A broker of its own. After a kill it reports an older offset of the group for a moment."""
+    """A broker of its own. Started again it reports an older offset of the group for a moment."""
     with DevBroker(tmp_path_factory.mktemp("kafka")) as broker, DevRedis(tmp_path_factory.mktemp("redis")) as redis:
         stage = GatewayStage(broker.bootstrap, redis.url, own_name(request.node), tmp_path)
         try:
@@ -112,8 +113,10 @@ def test_commands_across_a_restart_of_the_broker(
                 stage.gateway(command_timeout_ms=2_000)
                 with traffic(stage, opened(stage, "restarted")) as senders:
                     wait_for_more(senders)
-                    getattr(broker, how)()
+                    broker.kill()
                     broker.start()
                     wait_for_more(senders, 90)
         finally:
             stage.close()
+            # Shown when the test fails.
+            print(*(process.log()[-2_000:] for process in stage.processes), sep="\n\n")

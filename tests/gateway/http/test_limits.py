@@ -23,7 +23,7 @@ def keys(stage: GatewayStage) -> dict[str, str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def gateway(stage: GatewayStage, keys: dict[str, str]) -> GatewayProcess:
-    return stage.gateway(program=PROGRAM, gateway_cors_origins="https://app.example.com")
+    return stage.gateway(program=PROGRAM, gateway_cors_origins="https://App.Example.com")
 
 
 def not_limited(ask: Callable[[], Reply]) -> Reply:
