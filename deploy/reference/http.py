@@ -33,13 +33,18 @@ def _is_input(endpoint: Endpoint) -> bool:
     return endpoint.operation.operation_id.replace("_", "-") in SCOPES
 
 
+def _scopes(endpoint: Endpoint) -> tuple[str, ...]:
+    """Those that any request needs, one of them; none where the body says it."""
+    return () if callable(endpoint.scope) else endpoint.scopes_for({})
+
+
 def _calls(endpoints: Iterable[Endpoint]) -> str:
     return table(
         ("call", "scope", "what it does", "query", "answers"),
         (
             (
                 code(f"{endpoint.method} {endpoint.path}"),
-                code(endpoint.scope) if isinstance(endpoint.scope, str) else "",
+                codes(_scopes(endpoint)),
                 endpoint.operation.summary,
                 codes(parameter.name for parameter in endpoint.query),
                 codes(endpoint.operation.answers),

@@ -131,6 +131,8 @@ def tag_of(endpoint: Endpoint) -> str:
 
 
 def _scope_of(endpoint: Endpoint) -> str:
+    if isinstance(endpoint.scope, tuple):
+        return f"Needs the scope {' or '.join(f'`{scope}`' for scope in endpoint.scope)}, as the body says."
     return f"Needs the scope `{endpoint.scope}`." if isinstance(endpoint.scope, str) else ""
 
 
