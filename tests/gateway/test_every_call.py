@@ -107,7 +107,7 @@ def test_no_account_outside_the_keys_is_found(stage: GatewayStage, other_key: st
     assert outside.body == ask(stage, call, "*", key=other_key).body == ask(stage, call, "*").body
 
 
-@pytest.mark.parametrize("call", [call for call in OF_AN_ACCOUNT if name_of(call) != "command_outcome"], ids=name_of)
+@pytest.mark.parametrize("call", OF_AN_ACCOUNT, ids=name_of)
 def test_an_account_that_does_not_exist_is_as_one_outside(stage: GatewayStage, other_key: str, call: Endpoint) -> None:
     missing, outside = ask(stage, call, MISSING), ask(stage, call, OPEN, key=other_key)
     assert (missing.status, missing.json()) == (outside.status, outside.json())
