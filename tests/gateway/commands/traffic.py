@@ -4,7 +4,7 @@ import http.client
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
@@ -62,19 +62,17 @@ class Sender:
         replies: list[Reply] = []
 
         def has_outcome() -> bool:
-            gateway = self._stage.gateways[-1]
-            try:
-                reply = self._stage.post(f"/v1/accounts/{self._account}/{kind}", body, gateway=gateway)
-            except (OSError, http.client.HTTPException):  # It was killed.
-                reply = None
-            if reply is not None and reply.status not in WITHOUT_OUTCOME:
-                replies.append(reply)
-            else:
-                self.sent_again += 1
-            return bool(replies)
+            path, gateway = f"/v1/accounts/{self._account}/{kind}", self._stage.gateways[-1]
+            # A gateway that is killed gives no answer.
+            with suppress(OSError, http.client.HTTPException):
+                replies.append(self._stage.post(path, body, gateway=gateway))
+            if replies and replies[-1].status not in WITHOUT_OUTCOME:
+                return True
+            self.sent_again += 1
+            return False
 
         wait_until(has_outcome, f"the outcome of {kind} {body['id']}", OUTCOME_WITHIN_S)
-        return replies[0]
+        return replies[-1]
 
     @staticmethod
     def _body(number: int) -> dict[str, Any]:
