@@ -46,6 +46,10 @@ def gateway(stage: GatewayStage, other_key: str) -> GatewayProcess:
     assert opened.status == 201, opened.body
     ended = next(call.body.example for call in ENDPOINTS if name_of(call) == "call_ended" and call.body is not None)
     assert stage.post(f"/v1/accounts/{OPEN}/call-ended", ended | {"call_id": QUERY["call_id"]}).status == 200
+    # The last method of an account with refills cannot be removed.
+    other = {"payment_method_id": "another", "token": "tok", "brand": "visa", "last4": "4242"}
+    added = stage.post(f"/v1/accounts/{OPEN}/payment-method-added", other | {"exp_month": 12, "exp_year": 2040})
+    assert added.status == 200, added.body
     explained = f"/v1/accounts/{OPEN}/explain?call_id={QUERY['call_id']}"
     wait_until(lambda: stage.get(explained).status == 200, "the views have the charge", 40)
     return gateway
