@@ -37,7 +37,7 @@ def items_of(request: Request, body: bytes) -> Items:
     kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     attributes = _attributes(request, kind)
     # An event in binary mode may have no data.
-    value = parse(body) if body or kind != JSON or _VERSION not in attributes else {}
+    value: Any = parse(body) if body or kind != JSON or _VERSION not in attributes else {}
     is_array = isinstance(value, list)
     if kind == EVENT and is_array:
         raise Problem("not_an_object", f"Expected one JSON object as {kind}.")
