@@ -1,6 +1,9 @@
-"""The one connection to Redis: where it is, time-outs, and what its errors mean."""
+"""The one connection to Redis: where it is, time-outs, how commands and scripts are sent, and what errors mean."""
 
-from typing import Annotated, Any, ClassVar, NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha1
+from importlib.resources import files
+from typing import Annotated, Any, ClassVar, NamedTuple, NoReturn
 
 from pydantic import AfterValidator, SecretStr
 from redis import exceptions as redis
@@ -38,6 +41,23 @@ class AwayError(StatusError):
 
 # Made by `connect` alone.
 Client = Redis
+Command = tuple[Any, ...]
+
+
+class Script(NamedTuple):
+    """A script in Lua. Redis knows it by the hash of its text, so that only its first use sends the text."""
+
+    text: str
+    sha1: str
+
+    @classmethod
+    def read(cls, package: str, *names: str) -> "Script":
+        """The script whose parts are these files of a package."""
+        text = "".join(files(package).joinpath(name).read_text(encoding="utf-8") for name in names)
+        return cls(text, sha1(text.encode()).hexdigest())  # noqa: S324 the name that Redis gives it
+
+    def call(self, keys: Sequence[bytes], arguments: Iterable[bytes | int | str]) -> Command:
+        return ("EVALSHA", self.sha1, len(keys), *keys, *arguments)
 
 
 def _redis_url(given: SecretStr) -> SecretStr:
@@ -95,6 +115,44 @@ def connect(
     except ValueError as error:
         raise PersonNeededError("TOLLGATE_REDIS_URL is not a Redis URL: expected redis://HOST:PORT/NUMBER") from error
     return Redis(connection_pool=pool)
+
+
+async def run(
+    client: Client,
+    commands: Sequence[Command],
+    scripts: Iterable[Script] = (),
+    on_error: Callable[[Exception], Any] | None = None,
+) -> list[Any]:
+    """Send commands in one pipeline and return their answers.
+
+    If Redis lacks one of `scripts`, all are loaded and all commands are sent again, so a command beside a script must
+    change nothing the second time. `on_error`, which is `raise_for` by default, raises for an error, or returns what
+    stands in place of that answer.
+    """
+    raising = on_error or raise_for
+    try:
+        answers = await _sent(client, commands)
+        if any(isinstance(answer, redis.NoScriptError) for answer in answers):
+            await _sent(client, [("SCRIPT", "LOAD", script.text) for script in scripts])
+            answers = await _sent(client, commands)
+    except (redis.RedisError, OSError) as error:
+        raising(error)
+        raise
+    return [raising(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+
+async def _sent(client: Any, commands: Iterable[Command]) -> list[Any]:
+    async with client.pipeline(transaction=False) as pipeline:
+        for command in commands:
+            pipeline.execute_command(*command)
+        return list(await pipeline.execute(raise_on_error=False))
+
+
+def raise_away(error: Exception) -> NoReturn:
+    """Raise AwayError for every error, for a process that goes on without Redis: one that refuses its password is no
+    better than one that does not answer.
+    """
+    raise AwayError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 def raise_for(error: Exception) -> NoReturn:

@@ -1,40 +1,31 @@
 """The views' Redis: one pipeline for each batch of events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from hashlib import sha1
-from importlib.resources import files
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any
-
-from redis import exceptions as redis
 
 from agents.views import layout
 from agents.views.expected import Held
 from agents.views.layout import Limits, Write
 from stream.fail_stop import PersonNeededError
-from stream.redis_connection import AwayError, raise_for
+from stream.redis_connection import AwayError, Command, Script, run
 
 RETRY_S = 0.2
 # Most events in one pipeline: Redis answers it well within the time-out.
 PIPELINE_WRITES_MAX = 500
 POLICY = "noeviction"
 _KEYS_PER_STEP = 1_000
-_SCRIPTS = {
-    "apply": ("trimming", "apply"),
-    "trim": ("trimming", "trim"),
-    "advance": ("advance",),
-    "begin": ("begin",),
-}
+_TRIMMING = "lua/trimming.lua"
+_APPLY = Script.read("agents.views", _TRIMMING, "lua/apply.lua")
+_TRIM = Script.read("agents.views", _TRIMMING, "lua/trim.lua")
+_ADVANCE = Script.read("agents.views", "lua/advance.lua")
+_BEGIN = Script.read("agents.views", "lua/begin.lua")
+_SCRIPTS = (_APPLY, _TRIM, _ADVANCE, _BEGIN)
 
 
 class LostError(Exception):
     """Redis is not the one that was written to, or it was emptied; the message says which."""
-
-
-def _lua(*names: str) -> str:
-    folder = files("agents.views") / "lua"
-    return "".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
 
 
 class Store:
@@ -45,9 +36,6 @@ class Store:
 
     def __init__(self, client: Any, patience_s: float = 0.0) -> None:
         self._client, self._patience_s = client, patience_s
-        self._scripts = {name: _lua(*parts) for name, parts in _SCRIPTS.items()}
-        # Redis names a script by this hash, so that only its first use sends the text.
-        self._hashes = {name: sha1(text.encode()).hexdigest() for name, text in self._scripts.items()}  # noqa: S324
 
     async def close(self) -> None:
         await self._client.aclose(close_connection_pool=True)
@@ -70,20 +58,18 @@ class Store:
     async def begin(self, seen: bytes, epoch: bytes, fields: Mapping[bytes, bytes]) -> bytes:
         """Begin `epoch` in place of the one that was `seen`, empty for none. Returns the epoch in force."""
         pairs = [part for pair in fields.items() for part in pair]
-        return bytes((await self.run([self._script("begin", [layout.META], [seen, epoch, *pairs])]))[0])
+        return bytes((await self.run([_BEGIN.call([layout.META], [seen, epoch, *pairs])]))[0])
 
     async def advance(self, epoch: bytes, fields: Mapping[bytes, bytes | int]) -> None:
         """Write fields of the meta hash; an empty value removes one. Raises LostError when the epoch is another."""
         pairs = [part for pair in fields.items() for part in pair]
-        if not (await self.run([self._script("advance", [layout.META], [epoch, *pairs])]))[0]:
+        if not (await self.run([_ADVANCE.call([layout.META], [epoch, *pairs])]))[0]:
             raise LostError("Redis was emptied, or reading began again")
 
     async def write(self, topic: str, name: str, partition: int, writes: list[Write], keep: Limits) -> str:
         """Apply events of one partition of the contract's `topic`. Returns the run id of the Redis that has them."""
         accounts = layout.by_account(writes)
-        calls = [
-            self._script("apply", *layout.script_call(topic, name.encode(), some, keep)) for some in accounts.values()
-        ]
+        calls = [_APPLY.call(*layout.script_call(topic, name.encode(), some, keep)) for some in accounts.values()]
         members = [part for account in accounts for part in (0, account)]
         results = await self.run([*calls, ("ZADD", accounts_key(partition), *members), ("INFO", "server")])
         return str(results[-1]["run_id"])
@@ -102,7 +88,7 @@ class Store:
                     keep.cutoff_ms,
                     layout.call_key(account, b""),
                 ]
-                calls.append(self._script("trim", keys, rule))
+                calls.append(_TRIM.call(keys, rule))
             await self.run(calls)
             count += len(accounts)
         return count
@@ -155,41 +141,18 @@ class Store:
         async for keys in self.keys():
             await self.run([("UNLINK", key) for key in keys])
 
-    async def run(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Send the commands in one pipeline and return their answers, loading scripts that Redis does not have."""
+    async def run(self, commands: Iterable[Command], on_error: Callable[[Exception], Any] | None = None) -> list[Any]:
+        """Send the commands in one pipeline and return their answers; `on_error` as for `redis_connection.run`."""
         commands = list(commands)
-        if not commands:
-            return []
-        results = await self._send(commands)
-        if any(isinstance(result, redis.NoScriptError) for result in results):
-            await self._send([("SCRIPT", "LOAD", text) for text in self._scripts.values()])
-            results = await self._send(commands)
-        for result in results:
-            if isinstance(result, Exception):
-                raise_for(result)
-        return results
-
-    async def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         deadline_s = monotonic() + self._patience_s
-        while True:
+        while commands:
             try:
-                return await self._send_once(commands)
+                return await run(self._client, commands, _SCRIPTS, on_error)
             except AwayError:
                 if monotonic() > deadline_s:
                     raise
             await asyncio.sleep(RETRY_S)
-
-    async def _send_once(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        try:
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)
-                return list(await pipeline.execute(raise_on_error=False))
-        except (redis.RedisError, OSError) as error:
-            raise_for(error)
-
-    def _script(self, name: str, keys: list[bytes], arguments: Iterable[bytes | int]) -> tuple[Any, ...]:
-        return ("EVALSHA", self._hashes[name], len(keys), *keys, *arguments)
+        return []
 
 
 def _scores(pairs: Any) -> dict[bytes, int]:

@@ -1,7 +1,5 @@
 """What Redis keeps of commands for a day: whose id it is, what was sent, where it is in the log, and the answer."""
 
-from hashlib import sha1
-from importlib.resources import files
 from typing import Any, Final
 
 import msgspec
@@ -14,13 +12,14 @@ from gateway.log.reader import Begin
 from gateway.log.writer import Address
 from schemas.inputs import moves_money
 from schemas.instant import DAY_MS, SECOND_MS
-from stream.redis_connection import Client, raise_for
+from stream.redis_connection import Client, Script, raise_away, run
 
 KEPT_MS: Final = DAY_MS
 # A request that neither ends nor renews its claim for this long has died with its gateway.
 LEASE_MS: Final = 10 * SECOND_MS
 WRITING, WRITTEN, DONE, REFUSED = "writing", "written", "done", "refused"
 MINE, BUSY, OTHER, LEFT = "mine", "busy", "other", "left"
+_CLAIM, _KEEP = Script.read("gateway.commands", "claim.lua"), Script.read("gateway.commands", "keep.lua")
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -76,18 +75,17 @@ class Kept:
 
     def __init__(self, redis: Client) -> None:
         self._redis: Any = redis
-        self._claim, self._keep = (_Script(redis, name) for name in ("claim", "keep"))
 
     async def claim(self, claim: Claim) -> str:
         """`mine`: the caller now writes it; `left`: it is written, and the caller now waits for its outcome; `busy`:
         another request does; `done`: see `find`; `other`: the id stands for something else.
         """
-        answer: bytes = await self._claim.run(claim.key, *_claim_arguments(claim), "")
+        answer: bytes = await self._run(_CLAIM, claim.key, *_claim_arguments(claim), "")
         return answer.decode()
 
     async def claim_left(self, claim: Claim) -> bool:
         """Claim an input only if it is written and nobody waits for its outcome."""
-        answer: bytes = await self._claim.run(claim.key, *_claim_arguments(claim), LEFT)
+        answer: bytes = await self._run(_CLAIM, claim.key, *_claim_arguments(claim), LEFT)
         return answer.decode() == LEFT
 
     async def release(self, claim: Claim) -> None:
@@ -110,7 +108,7 @@ class Kept:
         try:
             found = await self._redis.hgetall(key)
         except (exceptions.RedisError, OSError) as error:
-            raise_for(error)
+            raise_away(error)
         if not found:
             return None
         fields = {name.decode(): value.decode() for name, value in found.items()}
@@ -121,7 +119,7 @@ class Kept:
         try:
             found: bytes | None = await self._redis.get(account_key(account_id.encode(), b"snapshot"))
         except (exceptions.RedisError, OSError) as error:
-            raise_for(error)
+            raise_away(error)
         return found
 
     async def next_offset(self, place: TopicPartition) -> int | None:
@@ -134,26 +132,12 @@ class Kept:
 
     async def _note(self, claim: Claim, lease_ms: int, *fields: bytes | str | int) -> None:
         what = ("type", claim.type, "hash", claim.hash, "occurred", claim.occurred, "timed_here", claim.timed_here)
-        await self._keep.run(claim.key, claim.owner, lease_ms, KEPT_MS, *what, *fields)
+        await self._run(_KEEP, claim.key, claim.owner, lease_ms, KEPT_MS, *what, *fields)
+
+    async def _run(self, script: Script, key: bytes, *arguments: bytes | str | int) -> Any:
+        [answer] = await run(self._redis, [script.call([key], arguments)], [script], raise_away)
+        return answer
 
 
 def _claim_arguments(claim: Claim) -> tuple[str | int, ...]:
     return (claim.type, claim.hash, claim.occurred, claim.timed_here, claim.owner, LEASE_MS, KEPT_MS)
-
-
-class _Script:
-    """A script of this folder. Redis knows it by its hash, and is sent its text when it does not."""
-
-    def __init__(self, redis: Client, name: str) -> None:
-        self._redis: Any = redis
-        self._text = (files("gateway.commands") / f"{name}.lua").read_text(encoding="utf-8")
-        self._hash = sha1(self._text.encode()).hexdigest()  # noqa: S324 the name that Redis gives it
-
-    async def run(self, key: bytes, *arguments: bytes | str | int) -> Any:
-        try:
-            try:
-                return await self._redis.evalsha(self._hash, 1, key, *arguments)
-            except exceptions.NoScriptError:
-                return await self._redis.eval(self._text, 1, key, *arguments)
-        except (exceptions.RedisError, OSError) as error:
-            raise_for(error)

@@ -8,7 +8,8 @@ from agents.views import layout
 from gateway.http.problem import unavailable
 from gateway.log.reader import TOPICS, Begin
 from gateway.parts import Parts
-from gateway.reads.source import AccountSource, Command
+from gateway.reads.source import AccountSource
+from stream.redis_connection import Command
 
 # The views record that they have passed the end of a quiet partition within a second.
 WAIT_S = 5.0

@@ -10,20 +10,16 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-
 from agents.views import layout
 from agents.views.layout import caught_up_field
 from gateway.http.problem import no_such_account, unavailable
 from gateway.parts import Parts
 from schemas.instant import SECOND_MS
 from schemas.partitioning import partition_of
-from stream.redis_connection import raise_for
+from stream.redis_connection import Command, raise_away, run
 
 STALE_AFTER_MS = 10_000
 STALE = "Tollgate-Stale"
-
-Command = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class Source:
         caught up is read again after it.
         """
         look = ("HMGET", layout.META, b"epoch", *map(caught_up_field, partitions))
-        before, *answers, after = await self._run([look, *commands, look])
+        before, *answers, after = await run(self._client, [look, *commands, look], on_error=raise_away)
         epoch, *times = before
         if None in before or None in after or epoch != after[0]:
             raise unavailable("What is shown is being read again from the start: try again.")
@@ -77,19 +73,6 @@ class Source:
     def headers(self) -> dict[str, str]:
         """Those of the answer, once something was read."""
         return {} if self.shown is None else self.shown.headers()
-
-    async def _run(self, commands: list[Command]) -> list[Any]:
-        try:
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)
-                answers = list(await pipeline.execute(raise_on_error=False))
-            for answer in answers:
-                if isinstance(answer, Exception):
-                    raise_for(answer)
-        except (redis.RedisError, OSError) as error:
-            raise_for(error)
-        return answers
 
 
 class AccountSource:

@@ -16,11 +16,12 @@ from gateway.log.reader import TOPICS as READ
 from gateway.log.reader import Begin
 from gateway.parts import Parts
 from gateway.reads.fresh import look_behind
-from gateway.reads.source import AccountSource, Command, Source
+from gateway.reads.source import AccountSource, Source
 from gateway.streams import place
 from gateway.streams.frame import RESET, RETRY, SNAPSHOT, frame_of, topics_of
 from gateway.streams.place import INDEX, NONE, TOPICS, Place
 from gateway.streams.stream import Stream
+from stream.redis_connection import Command
 
 MISSED_MAX = 1_000
 # A gateway may be a moment behind the one that gave the id.

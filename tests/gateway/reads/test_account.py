@@ -132,6 +132,21 @@ def test_nothing_is_shown_of_an_empty_redis(stage: GatewayStage, filled: Filled,
     assert (reply.status, reply.code) == (503, "unavailable")
 
 
+@pytest.mark.parametrize("path", [*PATHS, "/events"])
+def test_a_redis_that_refuses_the_gateway_is_unavailable(
+    stage: GatewayStage, filled: Filled, account: str, path: str
+) -> None:
+    """Its password was changed: no caller can do anything about that."""
+    filled.write([snapshot(account)])
+    stage.redis.config_set("requirepass", "another")
+    try:
+        stage.redis.client_kill_filter(_type="normal", skipme=True)
+        replies = [stage.get(f"/v1/accounts/{account}{path}") for _ in range(3)]
+    finally:
+        stage.redis.config_set("requirepass", "")
+    assert {(reply.status, reply.code) for reply in replies} == {(503, "unavailable")}
+
+
 @pytest.mark.parametrize("path", ["/v1/accounts", *(f"/v1/accounts/acme{path}" for path in PATHS)])
 def test_reading_needs_its_scope(stage: GatewayStage, keys: dict[str, str], path: str) -> None:
     reply = stage.get(path, key=keys["calls"])
