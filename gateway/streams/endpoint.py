@@ -64,7 +64,7 @@ async def show_events(call: Call) -> Response:
     types = _types_of(call.query.get("types"))
     stream = call.parts.streams.open(call.account_id, call.key, types)
     try:
-        first = await Opening(call.parts, stream).begin(call.request.headers.get(LAST, ""))
+        first = await Opening(call.parts, stream).begin(call.request.headers.get(LAST, "").strip())
     except BaseException:
         stream.close()
         raise

@@ -52,6 +52,14 @@ def test_what_was_missed_comes_after_the_snapshot_and_before_the_rest(
         assert RESET not in again.types()
 
 
+def test_blanks_around_an_id_are_no_part_of_it(stage: GatewayStage, published: Published) -> None:
+    published.open("blank-1")
+    last = last_after(stage, "blank-1", 1, published)
+    with Reader(stage, "blank-1", last=f"\t{last} ") as reader:
+        reader.wait_for(1, SNAPSHOT)
+    assert RESET not in reader.types()
+
+
 def test_another_gateway_goes_on_where_one_was(stage: GatewayStage, published: Published) -> None:
     published.open("two-1")
     last = last_after(stage, "two-1", 1, published)
