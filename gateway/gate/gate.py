@@ -93,9 +93,12 @@ class Gate:
             decided = pending.decided.result() if pending.decided.done() else None
             if decided is not None or pending.reported:
                 return Answer(decided or REPORTED, logged=True)
-            known = pending.policy
+            # Of a start that was given up meanwhile, the memory has what another request was answered.
+            known = pending.policy or self._memory.get(call)
         if known is None:
-            known = self._policy.decide(key_id, call.account_id, now_ms, no_such_account=look.no_such_account)
+            # The minute is that of the answer: answers come in the order of time, requests may not.
+            answered_ms = now_ms + int((self._now_s() - began_s) * 1_000)
+            known = self._policy.decide(key_id, call.account_id, answered_ms, no_such_account=look.no_such_account)
             self._answered_blind(call, pending, known)
         return Answer(known, pending is not None and pending.logged)
 

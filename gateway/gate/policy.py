@@ -33,7 +33,8 @@ class BlindLimits:
     def take(self, key_id: str, account_id: str, now_ms: int) -> bool:
         """Count one more call, unless that passes a limit: then nothing is counted, and it must be redirected."""
         minute = now_ms // MINUTE_MS
-        if minute != self._minute:
+        # The minute before counts as this one: a clock that is set back a little begins no minute twice.
+        if minute not in {self._minute, self._minute - 1}:
             self._minute = minute
             self._by_key.clear()
             self._by_account.clear()

@@ -102,6 +102,16 @@ def test_an_open_policy_allows_within_both_limits_of_the_minute() -> None:
         assert policy.decide(key, account, NOW_MS + minute * MINUTE_MS, no_such_account=False) == answer
 
 
+# minute -> answer of a limit of 2 per account: no minute begins twice, unless the clock was wrong by more than that
+MINUTES = [(5, OPEN), (5, OPEN), (5, BLIND_MAX), (6, OPEN), (5, OPEN), (6, BLIND_MAX), (5, BLIND_MAX), (2, OPEN)]
+
+
+def test_a_clock_that_goes_back_a_little_gives_nobody_more() -> None:
+    policy = Policy("open", BlindLimits(per_key=0, per_account=2))
+    for minute, answer in MINUTES:
+        assert policy.decide("k", "a", NOW_MS + minute * MINUTE_MS, no_such_account=False) == answer
+
+
 def test_a_limit_of_zero_is_none() -> None:
     policy = Policy("open", BlindLimits(per_key=0, per_account=0))
     assert {policy.decide("k", "a", NOW_MS, no_such_account=False) for _ in range(100)} == {OPEN}
