@@ -14,7 +14,7 @@ from agents.views.kafka import Bounds, new_reader
 from agents.views.layout import Limits, UnreadableEventError, Write
 from agents.views.settings import Settings
 from agents.views.store import PIPELINE_WRITES_MAX, Store, accounts_key
-from agents.views.strays import find_strays
+from agents.views.strays import find_strays, find_wrong_types
 from stream import access
 from stream.broker_link import close_in_time
 from stream.evidence import STUCK_AFTER_S, assign_paused
@@ -68,6 +68,7 @@ class Audit:
         """
         await self._look_up()
         await self._wait_for_views()
+        self._result.differences += await self._wrong_types()
         for partition in range(self._settings.partitions):
             accounts = await self._read(partition, write=False)
             self._result.differences += await self._compare(partition, accounts)
@@ -77,20 +78,27 @@ class Audit:
     async def rebuild(self) -> Result:
         """Write every event again, and remove what no topic explains. Reads and the views go on meanwhile."""
         await self._look_up()
+        for wrong in await self._wrong_types():  # Nothing can be written to these.
+            await self._repair(wrong)
         for partition in range(self._settings.partitions):
             accounts = await self._read(partition, write=True)
-            wrong = await self._compare(partition, accounts)
-            for difference in wrong:
+            differing = await self._compare(partition, accounts)
+            for difference in differing:
                 await self._repair(difference)
-            for account in {layout.account_of(difference.key) for difference in wrong} & accounts.keys():
+            for account in {layout.account_of(difference.key) for difference in differing} & accounts.keys():
                 await self._write_again(partition, accounts[account])
         for stray in await self._strays():
             await self._repair(stray)
         return self._result
 
     async def _strays(self) -> list[Difference]:
-        places = {partition: self._places(partition) for partition in range(self._settings.partitions)}
-        return [stray async for stray in find_strays(self._store, self._known, places)]
+        return [stray async for stray in find_strays(self._store, self._known, self._every_place())]
+
+    async def _wrong_types(self) -> list[Difference]:
+        return [wrong async for wrong in find_wrong_types(self._store, self._every_place())]
+
+    def _every_place(self) -> dict[int, dict[str, Place]]:
+        return {partition: self._places(partition) for partition in range(self._settings.partitions)}
 
     async def _repair(self, wrong: Difference) -> None:
         await self._store.run(wrong.remedy)

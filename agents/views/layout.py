@@ -15,6 +15,8 @@ from schemas.instant import DAY_MS, SECOND_MS, format_instant, parse_instant
 PREFIX: Final = b"tg:1:"
 META: Final = b"tg:1:meta"
 ACCOUNTS: Final = b"tg:1:accounts:"
+# Below it the gateway keeps its own.
+GATEWAY: Final = b"tg:1:gw:"
 
 SNAPSHOTS = "account-snapshots"
 DECISIONS = "call-decisions"

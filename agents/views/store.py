@@ -9,7 +9,7 @@ from agents.views import layout
 from agents.views.expected import Held
 from agents.views.layout import Limits, Write
 from stream.fail_stop import PersonNeededError
-from stream.redis_connection import AwayError, Command, Script, run
+from stream.redis_connection import AwayError, Command, Script, raise_for, run
 
 RETRY_S = 0.2
 # Most events in one pipeline: Redis answers it well within the time-out.
@@ -98,14 +98,15 @@ class Store:
         cursor: Any = 0
         while True:
             # Written out: the client's own parsing would turn the scores into floats, which nobody needs.
-            cursor, found = (await self.run([("ZSCAN", accounts_key(partition), cursor, "COUNT", _KEYS_PER_STEP)]))[0]
+            scan = ("ZSCAN", accounts_key(partition), cursor, "COUNT", _KEYS_PER_STEP)
+            cursor, found = (await self.run([scan], nothing_of_another_type))[0] or (0, ())
             if found:
                 yield [account for account, _ in found]
             if int(cursor) == 0:
                 return
 
     async def held(self, accounts: list[bytes]) -> list[Held]:
-        """What is held of each of the accounts."""
+        """What is held of each of the accounts: nothing by a key of another type than the layout's."""
         commands: list[tuple[Any, ...]] = []
         for account in accounts:
             commands += [
@@ -114,25 +115,27 @@ class Store:
             ]
             commands += [("ZRANGE", layout.list_key(account, topic), 0, -1, "WITHSCORES") for topic in layout.LISTS]
             commands.append(("ZRANGE", layout.account_key(account, b"calls"), 0, -1, "WITHSCORES"))
-        answers, step = await self.run(commands), 3 + len(layout.LISTS)
+        answers, step = await self.run(commands, nothing_of_another_type), 3 + len(layout.LISTS)
         found = []
         for n, account in enumerate(accounts):
             snapshot, at, *lists, calls = answers[n * step : (n + 1) * step]
             members = {topic: _scores(pairs) for topic, pairs in zip(layout.LISTS, lists, strict=True)}
-            found.append(Held(snapshot, dict(at), members, _scores(calls), {}))
-            for first in range(0, len(calls), _KEYS_PER_STEP):
-                ids = [call_id for call_id, _ in calls[first : first + _KEYS_PER_STEP]]
-                fields = await self.run([("HGETALL", layout.call_key(account, call_id)) for call_id in ids])
-                found[-1].hashes.update(zip(ids, map(dict, fields), strict=True))
+            found.append(Held(snapshot, dict(at or ()), members, _scores(calls), {}))
+            every = list(found[-1].calls)
+            for first in range(0, len(every), _KEYS_PER_STEP):
+                ids = every[first : first + _KEYS_PER_STEP]
+                asked = [("HGETALL", layout.call_key(account, call_id)) for call_id in ids]
+                fields = await self.run(asked, nothing_of_another_type)
+                found[-1].hashes.update((call_id, dict(some or ())) for call_id, some in zip(ids, fields, strict=True))
         return found
 
     async def keys(self) -> AsyncIterator[list[bytes]]:
-        """Every key of the views but the meta hash, in parts; those of other processes are left out."""
+        """Every key below the views' prefix but the meta hash, in parts; those of the gateway are left out."""
         cursor: Any = 0
         while True:
             found = await self.run([("SCAN", cursor, "MATCH", layout.PREFIX + b"*", "COUNT", _KEYS_PER_STEP)])
             cursor, keys = found[0]
-            yield [key for key in keys if key.startswith((layout.PREFIX + b"{", layout.ACCOUNTS))]
+            yield [key for key in keys if key != layout.META and not key.startswith(layout.GATEWAY)]
             if int(cursor) == 0:
                 return
 
@@ -156,7 +159,13 @@ class Store:
 
 
 def _scores(pairs: Any) -> dict[bytes, int]:
-    return {bytes(member): int(score) for member, score in pairs}
+    return {bytes(member): int(score) for member, score in pairs or ()}
+
+
+def nothing_of_another_type(error: Exception) -> None:
+    """In place of the answer about a key that somebody has given another type."""
+    if not str(error).startswith("WRONGTYPE"):
+        raise_for(error)
 
 
 def accounts_key(partition: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,7 +38,28 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "an account that is not listed": lambda r: [r.zrem(f"tg:1:accounts:{p}", "acme") for p in range(PARTITIONS)],
     "a key that the layout does not have": lambda r: r.set("tg:1:{acme}:surprise", 1),
     "a list of accounts of no partition": lambda r: r.zadd("tg:1:accounts:77", {"acme": 0}),
+    "a key of no account": lambda r: r.set("tg:1:surprise", 1),
 }
+# key -> the type that it has instead
+OTHER_TYPES = {
+    "{acme}:snapshot": "list",
+    "{acme}:at": "string",
+    "{acme}:calls": "string",
+    "{acme}:charges": "string",
+    "{acme}:alerts": "list",
+    "{acme}:call:c0": "string",
+    "{invented}:at": "string",
+    "accounts:0": "string",
+    "accounts:1": "list",
+}
+
+
+def give_another_type(redis: Any, key: str) -> None:
+    redis.delete(f"tg:1:{key}")
+    if OTHER_TYPES[key] == "list":
+        redis.rpush(f"tg:1:{key}", "x")
+    else:
+        redis.set(f"tg:1:{key}", "x")
 
 
 def test_every_difference_is_found_and_removed(stage: ViewsStage) -> None:
@@ -63,15 +85,16 @@ def test_every_difference_is_found_and_removed(stage: ViewsStage) -> None:
 
 
 def test_each_difference_is_found_alone(stage: ViewsStage) -> None:
-    """All topics are read three times for each of twenty differences. The views do not run."""
+    """All topics are read three times for each of thirty differences. The views do not run."""
     stage.send(
         [*history("acme", 2), (CHARGES, adjusted("acme", "c1", 70_000, 60_000)), (SNAPSHOTS, snapshot("acme", 7))]
     )
     stage.audit("rebuild")
-    for name, spoil in WRONG.items():
+    for name, spoil in (WRONG | {key: partial(give_another_type, key=key) for key in OTHER_TYPES}).items():
         spoil(stage.redis)
         differences = [str(one) for one in stage.audit("verify").differences]
         assert differences, name
+        assert name not in OTHER_TYPES or differences[0].startswith(f"tg:1:{name}: "), differences
         assert [line for line in differences if LINE.match(line) is None] == [], name
         stage.audit("rebuild")
         assert [str(one) for one in stage.audit("verify").differences] == [], name
