@@ -101,7 +101,8 @@ _STREAM = Endpoint(
                 headers={"Cache-Control": "`no-store`."},
             )
         },
-        "Begins with the current snapshot. An event comes at least once, and never after a newer one of its topic. "
+        "Begins with the current snapshot. An event comes at least once, and never after a newer one of its topic; "
+        "know it by its `id` and `occurred_at`. One that is on two topics comes from both. "
         "`event: reset`: what was missed cannot be shown, so read the lists again.",
         headers=(
             Parameter(LAST, {"type": "string"}, "The `id` of the last event that was read: what was missed follows."),
