@@ -199,3 +199,21 @@ def test_a_redis_that_may_evict_keys_is_refused(stage: ViewsStage, own_redis: De
     status, last = stage.start().wait_ended()
     assert status == Exit.PERSON
     assert "maxmemory-policy is allkeys-lru, must be noeviction" in last["reason"]
+
+
+def test_a_key_of_another_type_ends_the_views_until_a_rebuild(stage: ViewsStage) -> None:
+    """Somebody has changed it by hand. Takes half a minute on a busy machine: five processes start."""
+    stage.send(history("acme", 2))
+    views = stage.start()
+    views.wait_ready()
+    stage.redis.delete("tg:1:{acme}:ledger")
+    stage.redis.set("tg:1:{acme}:ledger", "x")
+    stage.send([("ledger-entries", entry("acme", 100, 100))])
+    status, _ = views.wait_ended()
+    assert status == Exit.PERSON
+    assert "WRONGTYPE" in views.log()
+    assert stage.command("rebuild").returncode == 0
+    views = stage.start()
+    views.wait_ready()
+    assert stage.command("verify").stdout == "ok 1 accounts\n"
+    views.stop()
