@@ -127,7 +127,7 @@ class Kept:
         try:
             found: bytes | None = await self._redis.hget(META, position_field(place.topic, place.partition))
         except (exceptions.RedisError, OSError) as error:
-            raise_for(error)
+            raise_away(error)
         return None if found is None else int(found)
 
     async def _note(self, claim: Claim, lease_ms: int, *fields: bytes | str | int) -> None:
