@@ -40,6 +40,7 @@ COMMANDS = {
     "topics": Command("stream.topic_changes:command", "Compare the cluster's topics with the required ones."),
     "views": Command("agents.views.commands:app", "Keep the views in Redis up to date, for pages and the API."),
     "gateway": Command("gateway.console:app", "Serve the HTTP API."),
+    "notifier": Command("agents.notifier.commands:app", "Send e-mail and webhooks about events."),
     "rights": Command("gateway.all_rights:command", "Print the Kafka rights that each process needs, and no more."),
     "payments": Command("payments.commands:app", "Execute payment requests, each once, and publish the results."),
     "replay": Command("backoffice.replay:command", "Apply the rules to a file of inputs, without a broker."),
@@ -130,7 +131,7 @@ def run(commands: typer.Typer, name: str) -> NoReturn:
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     if ENDS_WITH_ITS_READER.intersection(words[:2]):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if not SUPERVISED.intersection(words[:2]) and words not in (["views"], ["gateway"]):
+    if not SUPERVISED.intersection(words[:2]) and words not in (["views"], ["gateway"], ["notifier"]):
         for chatty in CHATTY:
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
     connection.end_with(lambda error: _end_refused(error, words[0] if words else name))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from agents.notifier import rights as notes
 from agents.views import rights as views
 from gateway import rights as http
 from payments.adapter import rights as adapter
@@ -19,6 +20,7 @@ ALL: dict[str, Callable[[Settings], Rights]] = {
     "views": views.views,
     "views verify": views.audit,
     "views rebuild": views.audit,
+    "notifier": notes.notifier,
     "payments run": adapter.adapter,
     "payments topics": adapter.compare,
     "payments topics --apply": adapter.apply,

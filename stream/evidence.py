@@ -14,6 +14,7 @@ from stream.connection import Connection
 
 POLL_MS = 200
 STUCK_AFTER_S = 30.0
+FETCH_WAIT_MS = 500  # The client's own default.
 FETCH_BYTES = 1 << 16  # Small: one record is proof enough.
 # A fetch at the end of one log holds back the fetch from the next one for as long as the broker waits for more records.
 FETCH_MAX_WAIT_MS = 50
@@ -45,8 +46,12 @@ async def committed_record(
         return removed[0] if removed else await _first_record(consumer, {place: limits[place] for place in used})
 
 
-def committed_reader(connection: Connection, client_id: str, fetch_bytes: int) -> AIOKafkaConsumer:
-    """A consumer of committed records, without a group and not started yet."""
+def committed_reader(
+    connection: Connection, client_id: str, fetch_bytes: int, wait_ms: int = FETCH_WAIT_MS
+) -> AIOKafkaConsumer:
+    """A consumer of committed records, without a group and not started yet. A fetch at the end of the log waits for
+    `wait_ms`.
+    """
     return AIOKafkaConsumer(
         **connection.options,
         client_id=client_id,
@@ -56,6 +61,7 @@ def committed_reader(connection: Connection, client_id: str, fetch_bytes: int) -
         auto_offset_reset="earliest",
         fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
         max_partition_fetch_bytes=fetch_bytes,
+        fetch_max_wait_ms=wait_ms,
     )
 
 

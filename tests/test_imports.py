@@ -15,7 +15,10 @@ READS_COMMANDS = {"deploy/reference/commands.py"}
 # Imports point one way:
 # schemas <- agents/wallet <- stream <- {backoffice, agents/views} <- payments <- gateway <- {demo, benchmarks}.
 # `agents` is a package of rules and of processes: the processes have entries of their own.
-PROCESSES = {"agents/views/": {"schemas", "agents", "stream"}}
+PROCESSES = {
+    "agents/views/": {"schemas", "agents", "stream"},
+    "agents/notifier/": {"schemas", "agents", "stream", "backoffice"},
+}
 MAY_IMPORT = {
     "schemas": {"schemas"},
     "agents": {"schemas", "agents"},

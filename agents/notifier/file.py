@@ -167,17 +167,17 @@ class FollowedFile:
         on_read(True)
 
     async def follow(self, use: Callable[[NotifyFile], Awaitable[object]]) -> None:
-        """Read the file again whenever it changes, and pass it to `use`, until cancelled."""
+        """Read the file again whenever it changes, and pass it to `use`, until cancelled. What `use` refuses with
+        PersonNeededError is an unusable file.
+        """
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
                 content = await asyncio.to_thread(self._read)
-                found = self.current if content == self._content else read_file(content, self._path)
-            except NotifyFileError as error:
+                if self._failed or content != self._content:
+                    await self._use(content, read_file(content, self._path), use)
+            except PersonNeededError as error:
                 self._fail(error)
-                continue
-            if self._failed or content != self._content:
-                await self._use(content, found, use)
 
     async def _use(self, content: bytes, found: NotifyFile, use: Callable[[NotifyFile], Awaitable[object]]) -> None:
         if found != self.current:
@@ -186,7 +186,7 @@ class FollowedFile:
         self._on_read(True)
         logger.info("the file of targets was read again", targets=targets_of(found))
 
-    def _fail(self, error: NotifyFileError) -> None:
+    def _fail(self, error: PersonNeededError) -> None:
         """Report a failure once, not at every look."""
         if str(error) != self._failed:
             self._failed = str(error)

@@ -1,0 +1,31 @@
+"""The commands of the notifier: `tollgate notifier --help`."""
+
+import typer
+
+from agents.notifier.run import run
+from agents.notifier.settings import MEANING, SHARED, Settings
+from stream.settings import print_settings
+
+app = typer.Typer(
+    name="notifier",
+    help="Send e-mail and webhooks about events. Without a command: run until stopped.",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def notifier(context: typer.Context) -> None:
+    """Send e-mail and webhooks about events, to the targets in the file TOLLGATE_NOTIFY.
+
+    Without a command it runs until stopped. Settings come from the environment: `tollgate notifier settings` lists
+    them. Exit status: 0 stopped by SIGTERM; 75 a problem that passes (try again); 78 a person must change something;
+    70 a bug.
+    """
+    if context.invoked_subcommand is None:
+        run()
+
+
+@app.command()
+def settings() -> None:
+    """Print each setting of the notifier, its value and its meaning; secrets are masked."""
+    print_settings(Settings(), MEANING, SHARED)

@@ -1,0 +1,70 @@
+"""`tollgate notifier`: one process, which runs until it is stopped or fails."""
+
+import asyncio
+import logging
+from typing import NoReturn
+
+from aiokafka.errors import KafkaError
+
+from agents.notifier.event_types import TOPICS
+from agents.notifier.notifier import Notifier
+from agents.notifier.rights import notifier as rights
+from agents.notifier.settings import Settings, rows_topic
+from agents.notifier.target import Target
+from stream import log, topics
+from stream.fail_stop import PersonNeededError, end_now
+from stream.ops import health
+from stream.startup import checked_settings, make_topics, refuse_because
+from stream.stopping import StopSignals
+
+logger = log.get("notifier")
+
+# Apprise logs addresses of channels, which hold their tokens.
+SILENCED = ("apprise",)
+
+
+def run() -> NoReturn:
+    """Run until SIGTERM (exit status 0) or an error (non-zero)."""
+    settings = checked_settings("notifier", Settings)
+    for name in SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    stop = StopSignals("notifier")
+    stop.watch()
+    try:
+        asyncio.run(_run(settings, stop))
+    except (PersonNeededError, KafkaError, OSError) as error:
+        refuse_because("notifier", error)
+    logger.info("notifier ends")
+    # A look-up of a name that hangs in a thread must not hold up the end.
+    end_now(0)
+
+
+def needed(settings: Settings) -> dict[str, topics.Topic]:
+    """The topics that the notifier uses, by their names on the cluster."""
+    shared = {settings.topic(topic.name): topic for topic in topics.CONTRACT if topic.name in TOPICS}
+    return shared | {rows_topic(settings): topics.Topic("notifier-rows", topics.KEPT_FOR_EVER, compacted=True)}
+
+
+async def _run(settings: Settings, stop: StopSignals) -> None:
+    if settings.notify is None:
+        raise PersonNeededError("TOLLGATE_NOTIFY is not set: set it to the file (TOML) of the targets")
+    notifier = Notifier(settings, _no_mails)
+    made = await make_topics(settings, needed(settings), rights(settings))
+    port = health.serve(
+        settings.notifier_health_host,
+        settings.notifier_health_port,
+        notifier.metrics.registry,
+        lambda: notifier.ready,
+        asyncio.get_running_loop(),
+    )
+    logger.info(
+        "notifier starts", app_id=settings.app_id, partitions=settings.partitions, topics_made=made, health_port=port
+    )
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    stop.begin_with(lambda: loop.call_soon_threadsafe(stopping.set), notifier.waits_for)
+    await notifier.run(stopping)
+
+
+def _no_mails(*_: object) -> Target:
+    raise PersonNeededError("[email]: this version sends no mails: remove the table")
