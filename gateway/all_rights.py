@@ -21,6 +21,8 @@ ALL: dict[str, Callable[[Settings], Rights]] = {
     "views verify": views.audit,
     "views rebuild": views.audit,
     "notifier": notes.notifier,
+    "notifier topics": notes.compare,
+    "notifier topics --apply": notes.apply,
     "payments run": adapter.adapter,
     "payments topics": adapter.compare,
     "payments topics --apply": adapter.apply,

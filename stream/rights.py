@@ -81,7 +81,7 @@ def worker(settings: Settings) -> Rights:
 
 
 def compare_topics(wanted: Iterable[str]) -> Rights:
-    """The rights of `topics` and `payments topics` without `--apply`."""
+    """The rights of `topics`, `payments topics` and `notifier topics` without `--apply`."""
     names = tuple(wanted)
     return (
         on_topics(Operation.Describe, names, "compares the topics"),
@@ -90,7 +90,7 @@ def compare_topics(wanted: Iterable[str]) -> Rights:
 
 
 def apply_topics(wanted: Iterable[str], states: Iterable[State | None]) -> Rights:
-    """The rights of `topics --apply` and `payments topics --apply`."""
+    """The rights of `topics --apply`, `payments topics --apply` and `notifier topics --apply`."""
     names, kept = tuple(wanted), [state for state in states if state is not None]
     used = "makes no topic again whose state was in use"
     written = [name for state in kept for name in state.writes]

@@ -227,7 +227,8 @@ def creation_error(settings: Settings, name: str, code: int, message: str) -> Ex
     if kind in NOT_ALLOWED:
         return TopicsError(
             f"{name}: missing, and {settings.connection.who} may not Create it: create the topics as a user who"
-            " may, with `tollgate topics --apply` (those of the adapter: `tollgate payments topics --apply`)"
+            " may, with `tollgate topics --apply` (those of the adapter: `tollgate payments topics --apply`,"
+            " of the notifier: `tollgate notifier topics --apply`)"
         )
     return TopicsError(f"{name}: cannot be created: {kind.__name__} {message}".strip())
 

@@ -59,6 +59,7 @@ MISTAKES = [
     ("tollgate topics", Exit.PASSING, NO_BROKER),
     ("tollgate export", Exit.PASSING, NO_BROKER),
     ("tollgate payments topics", Exit.PASSING, NO_BROKER),
+    ("tollgate notifier topics", Exit.PASSING, NO_BROKER),
     ("tollgate backup --to none.backup", Exit.PASSING, NO_BROKER),
     ("tollgate rebuild", Exit.PASSING, NO_BROKER),
     ("tollgate skip --partition 0 --offset 0 --reason x", Exit.PASSING, NO_BROKER),
@@ -108,6 +109,7 @@ def test_a_mistake_is_one_line_that_names_it(words: str, status: int, named: str
 READ_SETTINGS = [
     *("stream worker", "stream settings", "stream topics", "payments run", "payments settings", "demo"),
     *("tollgate views", "tollgate views settings", "tollgate views verify"),
+    *("tollgate notifier", "tollgate notifier settings"),
     *("tollgate worker", "tollgate payments run", "tollgate payments settings", "tollgate demo"),
 ]
 
@@ -168,14 +170,14 @@ def test_what_kubernetes_injects_for_a_service_is_no_setting(folder: Path) -> No
         "TOLLGATE_VIEWS_HEALTH_PORT": "tcp://10.0.0.2:8022",
         "TOLLGATE_GATEWAY_PORT": "tcp://10.0.0.3:8020",
     }
-    for words in ("tollgate settings", "tollgate views settings", "tollgate gateway settings"):
-        ended = run(words, folder, **injected)
+    for process in ("", "views ", "gateway ", "notifier "):
+        ended = run(f"tollgate {process}settings", folder, **injected)
         assert (ended.returncode, "tcp://" in ended.stdout) == (0, False), ended.stderr
     refused = run("tollgate settings", folder, TOLLGATE_PORT="8011")
     assert "TOLLGATE_PORT is not a setting" in refused.stderr
 
 
-@pytest.mark.parametrize("words", ["stream worker", "payments run", "tollgate views"])
+@pytest.mark.parametrize("words", ["stream worker", "payments run", "tollgate views", "tollgate notifier"])
 def test_it_does_not_start_without_assertions(words: str, folder: Path) -> None:
     ended = run(words, folder, "-O", TOLLGATE_PAYMENTS_PROVIDER="fake")
     assert ended.returncode == Exit.PERSON

@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from agents.notifier import settings as notifier_settings
+from agents.notifier.metrics import METRICS as NOTIFIER_METRICS
 from agents.views import settings as view_settings
 from agents.views.metrics import METRICS as VIEW_METRICS
 from gateway import settings as gateway_settings
@@ -64,6 +66,7 @@ def test_settings_tables_are_the_settings() -> None:
     expected = setting_rows(payment_settings.Settings, payment_settings.MEANING)
     assert written_settings("Payment adapter") == expected
     assert written_settings("Views") == setting_rows(view_settings.Settings, view_settings.MEANING)
+    assert written_settings("Notifier") == setting_rows(notifier_settings.Settings, notifier_settings.MEANING)
     assert written_settings("Gateway") == setting_rows(gateway_settings.Settings, gateway_settings.MEANING)
 
 
@@ -76,6 +79,7 @@ def test_metrics_tables_are_the_metrics() -> None:
     assert rows(section("reference/metrics.md", "Worker")) == metric_rows(METRICS)
     assert rows(section("reference/metrics.md", "Payment adapter")) == metric_rows(payment_metrics.METRICS)
     assert rows(section("reference/metrics.md", "Views")) == metric_rows(VIEW_METRICS)
+    assert rows(section("reference/metrics.md", "Notifier")) == metric_rows(NOTIFIER_METRICS)
     assert rows(section("reference/metrics.md", "Gateway")) == metric_rows(
         (*HTTP_METRICS, *COMMAND_METRICS, *GATE_METRICS, *STREAM_METRICS)
     )

@@ -55,7 +55,7 @@ def test_no_process_may_delete_or_create_topics_but_the_tools_for_it() -> None:
         for right in needed(Settings())
         if right.operation in {Operation.Create, Operation.Delete, Operation.AlterConfigs}
     }
-    assert may == {"topics --apply", "payments topics --apply", "restore", "rebuild"}
+    assert may == {"topics --apply", "payments topics --apply", "notifier topics --apply", "restore", "rebuild"}
 
 
 def test_worker_and_adapter_share_no_transactional_id_and_no_group() -> None:

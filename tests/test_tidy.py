@@ -97,8 +97,11 @@ THIRD_PARTY = {"schemas": {"msgspec", "orjson"}, "agents": {"msgspec"}}
 # `python -m schemas.wire` is a tool that writes the published contract out: no value and no rule.
 TOOLS = "schemas/wire/"
 # Processes beside the wallet read clocks and talk to the world; what they decide without it is in these modules.
-PROCESSES = ("agents/views/",)
-PURE_IN_PROCESSES = {"agents/views/layout.py", "agents/views/expected.py", "agents/views/starts.py"}
+PROCESSES = ("agents/views/", "agents/notifier/")
+PURE_IN_PROCESSES = {
+    *("agents/views/layout.py", "agents/views/expected.py", "agents/views/starts.py"),
+    *(f"agents/notifier/{name}.py" for name in ("event", "event_types", "outcome", "progress", "rows")),
+}
 
 
 def pure_modules() -> list[Path]:

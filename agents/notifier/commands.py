@@ -1,10 +1,14 @@
 """The commands of the notifier: `tollgate notifier --help`."""
 
+from typing import Annotated
+
 import typer
 
 from agents.notifier.run import run
 from agents.notifier.settings import MEANING, SHARED, Settings
+from agents.notifier.topics import needed
 from stream.settings import print_settings
+from stream.topic_changes import compare
 
 app = typer.Typer(
     name="notifier",
@@ -23,6 +27,17 @@ def notifier(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is None:
         run()
+
+
+@app.command()
+def topics(
+    apply_changes: Annotated[
+        bool, typer.Option("--apply", help="Create missing topics, and apply changes that lose no data.")
+    ] = False,
+) -> None:
+    """Compare the cluster's topics with those that the notifier needs, as `tollgate topics` does for the worker."""
+    settings = Settings()
+    compare(settings, needed(settings), apply_changes=apply_changes)
 
 
 @app.command()

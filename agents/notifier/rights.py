@@ -2,7 +2,8 @@
 
 from agents.notifier.event_types import TOPICS
 from agents.notifier.settings import group_of, rows_topic
-from stream.rights import Operation, Rights, on_group, on_topics
+from agents.notifier.topics import needed
+from stream.rights import Operation, Rights, apply_topics, compare_topics, on_group, on_topics
 from stream.settings import Settings
 
 
@@ -15,3 +16,11 @@ def notifier(settings: Settings) -> Rights:
         on_topics(Operation.DescribeConfigs, [*events, rows], "checks the topics when it starts"),
         on_group(Operation.Read, group_of(settings), "shares the partitions with other notifiers"),
     )
+
+
+def compare(settings: Settings) -> Rights:
+    return compare_topics(needed(settings))
+
+
+def apply(settings: Settings) -> Rights:
+    return apply_topics(needed(settings), ())

@@ -6,12 +6,12 @@ from typing import NoReturn
 
 from aiokafka.errors import KafkaError
 
-from agents.notifier.event_types import TOPICS
 from agents.notifier.notifier import Notifier
 from agents.notifier.rights import notifier as rights
-from agents.notifier.settings import Settings, rows_topic
+from agents.notifier.settings import Settings
 from agents.notifier.target import Target
-from stream import log, topics
+from agents.notifier.topics import needed
+from stream import log
 from stream.fail_stop import PersonNeededError, end_now
 from stream.ops import health
 from stream.startup import checked_settings, make_topics, refuse_because
@@ -37,12 +37,6 @@ def run() -> NoReturn:
     logger.info("notifier ends")
     # A look-up of a name that hangs in a thread must not hold up the end.
     end_now(0)
-
-
-def needed(settings: Settings) -> dict[str, topics.Topic]:
-    """The topics that the notifier uses, by their names on the cluster."""
-    shared = {settings.topic(topic.name): topic for topic in topics.CONTRACT if topic.name in TOPICS}
-    return shared | {rows_topic(settings): topics.Topic("notifier-rows", topics.KEPT_FOR_EVER, compacted=True)}
 
 
 async def _run(settings: Settings, stop: StopSignals) -> None:

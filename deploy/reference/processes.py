@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from pydantic_settings import BaseSettings
 
+from agents.notifier import metrics as notifier_metrics
+from agents.notifier import settings as notifier
 from agents.views import metrics as views_metrics
 from agents.views import settings as views
 from gateway import metrics as http_metrics
@@ -53,6 +55,15 @@ PROCESSES = (
         views_metrics.METRICS,
         "VIEWS_HEALTH",
         views.SHARED,
+    ),
+    Process(
+        "Notifier",
+        "tollgate notifier settings",
+        notifier.Settings,
+        notifier.MEANING,
+        notifier_metrics.METRICS,
+        "NOTIFIER_HEALTH",
+        notifier.SHARED,
     ),
     Process(
         "Gateway",

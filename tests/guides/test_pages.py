@@ -20,8 +20,8 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 # Words with hyphens in code that name neither a topic nor a type.
-JOBS = {f"tollgate-{name}" for name in ("worker", "payments", "gateway", "views")}
-OTHER_WORDS = JOBS | {"on-call", "acct-7f3", "acct-hill", "acct-lake", "acct-mill"}
+JOBS = {f"tollgate-{name}" for name in ("worker", "payments", "gateway", "views", "notifier")}
+OTHER_WORDS = JOBS | {"on-call", "webhook-id", "acct-7f3", "acct-hill", "acct-lake", "acct-mill"}
 
 
 def anchors(page: Path) -> set[str]:

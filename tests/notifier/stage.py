@@ -11,8 +11,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from agents.notifier.run import needed
 from agents.notifier.settings import Settings, rows_topic
+from agents.notifier.topics import needed
 from schemas.partitioning import partition_of
 from stream.startup import make_topics
 from tests.lane.stage import wait_until
@@ -142,7 +142,7 @@ class NotifierStage:
         return {f"{place.topic.removeprefix(prefix)}/{place.partition}": at.offset for place, at in found.items()}
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """What the rows topic holds now, by key."""
+        """What the rows topic holds now, by partition and key."""
         return asyncio.run(self._rows())
 
     async def _rows(self) -> dict[str, dict[str, Any]]:
@@ -157,14 +157,14 @@ class NotifierStage:
             while any([await consumer.position(place) < ends[place] for place in places]):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     for record in records:
-                        key = record.key.decode()
+                        key = f"{record.partition}/{record.key.decode()}"
                         found.pop(key, None)
                         if record.value is not None:
                             found[key] = json.loads(record.value)
         return found
 
     def waiting(self) -> dict[str, dict[str, Any]]:
-        return {key: row for key, row in self.rows().items() if key.startswith("waiting/")}
+        return {key: row for key, row in self.rows().items() if "/waiting/" in key}
 
     def wait_for(self, condition: Any, what: str, seconds: float = 40) -> float:
         def holds() -> bool:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_open_metrics
 
+from agents.notifier.metrics import Metrics as NotifierMetrics
 from agents.views.metrics import Metrics as ViewsMetrics
 from payments.adapter.metrics import Metrics as PaymentMetrics
 from schemas.rows import Checkpoint
@@ -41,8 +42,13 @@ class App:
         return self.metrics.registry.get_sample_value(name, labels)
 
 
-REGISTRIES = [App().metrics.registry, PaymentMetrics(lambda: 0, lambda: 0.0).registry, ViewsMetrics(dict).registry]
-each_program = pytest.mark.parametrize("registry", REGISTRIES, ids=["worker", "payments", "views"])
+REGISTRIES = {
+    "worker": App().metrics.registry,
+    "payments": PaymentMetrics(lambda: 0, lambda: 0.0).registry,
+    "views": ViewsMetrics(dict).registry,
+    "notifier": NotifierMetrics(dict).registry,
+}
+each_program = pytest.mark.parametrize("registry", REGISTRIES.values(), ids=REGISTRIES)
 
 
 @each_program
