@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from agents.notifier.file import read_file
+from agents.notifier.settings import Settings as NotifierSettings
+from agents.notifier.tables import NotifyFile
 from agents.views.settings import Settings as ViewsSettings
 from gateway.http.key_file import read_keys
 from gateway.settings import Settings as GatewaySettings
@@ -20,8 +23,16 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OUR_IMAGE = "tollgate:local"  # Built from this checkout; only pyproject.toml has the version.
-LONG_RUNNING = {"kafka", "redis", "worker", "payments", "views", "gateway", "provider", "prometheus", "grafana"}
-SETTINGS: dict[str, type[Settings]] = {"payments": PaymentSettings, "views": ViewsSettings, "gateway": GatewaySettings}
+LONG_RUNNING = {
+    *("worker", "payments", "views", "gateway", "notifier", "provider"),
+    *("kafka", "redis", "prometheus", "grafana"),
+}
+SETTINGS: dict[str, type[Settings]] = {
+    "payments": PaymentSettings,
+    "views": ViewsSettings,
+    "gateway": GatewaySettings,
+    "notifier": NotifierSettings,
+}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -149,6 +160,14 @@ def test_the_gateway_has_a_key_whose_text_stands_beside_its_hash() -> None:
     content = (ROOT / folder / file).read_bytes()
     [text] = re.findall(rb"tg_[\w-]{43}\b", content)
     assert set(read_keys(content, ROOT / folder / file)) == {hashlib.sha256(text).hexdigest()}
+
+
+def test_the_notifier_has_a_file_that_it_can_use() -> None:
+    """Without a target: nobody would want the mails of a trial."""
+    [volume] = SERVICES["notifier"]["volumes"]
+    folder, inside, _ = volume.split(":")
+    file = ROOT / folder / SERVICES["notifier"]["environment"]["TOLLGATE_NOTIFY"].removeprefix(f"{inside}/")
+    assert read_file(file.read_bytes(), file) == NotifyFile()
 
 
 def test_redis_evicts_nothing_and_writes_nothing() -> None:

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from agents.notifier.metrics import METRICS as NOTIFIER_METRICS
+from agents.notifier.metrics import OUTCOMES as NOTIFIER_OUTCOMES
+from agents.notifier.metrics import READS
+from agents.notifier.settings import Settings as NotifierSettings
 from agents.views.metrics import METRICS as VIEWS_METRICS
 from agents.views.settings import Settings as ViewsSettings
 from deploy.render_runbook import render
@@ -46,7 +50,7 @@ RUNBOOK = (ROOT / "docs/operations/runbook.md").read_text(encoding="utf-8")
 PAGE = (PROMETHEUS / "consoles/runbook.html").read_text(encoding="utf-8")
 UNITS = {"cps", "s", "short", "bytes", "none"}
 VALUES = {
-    "outcome": (*OUTCOMES, *COMMAND_OUTCOMES, *EVENT_OUTCOMES),
+    "outcome": (*OUTCOMES, *COMMAND_OUTCOMES, *EVENT_OUTCOMES, *NOTIFIER_OUTCOMES, *READS),
     "code": DEAD_LETTER_CODES,
     "type": FACT_TYPES,
     "reason": (*GATE_REASONS, *ENGINE_REASONS, *POLICY_REASONS),
@@ -54,7 +58,9 @@ VALUES = {
 }
 GATEWAY_METRICS = (*HTTP_METRICS, *COMMAND_METRICS, *GATE_METRICS, *STREAM_METRICS)
 PROCESS = [Meaning(name, "counter" if name.endswith("_total") else "gauge", (), "") for name in PROCESS_METRICS]
-BY_NAME = {row.name: row for row in (*METRICS, *PAYMENT_METRICS, *VIEWS_METRICS, *GATEWAY_METRICS, *PROCESS)}
+BY_NAME = {
+    row.name: row for row in (*METRICS, *PAYMENT_METRICS, *VIEWS_METRICS, *GATEWAY_METRICS, *NOTIFIER_METRICS, *PROCESS)
+}
 
 # The money counters come from the table, so they do not restart with the process; the restored rows are of the last
 # start.
@@ -130,7 +136,7 @@ def test_the_dashboard_has_a_fixed_uid_and_works_with_any_data_source() -> None:
 
 
 def test_every_metric_is_shown_somewhere() -> None:
-    declared = {row.name for row in (*METRICS, *VIEWS_METRICS, *GATEWAY_METRICS)}
+    declared = {row.name for row in (*METRICS, *VIEWS_METRICS, *GATEWAY_METRICS, *NOTIFIER_METRICS)}
     assert declared - {name for expression in QUERIES for name in metrics_of(expression)} == set()
 
 
@@ -169,7 +175,7 @@ def test_braces_of_the_runbook_are_escaped_for_the_template() -> None:
 
 def test_the_runbook_names_metrics_and_settings_that_exist() -> None:
     assert set(metrics_of(RUNBOOK)) <= set(BY_NAME)
-    known = (Settings, PaymentSettings, ViewsSettings, GatewaySettings)
+    known = (Settings, PaymentSettings, ViewsSettings, GatewaySettings, NotifierSettings)
     settings = {f"TOLLGATE_{name.upper()}" for kind in known for name in kind.model_fields}
     assert set(re.findall(r"TOLLGATE_[A-Z_]+", RUNBOOK)) <= settings
 
@@ -185,7 +191,7 @@ def test_prometheus_scrapes_the_processes_of_the_compose_file() -> None:
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     jobs = {job["job_name"]: job["dns_sd_configs"][0] for job in config["scrape_configs"]}
-    assert list(jobs) == [f"tollgate-{name}" for name in ("worker", "payments", "views", "gateway")]
+    assert list(jobs) == [f"tollgate-{name}" for name in ("worker", "payments", "views", "gateway", "notifier")]
     for name, lookup in ((job.removeprefix("tollgate-"), lookup) for job, lookup in jobs.items()):
         assert lookup["names"] == [name]
         own = "TOLLGATE_HEALTH_PORT" if name == "worker" else f"TOLLGATE_{name.upper()}_HEALTH_PORT"
