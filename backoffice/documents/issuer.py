@@ -53,7 +53,7 @@ def load_issuer(path: Path | None) -> tuple[Issuer, Logo | None]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise IssuerError(f"{path}: not TOML: {error}") from None
     issuer = _convert(table, path)
-    return issuer, _load_logo(path.parent / issuer.logo, path) if issuer.logo else None
+    return issuer, load_logo(path.parent / issuer.logo, path) if issuer.logo else None
 
 
 def _convert(table: dict[str, object], path: Path) -> Issuer:
@@ -74,7 +74,8 @@ def _examples(where: str) -> str:
     return examples.get(key, f'write `{key} = "…"`')
 
 
-def _load_logo(path: Path, named_by: Path) -> Logo:
+def load_logo(path: Path, named_by: Path | str) -> Logo:
+    """The logo in a file. Raises IssuerError, which begins with the file or table that names it."""
     try:
         content = path.read_bytes()
     except OSError as error:
