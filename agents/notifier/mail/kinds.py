@@ -31,7 +31,7 @@ def fields_of(event: Event) -> dict[str, Any]:
     """
     known: dict[str, Any] = dict.fromkeys(FIELDS[event.type])
     known["severity"], known["audience"] = None, OWNER
-    cleaned: dict[str, Any] = _on_one_line(event.fields)
+    cleaned: dict[str, Any] = on_one_line(event.fields)
     return known | cleaned
 
 
@@ -39,11 +39,12 @@ def is_for_operator(event: Event) -> bool:
     return bool(event.fields.get("audience") == OPERATOR)
 
 
-def _on_one_line(value: Any) -> Any:
+def on_one_line(value: Any) -> Any:
+    """A value whose texts have no line breaks and no control characters."""
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, dict):
-        return {name: _on_one_line(one) for name, one in value.items()}
+        return {name: on_one_line(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_on_one_line(one) for one in value]
+        return [on_one_line(one) for one in value]
     return value

@@ -46,8 +46,8 @@ class Envelope:
 class MailServer:
     """The server of `[email]`. Each mail has a connection of its own."""
 
-    def __init__(self, email: Email) -> None:
-        self._email = email
+    def __init__(self, email: Email, answer_s: float = ANSWER_S) -> None:
+        self._email, self._answer_s = email, answer_s
         self._places = asyncio.Semaphore(CONNECTIONS_MAX)
 
     async def send(self, envelope: Envelope, message: bytes) -> None:
@@ -91,7 +91,7 @@ class MailServer:
                 tls_context=None if email.tls == "none" else await asyncio.to_thread(ssl.create_default_context),
                 username=email.user or None,
                 password=await asyncio.to_thread(self._password),
-                timeout=ANSWER_S,
+                timeout=self._answer_s,
             )
             await client.connect()
         except aiosmtplib.SMTPAuthenticationError as error:

@@ -8,7 +8,7 @@ from typing import Any
 from agents.notifier.event import Event
 from agents.notifier.mail.brand import Look
 from agents.notifier.mail.colour import DARK_GROUND
-from agents.notifier.mail.kinds import fields_of
+from agents.notifier.mail.kinds import fields_of, on_one_line
 from agents.notifier.mail.templates import Rendered, Templates
 from agents.notifier.mail.words import Words
 from schemas.alerts import OPERATOR, WARNING
@@ -16,6 +16,8 @@ from schemas.plan import Catalogue
 
 LOGO_ID = "logo@tollgate"
 REFUSED = "mail-refused"
+# The functions of `Words` that templates may call.
+WORDS = ("money", "moment", "day", "period", "plan", "card", "reason", "purpose", "duration")
 
 
 class Writer:
@@ -41,7 +43,7 @@ class Writer:
             "address": address,
             "answer": answer,
         }
-        return self._render(REFUSED, fields)
+        return self._render(REFUSED, on_one_line(fields))
 
     def _render(self, name: str, fields: Mapping[str, Any]) -> Rendered:
         words = Words(fields, self._catalogue)
@@ -53,6 +55,5 @@ class Writer:
             "logo_id": LOGO_ID,
             "ground_dark": DARK_GROUND,
         }
-        for word in ("money", "moment", "day", "period", "plan", "card", "reason", "purpose", "duration"):
-            values[word] = getattr(words, word)
+        values |= {name: getattr(words, name) for name in WORDS}
         return self._templates.render(name, values)

@@ -7,9 +7,10 @@ import base64
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from agents.notifier.mail.writing import LOGO_ID, Writer
@@ -18,7 +19,7 @@ from tests.notifier.mail.samples import named_events, one, writer
 
 CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS = (360, 600)
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 64">
 <rect width="64" height="64" rx="14" fill="#0b6e4f"/><path d="M20 40 L32 20 L44 40 Z" fill="#fff"/>
 <rect x="84" y="20" width="200" height="24" rx="6" fill="#1b1e24"/></svg>"""

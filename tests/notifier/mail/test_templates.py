@@ -9,6 +9,7 @@ import pytest
 from agents.notifier.event import Event
 from agents.notifier.mail.brand import MailSetupError
 from agents.notifier.mail.templates import HTML, SHIPPED, SUBJECT, TEXT, TemplateFaultError
+from agents.notifier.mail.writing import WORDS
 from agents.notifier.tables import Brand
 from tests.notifier.mail.samples import CURRENCIES, changed, events, named_events, one, writer
 
@@ -20,6 +21,7 @@ ALERTS = {
 }
 DOCUMENTS = {"receipt-issued", "invoice-issued"}
 SHARED = {"base.html", "base.txt", "parts.html", "parts.txt"}
+ROOT = Path(__file__).parents[3]
 SYMBOLS = {"USD": "$", "EUR": "€", "JPY": "¥"}
 
 every_event = pytest.mark.parametrize("event", events(), ids=list(named_events()))
@@ -32,7 +34,7 @@ def test_each_type_has_its_templates_and_none_is_left_over() -> None:
 
 
 def test_the_contract_has_no_other_alert() -> None:
-    described = (Path(__file__).parents[3] / "schemas/wire/asyncapi.yaml").read_text(encoding="utf-8")
+    described = (ROOT / "schemas/wire/asyncapi.yaml").read_text(encoding="utf-8")
     alerts = described.partition("\n  alerts:")[2].partition("\n    bindings:")[0]
     found = {name.removesuffix("-alert") for name in re.findall(r"components/messages/([a-z-]+)", alerts)}
     assert found == ALERTS
@@ -157,6 +159,14 @@ def test_a_value_is_never_markup_and_never_a_second_line() -> None:
 def test_a_field_that_is_new_on_the_wire_changes_nothing() -> None:
     event = one("balance-low")
     assert writer().write(changed(event, later={"deep": [1]})) == writer().write(event)
+
+
+def test_the_guide_has_every_name_that_a_template_can_use() -> None:
+    guide = (ROOT / "docs/guides/mails.md").read_text(encoding="utf-8")
+    table = guide.partition("| name | what it is |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    names = {name for cell in cells for name in re.findall(r"`(\w+)", cell)}
+    assert names == {*WORDS, "event", "brand", "subject", "link"}
 
 
 class TestOwnFolder:
