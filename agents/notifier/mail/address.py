@@ -2,8 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from email.headerregistry import Address
-from email.utils import parseaddr
 
 from backoffice.documents.wording import plain
 
@@ -35,9 +33,6 @@ class Mailbox:
     def wide(self) -> bool:
         return not self.address.isascii()
 
-    def header(self) -> Address:
-        return Address(display_name=self.name, username=self.local, domain=self.domain)
-
 
 def read_address(text: str, name: str = "") -> Mailbox:
     """A bare address, as an event has it. Raises AddressError."""
@@ -49,8 +44,10 @@ def read_address(text: str, name: str = "") -> Mailbox:
 
 def read_mailbox(text: str, name: str = "") -> Mailbox:
     """An address with or without a name of its own: `Acme <billing@acme.example>`. Raises AddressError."""
-    own_name, address = parseaddr(text)
-    return read_address(address, own_name or name)
+    before, angle, behind = text.strip().rpartition("<")
+    if not angle or not behind.endswith(">"):
+        return read_address(text.strip(), name)
+    return read_address(behind[:-1], before.strip().strip('"') or name)
 
 
 def _domain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ from agents.notifier.tables import Email
 # One answer of the server; a whole mail, connecting and waiting for a place included.
 ANSWER_S = 15.0
 MAIL_S = 60.0
+FAREWELL_S = 1.0
 # Mail servers limit the connections of one client.
 CONNECTIONS_MAX = 8
 _REFUSED: Final = 500
@@ -49,34 +51,22 @@ class MailServer:
     def __init__(self, email: Email, answer_s: float = ANSWER_S) -> None:
         self._email, self._answer_s = email, answer_s
         self._places = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._tls: ssl.SSLContext | None = None
 
     async def send(self, envelope: Envelope, message: bytes) -> None:
         """Return once the server has taken the mail. Raises NotSentError and RefusedError."""
         try:
             async with asyncio.timeout(MAIL_S), self._places:
-                await self._send(envelope, message)
+                client = await self._connected()
+                try:
+                    await _hand_over(client, envelope, message)
+                    # The server has the mail: what it says to the farewell changes nothing.
+                    with suppress(aiosmtplib.SMTPException, OSError):
+                        await client.quit(timeout=FAREWELL_S)
+                finally:
+                    client.close()
         except TimeoutError:
             raise NotSentError(f"the mail server took longer than {MAIL_S:.0f} s", timed_out=True) from None
-
-    async def _send(self, envelope: Envelope, message: bytes) -> None:
-        client = await self._connected()
-        try:
-            await client.sendmail(
-                envelope.sender, [envelope.recipient], message, mail_options=["SMTPUTF8"] if envelope.wide else []
-            )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _failure(error.recipients[0]) from None
-        except aiosmtplib.SMTPResponseException as error:
-            raise _failure(error) from None
-        except aiosmtplib.SMTPNotSupported:
-            answer = "the address has letters that this mail server does not take (SMTPUTF8)"
-            raise RefusedError(answer, answer) from None
-        except aiosmtplib.SMTPTimeoutError:
-            raise NotSentError("the mail server did not answer in time", timed_out=True) from None
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise NotSentError(f"the connection to the mail server ended: {type(error).__name__}") from None
-        finally:
-            await _leave(client)
 
     async def _connected(self) -> aiosmtplib.SMTP:
         """A session, logged in. Whatever prevents it is no fault of the mail, so the mail is kept."""
@@ -88,7 +78,7 @@ class MailServer:
                 use_tls=email.tls == "tls",
                 # True is an order: a server that cannot encrypt gets no mail.
                 start_tls=email.tls == "starttls",
-                tls_context=None if email.tls == "none" else await asyncio.to_thread(ssl.create_default_context),
+                tls_context=None if email.tls == "none" else await self._trust(),
                 username=email.user or None,
                 password=await asyncio.to_thread(self._password),
                 timeout=self._answer_s,
@@ -106,6 +96,12 @@ class MailServer:
             raise NotSentError(f"no connection to the mail server: {error}") from None
         return client
 
+    async def _trust(self) -> ssl.SSLContext:
+        """The authorities of the system, read once: that takes longer than a mail."""
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        return self._tls
+
     def _password(self) -> str | None:
         """Read for each connection, so that a new password needs no restart."""
         path = self._email.password_file
@@ -119,20 +115,28 @@ class MailServer:
             raise NotSentError(f"password_file: {path} is not UTF-8") from None
 
 
+async def _hand_over(client: aiosmtplib.SMTP, envelope: Envelope, message: bytes) -> None:
+    """One mail transaction. Raises NotSentError and RefusedError."""
+    try:
+        await client.sendmail(
+            envelope.sender, [envelope.recipient], message, mail_options=["SMTPUTF8"] if envelope.wide else []
+        )
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        raise _failure(error.recipients[0]) from None
+    except aiosmtplib.SMTPResponseException as error:
+        raise _failure(error) from None
+    except aiosmtplib.SMTPNotSupported:
+        answer = "the address has letters that this mail server does not take (SMTPUTF8)"
+        raise RefusedError(answer, answer) from None
+    except aiosmtplib.SMTPTimeoutError:
+        raise NotSentError("the mail server did not answer in time", timed_out=True) from None
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise NotSentError(f"the connection to the mail server ended: {type(error).__name__}") from None
+
+
 def _failure(error: aiosmtplib.SMTPResponseException) -> NotSentError | RefusedError:
     """What an answer to the mail itself means. Its text may repeat the address, so the log has the code alone."""
     why = f"the mail server answered {error.code}"
     if error.code >= _REFUSED and error.code not in _SESSION_CODES:
         return RefusedError(why, f"{error.code} {error.message}"[:_ANSWER_MAX])
     return NotSentError(why)
-
-
-async def _leave(client: aiosmtplib.SMTP) -> None:
-    """End the session. The mail's outcome is known by now, whatever the server says to this."""
-    try:
-        if client.is_connected:
-            await client.quit()
-    except (aiosmtplib.SMTPException, OSError):
-        pass
-    finally:
-        client.close()

@@ -68,7 +68,7 @@ class Templates:
         try:
             return self._environment.get_template(name).render(values)
         # What a template does with a value of the wrong kind raises these.
-        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
             raise TemplateFaultError(f"the template {name} failed: {type(error).__name__}") from error
 
     def _check(self, folder: Path) -> None:
