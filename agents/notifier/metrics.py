@@ -6,6 +6,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from agents.notifier.event_types import TOPICS
+from agents.notifier.mail.metrics import METRICS as MAIL_METRICS
+from agents.notifier.mail.metrics import MailMetrics
 from stream.ops.instruments import Instruments, Meaning, gauge_family
 
 OUTCOMES = ("delivered", "failed", "refused")
@@ -59,6 +61,7 @@ METRICS = (
     Meaning("tollgate_notifier_partitions", "gauge", (), "Partitions that this process serves."),
     WAITING,
     OLDEST,
+    *MAIL_METRICS,
 )
 
 # The count of what waits and the age of the oldest, by target.
@@ -66,9 +69,9 @@ Waits = Callable[[], Mapping[str, tuple[int, float]]]
 
 
 class Metrics:
-    """The metrics of one notifier, in their own registry. `waits` is called at each scrape."""
+    """The metrics of one notifier, in their own registry. `waits` is called at each scrape, once it is set."""
 
-    def __init__(self, waits: Waits) -> None:
+    def __init__(self, waits: Waits = dict) -> None:
         made = Instruments(METRICS)
         self.registry = made.registry
         self.attempts = made.counter("tollgate_notifier_attempts_total")
@@ -80,7 +83,9 @@ class Metrics:
         self.file_reads = made.counter("tollgate_notifier_file_reads_total", READS)
         self.file_usable = made.gauge("tollgate_notifier_file_usable")
         self.partitions = made.gauge("tollgate_notifier_partitions")
-        self.registry.register(_Waiting(waits))
+        self.mails = MailMetrics(made)
+        self.waits = waits
+        self.registry.register(_Waiting(self))
 
     def file_read(self, usable: bool) -> None:
         self.file_reads.labels("usable" if usable else "unusable").inc()
@@ -94,13 +99,13 @@ class Metrics:
 
 
 class _Waiting(Collector):
-    def __init__(self, waits: Waits) -> None:
-        self._waits = waits
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
         count: GaugeMetricFamily = gauge_family(WAITING)
         oldest: GaugeMetricFamily = gauge_family(OLDEST)
-        for name, (waiting, seconds) in self._waits().items():
+        for name, (waiting, seconds) in self._metrics.waits().items():
             count.add_metric([name], waiting)
             oldest.add_metric([name], seconds)
         yield count

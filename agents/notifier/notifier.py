@@ -43,11 +43,12 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     the partitions in the same way, and partition n of every topic, of the rows too, is one member's.
     """
 
-    def __init__(self, settings: Settings, make_mails: MakeMails) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, make_mails: MakeMails) -> None:
         """Read the file. Raises NotifyFileError."""
         assert settings.notify is not None
         record_batches.install()
-        self.metrics = Metrics(self._waits)
+        self.metrics = metrics
+        metrics.waits = self._waits
         self.targets = Targets(self.metrics, make_mails)
         self._settings = settings
         self._file = FollowedFile(settings.notify, self.metrics.file_read)

@@ -6,11 +6,19 @@ from typing import NoReturn
 
 from aiokafka.errors import KafkaError
 
+from agents.notifier.mail.reports import Reports
+from agents.notifier.mail.target import MailTarget
+from agents.notifier.metrics import Metrics
 from agents.notifier.notifier import Notifier
 from agents.notifier.rights import notifier as rights
 from agents.notifier.settings import Settings
+from agents.notifier.tables import Brand, Email
 from agents.notifier.target import Target
+from agents.notifier.targets import MakeMails
 from agents.notifier.topics import needed
+from backoffice.documents.issuer import IssuerError, load_issuer
+from schemas.currencies import CatalogueError
+from schemas.plan import load_catalogue
 from stream import log
 from stream.fail_stop import PersonNeededError, end_now
 from stream.ops import health
@@ -32,7 +40,7 @@ def run() -> NoReturn:
     stop.watch()
     try:
         asyncio.run(_run(settings, stop))
-    except (PersonNeededError, KafkaError, OSError) as error:
+    except (PersonNeededError, CatalogueError, KafkaError, OSError) as error:
         refuse_because("notifier", error)
     logger.info("notifier ends")
     # A look-up of a name that hangs in a thread must not hold up the end.
@@ -42,7 +50,8 @@ def run() -> NoReturn:
 async def _run(settings: Settings, stop: StopSignals) -> None:
     if settings.notify is None:
         raise PersonNeededError("TOLLGATE_NOTIFY is not set: set it to the file (TOML) of the targets")
-    notifier = Notifier(settings, _no_mails)
+    metrics = Metrics()
+    notifier = Notifier(settings, metrics, _mails(settings, metrics))
     made = await make_topics(settings, needed(settings), rights(settings))
     port = health.serve(
         settings.notifier_health_host,
@@ -60,5 +69,23 @@ async def _run(settings: Settings, stop: StopSignals) -> None:
     await notifier.run(stopping)
 
 
-def _no_mails(*_: object) -> Target:
-    raise PersonNeededError("[email]: this version sends no mails: remove the table")
+def _mails(settings: Settings, metrics: Metrics) -> MakeMails:
+    """Makes the target of the mails from its tables. What it reads of files is read again with the file of targets."""
+    reports, catalogue = Reports(), load_catalogue(settings.plans, settings.currencies)
+
+    def make(email: Email, brand: Brand) -> Target:
+        try:
+            issuer = load_issuer(settings.issuer)
+        except IssuerError as error:
+            raise PersonNeededError(f"TOLLGATE_ISSUER: {error}") from error
+        return MailTarget(
+            email,
+            brand,
+            issuer=issuer,
+            catalogue=catalogue,
+            templates=settings.notify_templates,
+            metrics=metrics.mails,
+            reports=reports,
+        )
+
+    return make

@@ -46,7 +46,7 @@ REGISTRIES = {
     "worker": App().metrics.registry,
     "payments": PaymentMetrics(lambda: 0, lambda: 0.0).registry,
     "views": ViewsMetrics(dict).registry,
-    "notifier": NotifierMetrics(dict).registry,
+    "notifier": NotifierMetrics().registry,
 }
 each_program = pytest.mark.parametrize("registry", REGISTRIES.values(), ids=REGISTRIES)
 
