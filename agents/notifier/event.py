@@ -55,7 +55,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 def read_event(topic: str, partition: int, offset: int, key: bytes | None, value: bytes, timestamp_ms: int) -> Event:
     """The event in a record of the contract topic `topic`. Raises UnreadableEventError."""
     try:
-        head = _head(value)
+        # As text: what a decoder skips it does not check, and `fields` would fail later.
+        head = _head(value.decode())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableEventError(str(error)) from None
     return Event(

@@ -206,9 +206,12 @@ class Lane:
 
     async def _attempt(self, item: Item) -> None:
         event = item.event or await self.around.read(item.place)
+        target = self.targets.current.get(self.name)
+        if target is None:
+            return  # The file does not have it any more, and this lane is about to end.
         if event is None:
             outcome: Outcome = GaveUp(GONE)
-        elif not self.targets.current[self.name].takes(event):
+        elif not target.takes(event):
             outcome = GaveUp(NOT_TAKEN)
         else:
             outcome = await self.targets.deliver(self.name, event, item.attempts + 1)

@@ -28,11 +28,11 @@ logger = log.get("notifier")
 FETCH_BYTES = 1 << 20
 # How long a fetch of an event that is read again waits at the end of the log.
 AGAIN_WAIT_MS = 20
-# How long a rebalance waits for a member that must give partitions up: GRACE_S, and a commit.
+# How long a rebalance waits for a member that must give partitions up: REBALANCE_GRACE_S, and a commit.
 REBALANCE_TIMEOUT_MS = 15_000
 REQUEST_TIMEOUT_MS = REBALANCE_TIMEOUT_MS + 1_000
 # How long a stop and a rebalance wait for attempts under way; the next owner makes the others again.
-GRACE_S = 5.0
+STOP_GRACE_S, REBALANCE_GRACE_S = 6.0, 5.0
 COMMIT_S = 5.0
 
 
@@ -90,7 +90,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             await stopping.wait()
             self._stopping = True
             following.cancel()
-            await self._stop_partitions()
+            await self._stop_partitions(STOP_GRACE_S)
         await self.targets.close()
 
     def waits_for(self) -> str:
@@ -100,7 +100,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 aiokafka's signature
         """Give up all partitions at each rebalance: the new owner restores the rows."""
-        await self._stop_partitions()
+        await self._stop_partitions(REBALANCE_GRACE_S)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         if self._stopping:
@@ -119,14 +119,14 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _use(self, found: NotifyFile) -> None:
         """Take over a changed file."""
         self.targets.replace(found)
-        await asyncio.gather(*(partition.use() for partition in self._partitions.values() if partition.ready))
+        await asyncio.gather(*(partition.use_targets() for partition in self._partitions.values()))
 
-    async def _stop_partitions(self) -> None:
+    async def _stop_partitions(self, grace_s: float) -> None:
         for task in self._tasks.values():
             task.cancel()
         # A task that raised has already ended the process.
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await asyncio.gather(*(partition.stop(GRACE_S) for partition in self._partitions.values()))
+        await asyncio.gather(*(partition.stop(grace_s) for partition in self._partitions.values()))
         self._partitions.clear()
         self._tasks.clear()
 
@@ -151,11 +151,11 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _write_rows(self, number: int, rows: Iterable[tuple[bytes, Row | None]]) -> None:
         """Write rows, None to remove one, in order; returns once the broker has them all."""
         topic = rows_topic(self._settings)
-        sent = [
-            await self._producer.send(topic, None if row is None else encode_row(row), key=key, partition=number)
-            for key, row in rows
-        ]
         try:
+            sent = [
+                await self._producer.send(topic, None if row is None else encode_row(row), key=key, partition=number)
+                for key, row in rows
+            ]
             await asyncio.gather(*sent)
         except KafkaError as error:
             fail("the notifier's rows cannot be written", error, partition=number)

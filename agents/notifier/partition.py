@@ -16,7 +16,6 @@ from agents.notifier.rows import Place, Row, Waiting, mark_key, position_key, wa
 from agents.notifier.rows import Position as PositionRow
 from agents.notifier.settings import Settings, rows_topic
 from agents.notifier.starts import Starts
-from agents.notifier.target import Target
 from agents.notifier.targets import Targets, now_ms
 from stream import log
 from stream.failures import fail
@@ -55,7 +54,7 @@ class Partition:
         self._catch_up: dict[str, int] = {}
         self._saved: dict[str, int] = {}
         self._sequence = 0
-        self._using = asyncio.Lock()
+        self._renewals: list[asyncio.Future[None]] = []
         self._asked: dict[str, list[str]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -68,6 +67,8 @@ class Partition:
         saving.add_done_callback(_end_if_failed)
         try:
             while True:
+                if self._renewals:
+                    await self._renew()
                 await self._read()
         finally:
             saving.cancel()
@@ -76,22 +77,36 @@ class Partition:
         """End the lanes, within `grace_s` for the attempts under way, and save how far everything is. Reading has
         ended.
         """
+        for waiter in self._renewals:
+            waiter.set_result(None)
         await asyncio.gather(*(lane.stop(grace_s) for lane in self.lanes.values()), *self._tasks.values())
         if self.ready:
             await self._save()
 
-    async def use(self) -> None:
-        """Serve the targets that are now in force."""
-        async with self._using:
-            targets = self._targets.current
-            asked = {(name, TOPIC_OF[kind]) for name, target in targets.items() for kind in target.types}
-            made = await self._starts.marks_for(asked)
-            await self._write_rows(self.number, [(mark_key(*key), mark) for key, mark in made.items()])
-            for name in self.lanes.keys() - targets.keys():
-                await self._end_lane(name)
-            for name in targets.keys() - self.lanes.keys():
-                self._begin_lane(name)
-            self._read_from(asked)
+    async def use_targets(self) -> None:
+        """Returns once the targets that are now in force are served, or the partition has been given up."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._renewals.append(waiter)
+        await waiter
+
+    async def _renew(self) -> None:
+        """In the task that reads, so that it ends with it."""
+        waiters = list(self._renewals)
+        await self._serve_targets()
+        for waiter in waiters:
+            self._renewals.remove(waiter)
+            waiter.set_result(None)
+
+    async def _serve_targets(self) -> None:
+        targets = self._targets.current
+        asked = {(name, TOPIC_OF[kind]) for name, target in targets.items() for kind in target.types}
+        made = await self._starts.marks_for(asked)
+        await self._write_rows(self.number, [(mark_key(*key), mark) for key, mark in made.items()])
+        for name in self.lanes.keys() - targets.keys():
+            await self._end_lane(name)
+        for name in targets.keys() - self.lanes.keys():
+            self._begin_lane(name)
+        self._read_from(asked)
 
     async def _open(self, committed: Committed) -> None:
         rows = await restore(self._consumer, TopicPartition(rows_topic(self._settings), self.number))
@@ -104,7 +119,7 @@ class Partition:
         offsets = {self._names[place]: at for place, at in (await committed(self._places.values())).items()}
         await self._starts.take_over(rows, offsets, now_ms())
         self._find_catch_up()
-        await self.use()
+        await self._serve_targets()
         self._metrics.skipped.inc(self._starts.skipped)
         self._starts.forget_first()
         await self._save()
@@ -120,7 +135,8 @@ class Partition:
         """What is read again must be in its queue before what was stored behind it is attempted for the first time."""
         for (_, place), row in self._dormant.items():
             if not row.attempts:
-                self._catch_up[place.topic] = max(place.offset + 1, self._catch_up.get(place.topic, 0))
+                behind = min(place.offset + 1, self._starts.ends[place.topic])
+                self._catch_up[place.topic] = max(behind, self._catch_up.get(place.topic, 0))
 
     def _release_caught_up(self) -> None:
         if all(
@@ -173,17 +189,16 @@ class Partition:
         if not self._asked:
             await asyncio.sleep(POLL_MS / 1_000)
             return
-        while self._is_full():  # noqa: ASYNC110 a rare wait, one event less
+        while self._is_full() and not self._renewals:  # noqa: ASYNC110 a rare wait, one event less
             await asyncio.sleep(CROWDED_PAUSE_S)
-        async with self._using:
-            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_A_POLL_MAX)
-            for place, records in fetched.items():
-                for record in records:
-                    self._take(self._names[place], record)
-            # Positions, not offsets of records: markers of transactions follow those.
-            for topic in self._asked:
-                self._progress[topic].read_to = await self._consumer.position(self._places[topic])
-            self._release_caught_up()
+        fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_A_POLL_MAX)
+        for place, records in fetched.items():
+            for record in records:
+                self._take(self._names[place], record)
+        # Positions, not offsets of records: markers of transactions follow those.
+        for topic in self._asked:
+            self._progress[topic].read_to = await self._consumer.position(self._places[topic])
+        self._release_caught_up()
 
     def _is_full(self) -> bool:
         lanes = self.lanes.values()
@@ -209,9 +224,9 @@ class Partition:
             self._metrics.events.labels(topic).inc()
 
     def _takes(self, name: str, event: Event) -> bool:
-        target: Target = self._targets.current[name]
+        target = self._targets.current.get(name)
         mark = self._starts.marks.get((name, event.topic))
-        if event.type not in target.types or mark is None or event.offset < mark.from_offset:
+        if target is None or mark is None or event.type not in target.types or event.offset < mark.from_offset:
             return False
         if mark.skips(event.offset, event.timestamp_ms):
             self._metrics.skipped.inc()

@@ -1,6 +1,7 @@
 """The settings of the notifier: its own TOLLGATE_NOTIF… variables, and those shared with the worker."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -15,6 +16,7 @@ SHARED = (
 )
 RETRIES_MAX = 100
 RETRY_S_MAX = 30 * DAY_MS // SECOND_MS
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?", re.ASCII)
 _AGE = re.compile(r"([0-9]{1,9}) ?([smhd]?)", re.ASCII)
 _UNIT_MS = {"": SECOND_MS, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 
@@ -22,7 +24,7 @@ _UNIT_MS = {"": SECOND_MS, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DA
 def _retries(given: str) -> str:
     """Check a list of seconds. An empty one means no retry."""
     delays = [part.strip() for part in given.split(",")] if given.strip() else []
-    if not all(one.isascii() and one.isdigit() and int(one) <= RETRY_S_MAX for one in delays):
+    if not all(_SECONDS.fullmatch(one) and Decimal(one) <= RETRY_S_MAX for one in delays):
         raise ValueError(f"must be seconds separated by commas, such as 5,60,600, each at most {RETRY_S_MAX}")
     if len(delays) > RETRIES_MAX:
         raise ValueError(f"has {len(delays)} retries; at most {RETRIES_MAX} are allowed")
@@ -55,7 +57,7 @@ class Settings(engine.Settings):
     @property
     def retries_ms(self) -> tuple[int, ...]:
         """The delay before each retry."""
-        return tuple(int(one) * SECOND_MS for one in self.notify_retries_s.split(",") if one.strip())
+        return tuple(int(Decimal(one.strip()) * SECOND_MS) for one in self.notify_retries_s.split(",") if one.strip())
 
     @property
     def max_age_ms(self) -> int:

@@ -25,6 +25,7 @@ class Starts:
     marks: dict[MarkKey, Mark] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
+    ends: dict[str, int] = field(default_factory=dict)
     _not_before_ms: int = 0
     _first: dict[str, int] = field(default_factory=dict)
     _corrected: dict[MarkKey, Mark] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Starts:
         """Correct positions that the log does not have, with a warning: events are gone, or the topic is another."""
         places = list(self.places.values())
         begins, ends = await self.consumer.beginning_offsets(places), await self.consumer.end_offsets(places)
+        self.ends = {topic: ends[place] for topic, place in self.places.items()}
         for topic, place in self.places.items():
             position, begin, end = self.positions.get(topic), begins[place], ends[place]
             if position is None or begin <= position <= end:

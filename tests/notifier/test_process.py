@@ -121,7 +121,9 @@ def test_ages(given: str, milliseconds: int) -> None:
     assert Settings(notify_max_age=given).max_age_ms == milliseconds
 
 
-@pytest.mark.parametrize(("given", "delays_ms"), [("", ()), ("0", (0,)), ("5, 60", (5_000, 60_000)), (None, None)])
+@pytest.mark.parametrize(
+    ("given", "delays_ms"), [("", ()), ("0", (0,)), ("5, 60", (5_000, 60_000)), ("0.25", (250,)), (None, None)]
+)
 def test_retries(given: str | None, delays_ms: tuple[int, ...] | None) -> None:
     if given is None or delays_ms is None:
         assert Settings().retries_ms == (5_000, 60_000, 600_000, 3_600_000, 21_600_000, 86_400_000)
