@@ -29,7 +29,7 @@ OK = "250 OK"
 @dataclass
 class Inbox:
     """What has arrived, and the answers to what arrives next: `refused` by recipient, the others for every mail. `drop`
-    ends the connection in the middle of the mail.
+    ends the connection in the middle of the mail, `silent_farewell` leaves a QUIT without an answer.
     """
 
     password: str = ""
@@ -37,6 +37,7 @@ class Inbox:
     mail_answer: str = OK
     data_answer: str = OK
     drop: bool = False
+    silent_farewell: bool = False
     contents: list[bytes] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     secured: list[bool] = field(default_factory=list)
@@ -72,6 +73,13 @@ class Inbox:
             assert server.transport is not None
             self.secured.append(server.transport.get_extra_info("sslcontext") is not None)
         return self.data_answer
+
+    async def handle_QUIT(self, server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802 the library's name
+        if self.silent_farewell:
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.pause_reading()
+            await asyncio.Event().wait()
+        return "221 Bye"
 
     def log_in(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, given: Any) -> AuthResult:
         self.log_ins += 1

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from agents.notifier.event_types import MAILED_TYPES
 from agents.notifier.mail.reports import Reports
 from agents.notifier.mail.server import Envelope, MailServer, NotSentError
 from agents.notifier.outcome import Delivered, GaveUp, Retry
+from agents.notifier.target import Target
 from tests.notifier.mail.mail_server import HOST, OPERATOR, Inbox, Mails, email_table, serving
 from tests.notifier.mail.samples import changed, named_events, one
 
@@ -29,7 +31,7 @@ async def test_each_event_goes_to_whom_it_is_for() -> None:
 
 
 async def test_types_narrow_what_is_mailed() -> None:
-    target = Mails(email_table(25, types=("invoice-*", "receipt-issued"))).target
+    target: Target = Mails(email_table(25, types=("invoice-*", "receipt-issued"))).target
     taken = {event.type for event in named_events().values() if event.type in target.types and target.takes(event)}
     assert taken == target.types == {"invoice-issued", "receipt-issued"}
 
@@ -37,6 +39,7 @@ async def test_types_narrow_what_is_mailed() -> None:
 async def test_without_types_no_event_has_two_mails() -> None:
     """A paid invoice and a refill have their receipt."""
     types = Mails(email_table(25)).target.types
+    assert types == MAILED_TYPES
     assert len(types) == 15
     assert not types & {"invoice-paid", "invoice-reversed", "refill-requested", "refill-succeeded", "call-charged"}
 
@@ -161,6 +164,35 @@ async def test_a_server_that_says_nothing_is_a_time_out() -> None:
         with pytest.raises(NotSentError, match="in time") as caught:
             await server.send(Envelope("a@b.example", OWNER, wide=False), b"Subject: x\r\n\r\n")
     assert caught.value.timed_out
+
+
+async def test_an_attempt_can_be_cancelled_and_leaves_no_connection() -> None:
+    reached, left = asyncio.Event(), asyncio.Event()
+
+    async def greet_and_hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.acme.example\r\n")
+        assert (await reader.readline()).startswith(b"EHLO")
+        reached.set()
+        assert await reader.read() == b""
+        left.set()
+
+    silent = await asyncio.start_server(greet_and_hang, HOST, 0)
+    async with silent, asyncio.timeout(10):
+        target = Mails(email_table(silent.sockets[0].getsockname()[1])).target
+        attempt = asyncio.create_task(target.deliver(one("balance-low"), 1))
+        await reached.wait()
+        attempt.cancel()
+        await asyncio.wait([attempt])
+        assert attempt.cancelled()
+        await left.wait()
+
+
+async def test_a_server_that_takes_the_mail_and_then_hangs_has_it() -> None:
+    """What follows the 250 changes nothing: a second mail would be one too many."""
+    inbox = Inbox(silent_farewell=True)
+    async with serving(inbox) as port:
+        assert await Mails(email_table(port)).target.deliver(one("balance-low"), 1) == Delivered()
+    assert len(inbox.contents) == 1
 
 
 class TestEncryption:
