@@ -14,12 +14,10 @@ import pytest
 from agents.notifier.event import Event
 from agents.notifier.mail.address import AddressError, Mailbox, read_address, read_mailbox
 from agents.notifier.mail.brand import MailSetupError
-from agents.notifier.mail.making import mail_maker
-from agents.notifier.mail.metrics import METRICS, MailMetrics
+from agents.notifier.mail.reports import Reports
 from agents.notifier.outcome import Delivered, GaveUp, Retry
 from agents.notifier.tables import Brand
 from backoffice.documents.issuer import load_issuer
-from stream.ops.instruments import Instruments
 from tests.notifier.mail.mail_server import Inbox, Mails, email_table, serving
 from tests.notifier.mail.samples import one
 
@@ -153,13 +151,11 @@ async def test_the_brand_comes_from_the_issuer_s_file_where_the_table_is_silent(
     issuer = tmp_path / "issuer.toml"
     issuer.write_text('name = "Issuer Ltd"\nemail = "accounts@issuer.example"\naccent = "#123456"\nlogo = "logo.svg"\n')
     (tmp_path / "logo.svg").write_text(LOGO)
-    make = mail_maker(
-        issuer=issuer, plans=None, currencies=None, templates=None, metrics=MailMetrics(Instruments(METRICS))
-    )
     inbox = Inbox()
     async with serving(inbox) as port:
         for brand in (Brand(), Brand(name="Acme Voice", colour="#654321", support_email="help@acme.example")):
-            assert await make(email_table(port), brand).deliver(one("balance-low"), 1) == Delivered()
+            target = Mails(email_table(port), brand=brand, issuer=load_issuer(issuer)).target
+            assert await target.deliver(one("balance-low"), 1) == Delivered()
     own, branded = inbox.mails()
     assert own["From"].startswith("Issuer Ltd <")
     assert "Write to accounts@issuer.example." in text_of(own, "plain")
@@ -169,22 +165,12 @@ async def test_the_brand_comes_from_the_issuer_s_file_where_the_table_is_silent(
         assert any(part.get_content_type() == "image/png" for part in mail.walk())
 
 
-def test_a_file_that_the_mails_need_is_named(tmp_path: Path) -> None:
-    for key in ("issuer", "plans", "currencies"):
-        files = dict.fromkeys(("issuer", "plans", "currencies", "templates")) | {key: tmp_path / f"{key}.toml"}
-        with pytest.raises(MailSetupError, match=rf"{key}\.toml: cannot be read"):
-            mail_maker(**files, metrics=MailMetrics(Instruments(METRICS)))
-
-
 async def test_a_changed_file_does_not_begin_the_hour_of_reports_anew() -> None:
-    make = mail_maker(
-        issuer=None, plans=None, currencies=None, templates=None, metrics=MailMetrics(Instruments(METRICS))
-    )
-    inbox = Inbox(refused={"owner@example.com": "550 5.1.1 unknown"})
+    reports, inbox = Reports(), Inbox(refused={"owner@example.com": "550 5.1.1 unknown"})
     async with serving(inbox) as port:
         for name in ("Acme", "Acme Voice"):
-            outcome = await make(email_table(port), Brand(name=name)).deliver(one("balance-low"), 1)
-            assert isinstance(outcome, GaveUp)
+            target = Mails(email_table(port), brand=Brand(name=name), reports=reports).target
+            assert isinstance(await target.deliver(one("balance-low"), 1), GaveUp)
     assert inbox.recipients == ["ops@acme.example"]
 
 
