@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agents.notifier import topics as notifier_topics
 from payments.adapter import topics as adapter_topics
 from payments.settings import Settings
 from stream.rights import Right, Rights
@@ -30,6 +31,7 @@ COMMON = {
     "payments_health_port": "0",
     "gateway_port": "0",
     "gateway_health_port": "0",
+    "notifier_health_port": "0",
     "session_timeout_ms": "6000",
     "log_level": "debug",
 }
@@ -59,12 +61,17 @@ class Place:
         self.secrets = Secrets(directory)
         self._keys = directory / "keys.toml"  # Of the gateway's callers: it has none.
         self._keys.touch()
+        self.targets = directory / "notify.toml"  # Of the notifier: it has none.
+        self.targets.touch()
         self.broker = secured(directory / "kafka", self.secrets, users)
 
     def topics(self, name: str) -> None:
-        """Create the topics of worker and adapter, as the superuser that the plaintext port makes of everybody."""
+        """Create the topics of worker, adapter and notifier, as the superuser that the plaintext port makes of
+        everybody.
+        """
         settings = settings_of(name, bootstrap_servers=self.broker.bootstrap)
-        asyncio.run(make_topics(settings, {**declared(settings), **adapter_topics.needed(settings)}))
+        others = {**adapter_topics.needed(settings), **notifier_topics.needed(settings)}
+        asyncio.run(make_topics(settings, {**declared(settings), **others}))
 
     def grant(self, user: str, rights: Rights) -> None:
         asyncio.run(grant(self.broker.bootstrap, acls_of(user, rights)))
@@ -89,7 +96,7 @@ class Place:
 
     def environment(self, name: str, connection: dict[str, str], **changed: str) -> dict[str, str]:
         names = {"app_id": name, "topic_prefix": f"{name}.", "partitions": str(PARTITIONS)}
-        values = {**COMMON, "api_keys": str(self._keys), **names, **connection, **changed}
+        values = {**COMMON, "api_keys": str(self._keys), "notify": str(self.targets), **names, **connection, **changed}
         return {
             **os.environ,
             "PYTHONPATH": str(ROOT),

@@ -1,7 +1,8 @@
 """Without any one of its rights a process ends with status 78 and a line that names the right: a worker, an adapter,
-views, a gateway.
+views, a gateway, a notifier.
 
-Takes about a minute on an idle machine: for each of the ninety rights a process runs as a user who has all the others.
+Takes about a minute on an idle machine: for each of more than a hundred rights a process runs as a user who has all
+the others.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from agents.notifier import rights as notifier_rights
 from agents.views import rights as views_rights
 from gateway import rights as gateway_rights
 from payments.adapter import rights as adapter_rights
@@ -26,6 +28,7 @@ NEEDED: dict[str, Rights] = {
     "payments run": adapter_rights.adapter(settings_of(NAME)),
     "views": views_rights.views(settings_of(NAME)),
     "gateway": gateway_rights.gateway(settings_of(NAME)),
+    "notifier": notifier_rights.notifier(settings_of(NAME)),
 }
 
 
