@@ -15,7 +15,7 @@ from agents.notifier.event import Event
 from agents.notifier.outcome import Delivered, GaveUp, Outcome, Retry
 from agents.notifier.rows import Place, Waiting
 from agents.notifier.schedule import next_due_ms
-from agents.notifier.targets import Targets, now_ms
+from agents.notifier.targets import REST_MS, Targets, now_ms
 from stream import log
 from stream.failures import fail
 
@@ -107,7 +107,7 @@ class Lane:
         """Take the rows of an earlier assignment, and the rest that they tell of."""
         for place, row in sorted(waiting, key=lambda one: one[1].sequence):
             if not row.attempts:
-                self.targets.rest(self.name, row.due_ms)
+                self.targets.rest(self.name, min(row.due_ms, now_ms() + REST_MS))
             self.add(Item.restored(place, row))
 
     def release(self) -> None:

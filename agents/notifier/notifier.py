@@ -122,11 +122,11 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         await asyncio.gather(*(partition.use_targets() for partition in self._partitions.values()))
 
     async def _stop_partitions(self, grace_s: float) -> None:
+        await asyncio.gather(*(partition.stop(grace_s) for partition in self._partitions.values()))
         for task in self._tasks.values():
             task.cancel()
         # A task that raised has already ended the process.
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await asyncio.gather(*(partition.stop(grace_s) for partition in self._partitions.values()))
         self._partitions.clear()
         self._tasks.clear()
 

@@ -55,6 +55,7 @@ class Partition:
         self._saved: dict[str, int] = {}
         self._sequence = 0
         self._renewals: list[asyncio.Future[None]] = []
+        self._stopping = False
         self._asked: dict[str, list[str]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -74,17 +75,19 @@ class Partition:
             saving.cancel()
 
     async def stop(self, grace_s: float) -> None:
-        """End the lanes, within `grace_s` for the attempts under way, and save how far everything is. Reading has
-        ended.
+        """End the lanes, within `grace_s` for the attempts under way, and save how far everything is. The task of `run`
+        is cancelled afterwards: attempts may read events again until then.
         """
-        for waiter in self._renewals:
-            waiter.set_result(None)
+        self._stopping = True
+        _end(self._renewals)
         await asyncio.gather(*(lane.stop(grace_s) for lane in self.lanes.values()), *self._tasks.values())
         if self.ready:
             await self._save()
 
     async def use_targets(self) -> None:
         """Returns once the targets that are now in force are served, or the partition has been given up."""
+        if self._stopping:
+            return
         waiter = asyncio.get_running_loop().create_future()
         self._renewals.append(waiter)
         await waiter
@@ -93,17 +96,20 @@ class Partition:
         """In the task that reads, so that it ends with it."""
         waiters = list(self._renewals)
         await self._serve_targets()
-        for waiter in waiters:
-            self._renewals.remove(waiter)
-            waiter.set_result(None)
+        self._renewals = [waiter for waiter in self._renewals if waiter not in waiters]
+        _end(waiters)
 
     async def _serve_targets(self) -> None:
         targets = self._targets.current
         asked = {(name, TOPIC_OF[kind]) for name, target in targets.items() for kind in target.types}
         made = await self._starts.marks_for(asked)
         await self._write_rows(self.number, [(mark_key(*key), mark) for key, mark in made.items()])
+        if self._stopping:
+            return
         for name in self.lanes.keys() - targets.keys():
             await self._end_lane(name)
+        if self._stopping:
+            return
         for name in targets.keys() - self.lanes.keys():
             self._begin_lane(name)
         self._read_from(asked)
@@ -255,6 +261,12 @@ class Partition:
         to_commit = {self._places[topic]: at for topic, at in changed.items() if topic in self._progress}
         if to_commit:
             await self._commit(to_commit)
+
+
+def _end(waiters: Iterable[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
 
 
 def _end_if_failed(task: asyncio.Task[None]) -> None:
