@@ -127,6 +127,17 @@ class NotifierStage:
                 )
             await asyncio.gather(*sent)
 
+    def delete_rows(self) -> None:
+        asyncio.run(self._delete_rows())
+
+    async def _delete_rows(self) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)
+        await admin.start()
+        try:
+            await admin.delete_topics([rows_topic(self.settings)])
+        finally:
+            await admin.close()
+
     def committed(self) -> dict[str, int]:
         """The group's offsets, `TOPIC/PARTITION` by the contract's names."""
         return asyncio.run(self._committed())

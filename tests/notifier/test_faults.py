@@ -152,3 +152,41 @@ def test_sigterm_lets_an_attempt_end(stage: NotifierStage, receiver: Receiver) -
     stage.wait_for(lambda: len(receiver.arrivals) == 3, "the others")
     stage.wait_settled()
     assert max(receiver.counts().values()) == 1
+
+
+def test_a_rebalance_during_attempts_and_retries(stage: NotifierStage, receiver: Receiver) -> None:
+    """Processes come and go while attempts are slow and retries wait; every event arrives."""
+    seen: Counter[str] = Counter()
+
+    async def answer(arrival: Arrival) -> web.StreamResponse:
+        seen[arrival.id] += 1
+        await asyncio.sleep(0.1)
+        return await (fail if seen[arrival.id] == 1 else accept)(arrival)
+
+    receiver.answer = answer
+    stage.write(webhook(receiver))
+    one = stage.started(notify_retries_s="1,1,1,1")
+    sent = stage.send(stage.alert(account) for _ in range(20) for account in ACCOUNTS)
+    two = stage.started(notify_retries_s="1,1,1,1")
+    stage.wait_for(lambda: sorted([*one.assigned(), *two.assigned()]) == [0, 1], "a partition each")
+    one.stop()
+    stage.wait_for(lambda: two.assigned() == [0, 1], "the take-over")
+    stage.wait_for(lambda: all(seen[event] > 1 for event in sent), "the retry of every event", 90)
+    stage.wait_for(lambda: not stage.waiting(), "no row that waits", 60)
+    stage.wait_settled()
+    two.stop()
+
+
+def test_lost_rows_lose_only_what_waited(stage: NotifierStage, receiver: Receiver) -> None:
+    """The rows topic was deleted. Targets go on where the group's offsets are, and forget no event after them."""
+    stage.write(webhook(receiver))
+    notifier = stage.started()
+    first = stage.send([stage.alert(account) for account in ACCOUNTS])
+    stage.wait_for(lambda: set(receiver.ids()) == set(first), "the events")
+    stage.wait_settled()
+    notifier.stop()
+    second = stage.send([stage.alert(account) for account in ACCOUNTS])
+    stage.delete_rows()
+    stage.started()
+    stage.wait_for(lambda: set(receiver.ids()) == set(first + second), "the events after the offsets")
+    assert max(receiver.counts().values()) == 1

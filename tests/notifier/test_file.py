@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields
 
 from agents.notifier.event_types import ALERT_TYPES, MAILED_TYPES, TOPIC_OF
 from agents.notifier.file import NotifyFileError, read_file
 from agents.notifier.schedule import next_due_ms
-from agents.notifier.tables import Brand, Email, Webhook, covers
+from agents.notifier.tables import Apprise, Brand, Email, Table, Webhook, covers
 from tests.notifier.stage import OTHER_SECRET, SECRET
 
 EVERY_KEY = f"""
@@ -192,3 +193,19 @@ def test_schedule() -> None:
     most = next_due_ms(delays_ms, 2, 10**8, 0)
     assert most is not None
     assert 86_400_000 <= most <= 86_400_000 * 1.1
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/notifier.md").read_text(encoding="utf-8")
+
+
+def test_the_page_has_a_file_that_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "smtp-password").write_text("a password")
+    found = read_file(PAGE.split("```toml\n", 1)[1].split("```", 1)[0].encode(), tmp_path / "notify.toml")
+    assert (found.webhook[0].name, found.apprise[0].name) == ("crm", "on-call")
+
+
+@pytest.mark.parametrize("kind", [Email, Brand, Webhook, Apprise], ids=lambda kind: kind.__name__)
+def test_the_page_explains_every_key(kind: type[Table]) -> None:
+    table = PAGE.split("| table | key | meaning |", 1)[1].split("\n\n", 1)[0]
+    section = table.split(f"{kind.__name__.lower()}]", 1)[1]
+    assert [key for field in fields(kind) if f"`{(key := field.encode_name)}`" not in section] == []
