@@ -1,10 +1,13 @@
 """Delivery: at least once per event and target, in log order, whatever the target does."""
 
+import asyncio
 import json
 
 from aiohttp import web
+from aiokafka import AIOKafkaProducer
 from standardwebhooks import Webhook
 
+from schemas.partitioning import partition_of
 from tests.notifier.receiver import Arrival, Receiver, accept, fail, status
 from tests.notifier.stage import OTHER_SECRET, PARTITIONS, SECRET, NotifierStage, in_order, webhook
 
@@ -128,3 +131,42 @@ def test_targets_take_their_types_and_accounts(stage: NotifierStage, receiver: R
     assert receiver.ids() == stuck
     assert sorted(other.ids()) == sorted(low)
     assert PARTITIONS == 2
+
+
+def test_only_committed_events_arrive(stage: NotifierStage, receiver: Receiver) -> None:
+    """As the engine writes them: in transactions, some of which are aborted. The offsets pass the markers."""
+    stage.write(webhook(receiver))
+    stage.started()
+    first, aborted, last = ([stage.alert(account) for account in ACCOUNTS] for _ in range(3))
+
+    async def publish() -> None:
+        async with AIOKafkaProducer(
+            bootstrap_servers=stage.settings.bootstrap_servers, transactional_id=stage.settings.app_id
+        ) as producer:
+            for events, commits in ((first, True), (aborted, False), (last, True)):
+                await producer.begin_transaction()
+                for event in events:
+                    key = event["account_id"].encode()
+                    place = {"key": key, "partition": partition_of(key, PARTITIONS)}
+                    await producer.send_and_wait(stage.settings.topic("alerts"), json.dumps(event).encode(), **place)
+                await (producer.commit_transaction() if commits else producer.abort_transaction())
+
+    asyncio.run(publish())
+    stage.wait_settled()
+    assert sorted(receiver.ids()) == sorted(event["id"] for event in first + last)
+
+
+def test_a_record_that_is_no_event_is_skipped_and_counted(stage: NotifierStage, receiver: Receiver) -> None:
+    stage.write(webhook(receiver))
+    notifier = stage.started()
+
+    async def publish() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=stage.settings.bootstrap_servers) as producer:
+            for value in (b"no event", None, b'{"type":"balance-low"}', b'{"type":"new","id":"i","account_id":"a"}'):
+                await producer.send_and_wait(stage.settings.topic("alerts"), value, key=b"acct-1", partition=0)
+
+    asyncio.run(publish())
+    sent = stage.send([stage.alert("acct-1")])
+    stage.wait_for(lambda: receiver.ids() == sent, "the event")
+    stage.wait_settled()
+    assert notifier.sample('tollgate_notifier_unreadable_total{topic="alerts"}') == 3
