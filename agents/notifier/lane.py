@@ -82,7 +82,7 @@ class Lane:
     _queues: dict[str, deque[Item]] = field(default_factory=dict)
     _turns: deque[str] = field(default_factory=deque)
     _busy: set[str] = field(default_factory=set)
-    _retries: list[tuple[int, int, Item]] = field(default_factory=list)
+    _retries: list[tuple[int, int, Place, Item]] = field(default_factory=list)
     _first: set[asyncio.Task[None]] = field(default_factory=set)
     _again: set[asyncio.Task[None]] = field(default_factory=set)
     _unstored: int = 0
@@ -97,7 +97,7 @@ class Lane:
         if not item.stored:
             self._unstored += 1
         if item.attempts:
-            heapq.heappush(self._retries, (item.due_ms, item.sequence, item))
+            heapq.heappush(self._retries, (item.due_ms, item.sequence, item.place, item))
         else:
             self._queue(item)
         self._wake.set()
@@ -182,7 +182,7 @@ class Lane:
             self._busy.add(account_id)
             self._start(self._attempt_first(item), self._first)
         while self._retries and self._retries[0][0] <= now_ms() and len(self._again) < RETRIES_MAX:
-            self._start(self._attempt(heapq.heappop(self._retries)[2]), self._again)
+            self._start(self._attempt(heapq.heappop(self._retries)[3]), self._again)
 
     def _start(self, attempt: Awaitable[None], tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.ensure_future(attempt)
@@ -232,7 +232,7 @@ class Lane:
                     return
                 item.attempts, item.due_ms = item.attempts + 1, due_ms
                 await self._store([item])
-                heapq.heappush(self._retries, (due_ms, item.sequence, item))
+                heapq.heappush(self._retries, (due_ms, item.sequence, item.place, item))
                 logger.warning(
                     "an attempt failed",
                     target=self.name,
