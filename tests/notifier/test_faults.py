@@ -1,6 +1,7 @@
 """Faults: kills, rebalances, receivers that hang or are away."""
 
 import asyncio
+import signal
 from collections import Counter
 
 from aiohttp import web
@@ -190,3 +191,21 @@ def test_lost_rows_lose_only_what_waited(stage: NotifierStage, receiver: Receive
     stage.started()
     stage.wait_for(lambda: set(receiver.ids()) == set(first + second), "the events after the offsets")
     assert max(receiver.counts().values()) == 1
+
+
+def test_a_process_that_was_frozen_joins_again(stage: NotifierStage, receiver: Receiver) -> None:
+    """The other one takes its partitions over after a session time-out; what it still does is at most a repeat."""
+    stage.write(webhook(receiver))
+    one, two = stage.started(), stage.started()
+    stage.wait_for(lambda: sorted([*one.assigned(), *two.assigned()]) == [0, 1], "a partition each")
+    one.process.send_signal(signal.SIGSTOP)
+    sent = stage.send(stage.alert(account) for account in ACCOUNTS)
+    stage.wait_for(lambda: two.assigned() == [0, 1], "the take-over")
+    stage.wait_for(lambda: set(receiver.ids()) == set(sent), "every event")
+    one.process.send_signal(signal.SIGCONT)
+    stage.wait_for(lambda: sorted([*one.assigned(), *two.assigned()]) == [0, 1] and one.ready(), "a partition each")
+    more = stage.send(stage.alert(account) for account in ACCOUNTS)
+    stage.wait_for(lambda: set(receiver.ids()) == set(sent + more), "the later events")
+    stage.wait_settled()
+    one.stop()
+    two.stop()
