@@ -6,12 +6,14 @@ class Progress:
 
     def __init__(self, start: int) -> None:
         self.read_to = start
+        self._last = 0
         # Targets that have not settled an event, by its offset. Offsets come in ascending order.
         self._open: dict[int, int] = {}
 
     def begin(self, offset: int) -> None:
         """One more target takes the event at `offset`, the last one read."""
-        assert not self._open or offset >= next(reversed(self._open)), "events are read in log order"
+        assert offset >= self._last, "events are read in log order"
+        self._last = offset
         self._open[offset] = self._open.get(offset, 0) + 1
 
     def settle(self, offset: int) -> None:

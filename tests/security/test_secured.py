@@ -1,10 +1,9 @@
-"""Worker, adapter, views, notifier and tools with exactly their rights, over TLS; what happens when one is taken away.
+"""Worker, adapter, views and tools with exactly their rights, over TLS; what happens when a right is taken away.
 
 Takes about a minute on an idle machine: it starts twenty processes.
 """
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -14,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from redis import Redis
 
-from agents.notifier import rights as notifier_rights
 from agents.views import rights as views_rights
 from devkit.redis import DevRedis
 from gateway.all_rights import ALL
@@ -26,20 +23,18 @@ from stream import access, rights
 from stream.fail_stop import Exit
 from stream.rights import Kind, Operation, Right
 from tests.lane.stage import own_name, wait_until
-from tests.notifier.receiver import Receiver, accept, fail
-from tests.notifier.stage import webhook
 from tests.payments.adapter_stage import PythonProcess
 from tests.security.place import AT_ONCE, ENDED_S, Place, each_name, refusal_of, settings_of
 from tests.security.secured_broker import CANARY
 from tests.security.traffic import ACCOUNT, month, paid, read, write, write_request
 
 pytestmark = pytest.mark.timeout(600)
-WORKER, ADAPTER, VIEWS, NOTIFIER, OPERATOR = "worker", "adapter", "views", "notifier", "operator"
+WORKER, ADAPTER, VIEWS, OPERATOR = "worker", "adapter", "views", "operator"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    made = Place(tmp_path_factory.mktemp("secured"), [WORKER, ADAPTER, VIEWS, NOTIFIER, OPERATOR])
+    made = Place(tmp_path_factory.mktemp("secured"), [WORKER, ADAPTER, VIEWS, OPERATOR])
     with made.broker:
         yield made
 
@@ -125,36 +120,6 @@ def test_views_work_with_exactly_their_rights(processes: Processes, tmp_path: Pa
         place.take_away(VIEWS, views_rights.views(settings_of(name)))
         assert views.process.wait(ENDED_S) == Exit.PERSON, views.log()[-2_000:]
         assert CANARY not in views.log()
-
-
-def test_a_notifier_works_with_exactly_its_rights(place: Place, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    name = own_name(request.node)
-    place.topics(name)
-    place.grant(NOTIFIER, notifier_rights.notifier(settings_of(name)))
-    with Receiver(answer=fail) as receiver:
-        file = tmp_path / "notify.toml"
-        file.write_text(webhook(receiver))
-        connection = {**place.login(NOTIFIER), "notify": str(file), "notify_retries_s": "1,1,1,1,1,1,1,1"}
-        env = place.environment(name, connection)
-        notifier = PythonProcess(["tollgate", "notifier"], env, tmp_path / "notifier.log")
-        try:
-            wait_until(lambda: bool(notifier.events("partition taken over")), "a partition", ENDED_S)
-            value = json.dumps({"type": "balance-low", "id": "a/1", "account_id": ACCOUNT, "occurred_at": "x"}).encode()
-            asyncio.run(_publish(place, f"{name}.alerts", value))
-            wait_until(lambda: bool(notifier.events("an attempt failed")), "a row", ENDED_S)
-            receiver.answer = accept
-            wait_until(lambda: len(receiver.arrivals) >= 2, "the retry", ENDED_S)
-            place.take_away(NOTIFIER, notifier_rights.notifier(settings_of(name)))
-            asyncio.run(_publish(place, f"{name}.alerts", value))
-            assert notifier.process.wait(ENDED_S) == Exit.PERSON, notifier.log()[-2_000:]
-            assert CANARY not in notifier.log()
-        finally:
-            notifier.kill()
-
-
-async def _publish(place: Place, topic: str, value: bytes) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=place.broker.bootstrap) as producer:
-        await producer.send_and_wait(topic, value, key=ACCOUNT.encode())
 
 
 # In this order: each finds what the one before it left.
