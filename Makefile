@@ -12,7 +12,7 @@ UV = $(shell command -v uv || echo .uv/bin/uv)
 .DEFAULT_GOAL := help
 # In the order written, whatever -j says: pytest's closing line is to be the last.
 .NOTPARALLEL:
-.PHONY: help setup setup-tests demo kills attack outage fuzz test lint format types audit unit bench stack worker broker lock reference runbook clean
+.PHONY: help setup setup-tests demo kills attack outage fuzz test lint format types audit unit bench up stack worker broker lock reference runbook clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -22,6 +22,9 @@ setup: ## Install what is missing: Python, Java, Maven, Redis, uv, .venv, Kafka'
 
 setup-tests: setup ## Install that, and what the tests alone need: Go for stripe-mock, Prometheus
 	@deploy/setup.sh tests
+
+up: setup ## Run everything with demo accounts to look at until Ctrl-C; ARGS=--fresh starts over
+	@exec $(PYTHON) -m tollgate up $(ARGS)
 
 demo: setup ## Play a month of calls through a real Kafka; BROKER_URL=host:port uses a running cluster
 	@$(PYTHON) -m demo $(ARGS)
@@ -83,5 +86,5 @@ runbook: setup ## Render the runbook page that Prometheus serves for its alerts
 	@$(PYTHON) -m deploy.render_runbook
 
 clean: ## Remove everything make has made, the downloads of this project included
-	@rm -rf .venv .uv .kafka .stripe-mock .prometheus .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .uv .kafka .stripe-mock .prometheus .bench .tollgate .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

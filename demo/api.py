@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from demo.checks.evidence import finding
 from demo.checks.rows import SnapshotRow
-from demo.stack.keys import make_key
 from devkit.server import HOST, free_port
+from gateway.http.new_key import add_key
 
 PAGE = 200
 DEADLINE_S = 30
@@ -28,7 +28,8 @@ class Api:
     @classmethod
     def on_free_ports(cls, folder: Path) -> Self:
         keys = folder / "api-keys.toml"
-        return cls(free_port(), free_port(), keys, make_key(keys))
+        _, key = add_key(keys, ["admin"], key_id="demo")
+        return cls(free_port(), free_port(), keys, key)
 
     def variables(self) -> dict[str, str]:
         """The gateway's own settings. It is plain http, whatever the environment says."""

@@ -1,6 +1,7 @@
 """`tollgate demo`: a month of telephone calls through a real Kafka, charged as they happen."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from demo.provider_loop import serve
 from demo.run import RunOptions, run
 from demo.sender import play, write_report
 from demo.traffic import PLAYED_MS, TrafficSettings, records
+from demo.up import live as live_calls
 from schemas.instant import MINUTE_MS, to_millis
 from schemas.plan import load_catalogue
 from stream.settings import Settings
@@ -127,6 +129,21 @@ def provider(
     very_slow_ms = unresolved_ms(rate) + MINUTE_MS
     decisions = Provider(ProviderSettings(fares(seed, very_slow_ms), keys[0] if keys else None))
     asyncio.run(serve(settings, decisions, rate))
+
+
+@app.command()
+def live(
+    *,
+    gateway_url: Annotated[str, typer.Option(envvar="GATEWAY_URL", help="Where the gateway answers.")],
+    api_key: Annotated[
+        str, typer.Option(envvar="API_KEY", help="A key with the scope `calls`. Better given as the variable.")
+    ],
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two calls, on average.")] = 20.0,
+    seed: Seed = 1,
+) -> None:
+    """Make calls at the accounts of `tollgate up` over HTTP until SIGTERM or Ctrl-C; the open ones end then."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    asyncio.run(live_calls.run(gateway_url, api_key, every, seed))
 
 
 def _seconds(seconds: float, speed_up: float | None) -> float:

@@ -47,7 +47,7 @@ def with_ticks(stream: Iterator[Timed], clock: VirtualClock) -> Iterator[Timed]:
             due_ms += clock.every_ms
         partition = partition_of(record.key, clock.partitions) if record.partition is None else record.partition
         if record.at_ms - ticked_ms[partition] > AHEAD_MAX_MS:
-            yield _tick(record.at_ms, partition, clock.signing_key)
+            yield tick(record.at_ms, partition, clock.signing_key)
             ticked_ms[partition] = record.at_ms
         yield record
     while due_ms <= clock.end_ms:
@@ -56,9 +56,9 @@ def with_ticks(stream: Iterator[Timed], clock: VirtualClock) -> Iterator[Timed]:
 
 
 def _tick_everywhere(at_ms: int, clock: VirtualClock) -> Iterator[Timed]:
-    return (_tick(at_ms, partition, clock.signing_key) for partition in range(clock.partitions))
+    return (tick(at_ms, partition, clock.signing_key) for partition in range(clock.partitions))
 
 
-def _tick(at_ms: int, partition: int, key: bytes | None) -> Timed:
+def tick(at_ms: int, partition: int, key: bytes | None) -> Timed:
     value = encode("clock-ticked", f"{TICK_PREFIX}{at_ms}", "*", at_ms, {})
     return Timed(at_ms, "clock-ticked", CLOCK_KEY, value, partition=partition, headers=sign(value, key))

@@ -74,14 +74,20 @@ def spawn_tied(command: Sequence[str], log: Path, env: Mapping[str, str] | None 
 def free_port() -> int:
     """Raises DevServerError when none is found."""
     for port in random.sample(PORTS, 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
+        if can_bind(port):
             return port
     raise DevServerError(f"no free port on {HOST}: tried a hundred between {PORTS.start} and {PORTS.stop}")
+
+
+def can_bind(port: int) -> bool:
+    """Whether nothing listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 class DevServer(ABC):

@@ -72,6 +72,7 @@ class Settings(redis_connection.RedisSettings):
     gate_blind_account_max: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10
     portal_url: Annotated[str, AfterValidator(_portal_url)] = "http://127.0.0.1:8020"
     portal_return_hosts: str = ""
+    portal_note: str = ""
     issuer: engine.OptionalFile = None
 
     @model_validator(mode="after")
@@ -101,6 +102,7 @@ MEANING = {
     "gate_blind_account_max": "Most calls that the policy allows per account and minute, in one process. 0: no limit.",
     "portal_url": "What links to the owner's page begin with. Without TLS only on loopback.",
     "portal_return_hosts": "Hosts that a link's `return_url` may have, separated by commas.",
+    "portal_note": "A sentence for the footer of the owner's page, such as that a trial moves no money.",
     "issuer": "File (TOML) of the sender of invoices and receipts, as for `tollgate invoice`. Empty: Tollgate.",
     **redis_connection.MEANING,
 }

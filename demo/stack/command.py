@@ -40,18 +40,18 @@ def command(
     """
     left_out = _names(without or [])
     # In the background of a shell SIGINT is ignored, so both are set.
-    signal.signal(signal.SIGINT, _stop_once)
-    signal.signal(signal.SIGTERM, _stop_once)
+    signal.signal(signal.SIGINT, stop_once)
+    signal.signal(signal.SIGTERM, stop_once)
     folder = Path(tempfile.mkdtemp(prefix="tollgate-stack-"))
     failed = False
     try:
-        with Stack(folder, os.environ, left_out, _report, kafka_port=kafka_port, redis_port=redis_port) as stack:
+        with Stack(folder, os.environ, left_out, report, kafka_port=kafka_port, redis_port=redis_port) as stack:
             _run(stack)
     except KeyboardInterrupt:
-        _report("stopped; nothing is left running")
+        report("stopped; nothing is left running")
     except (ChildDiedError, DevkitError) as error:
         failed = True
-        _report(f"{error}\nEverything else was stopped. Logs: {folder}")
+        report(f"{error}\nEverything else was stopped. Logs: {folder}")
         raise typer.Exit(1) from error
     finally:
         tidy(folder, keep_logs=failed)
@@ -61,7 +61,7 @@ def _run(stack: Stack) -> NoReturn:
     for name, value in stack.variables.items():
         print(f"{name}={value}")
     print("READY=1", flush=True)
-    _report("Ctrl-C stops it.")
+    report("Ctrl-C stops it.")
     while True:
         stack.check()
         time.sleep(WATCH_EVERY_S)
@@ -77,12 +77,12 @@ def _names(given: Collection[str]) -> frozenset[str]:
     return names
 
 
-def _stop_once(*_: object) -> NoReturn:
+def stop_once(*_: object) -> NoReturn:
     """Begin to stop. A second signal does not disturb the stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def _report(text: str) -> None:
+def report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

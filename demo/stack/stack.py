@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Self
 
 from demo.children import STOP_DEADLINE_S, Child, ChildDiedError, check_server, is_ready, tail
-from demo.stack.keys import make_key
 from demo.stack.parts import GATEWAY, PARTS, REDIS, Part, address, url, with_ports
 from devkit.broker import DevBroker
 from devkit.redis import DevRedis
 from devkit.server import HOST, DevServer
+from gateway.http.new_key import add_key
 
 READY_DEADLINE_S = 120  # It takes ten seconds on an idle machine with two cores.
 PROBE_EVERY_S = 0.1
@@ -27,7 +27,8 @@ class Stack:
 
     `given` are settings as environment variables; what they leave out, the stack makes: Kafka, Redis, ports, keys, the
     fake payment provider. `without` names processes that do not run. Data, logs and made keys are in `folder`, which
-    the caller removes. `progress` is called with a line about each step.
+    the caller removes. `progress` is called with a line about each step, and `before` with the settings when Kafka and
+    Redis answer and nothing else runs.
     """
 
     def __init__(
@@ -37,11 +38,12 @@ class Stack:
         without: Collection[str] = (),
         progress: Callable[[str], None] = lambda _: None,
         *,
+        before: Callable[[Mapping[str, str]], None] = lambda _: None,
         kafka_port: int | None = None,
         redis_port: int | None = None,
     ) -> None:
-        self._folder, self._progress = folder, progress
-        self._parts = [part for part in PARTS if part.name not in without]
+        self._folder, self._progress, self._before = folder, progress, before
+        self._parts = [part for part in PARTS if part.name not in without and (not part.needs or given.get(part.needs))]
         self._settings = with_ports(given)
         self._kafka = None if given.get(BROKERS) else DevBroker(folder / "kafka", kafka_port)
         own_redis = not given.get(REDIS_URL) and REDIS not in without
@@ -70,19 +72,23 @@ class Stack:
         for child in self._children.values():
             child.check()
 
+    def run(self, name: str, *command: str, given: Mapping[str, str] | None = None) -> None:
+        """Run `python -m …` as one more process, with the stack's settings and `given`."""
+        child = Child.python(name, [*command], self._folder, {**self._settings, **(given or {})}, lasting=True)
+        self._children[name] = child
+        self._ending.callback(self._stop, child)
+
     def _start(self) -> None:
         for server in self._servers():
             self._progress(f"starting {server.name} …")
             self._ending.callback(server.stop)
             server.start()
         self._make_settings()
+        self._before(self._settings)
         began_s = time.monotonic()
         self._progress(f"starting {', '.join(part.name for part in self._parts)} …")
         for part in self._parts:
-            command = ["tollgate", *part.command]
-            child = Child.python(part.name, command, self._folder, self._settings, lasting=True)
-            self._children[part.name] = child
-            self._ending.callback(self._stop, child)
+            self.run(part.name, "tollgate", *part.command)
         for part in self._parts:
             self._wait_ready(part, began_s + READY_DEADLINE_S)
             self._progress(f"{part.name} is ready after {time.monotonic() - began_s:.1f} s")
@@ -108,7 +114,7 @@ class Stack:
         if not settings.get(API_KEYS):
             keys = self._folder / "api-keys.toml"
             settings[API_KEYS] = str(keys)
-            self.variables["API_KEY"] = make_key(keys)
+            _, self.variables["API_KEY"] = add_key(keys, ["admin"], key_id="stack")
         if not settings.get(PORTAL_URL):
             settings[PORTAL_URL] = f"http://{HOST}:{settings[f'{GATEWAY}_PORT']}"
 

@@ -1,0 +1,123 @@
+"""`tollgate up`: everything on this machine, with two accounts to look at, until it is stopped."""
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from aiokafka.errors import KafkaError
+
+from demo.children import ChildDiedError
+from demo.stack.command import WATCH_EVERY_S, report, stop_once
+from demo.stack.parts import NOTIFY, usual_ports
+from demo.stack.stack import API_KEYS, BROKERS, REDIS_URL, SIGNING_KEYS, Stack
+from demo.up.data import Data
+from demo.up.links import other_lines, page_lines
+from demo.up.playing import play_month
+from devkit.kafka_jars import DevkitError
+from devkit.mail_folder import MailFolder
+from devkit.server import HOST, can_bind
+
+KAFKA_PORT, REDIS_PORT = 9_092, 6_379
+
+
+def command(
+    *,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over: delete the data of the last run first.")] = False,
+    data: Annotated[Path, typer.Option(help="Folder that keeps the data between runs.")] = Path(".tollgate"),
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two live calls, on average.")] = 20.0,
+) -> None:
+    """Run everything here with two demo accounts, a month behind them, and live calls.
+
+    Starts Kafka, Redis and every process, plays a month of calls at the first start, and prints links to the pages. The
+    data stays in a folder when it stops. Payments move no money, and mails are written to files. Ctrl-C stops it.
+    """
+    # In the background of a shell SIGINT is ignored, so both are set.
+    signal.signal(signal.SIGINT, stop_once)
+    signal.signal(signal.SIGTERM, stop_once)
+    folder = data.resolve()
+    try:
+        kept = Data.opened(folder, fresh=fresh)
+        with _mails(kept) as variables, _stack(kept, variables) as stack:
+            stack.run("live-calls", "demo", "live", "--every", str(every), given=_caller(stack, kept))
+            _run(stack, kept)
+    except KeyboardInterrupt:
+        report(f"stopped; nothing is left running. The data is in {data}")
+    except (ChildDiedError, DevkitError, KafkaError, OSError) as error:
+        report(f"{error}\nEverything was stopped. Logs: {folder}")
+        raise typer.Exit(1) from error
+
+
+def _stack(kept: Data, variables: Mapping[str, str]) -> Stack:
+    """The stack on what is kept. Kafka and Redis are always its own."""
+    own = {BROKERS: "", REDIS_URL: "", API_KEYS: str(kept.keys), SIGNING_KEYS: kept.signing_key}
+    given = {**os.environ, **own, **variables}
+
+    def before(settings: Mapping[str, str]) -> None:
+        if not kept.played:
+            play_month(settings, kept.folder, report)
+            kept.note_played()
+
+    return Stack(
+        kept.folder,
+        {**given, **usual_ports(given)},
+        progress=report,
+        before=before,
+        kafka_port=_usual(KAFKA_PORT),
+        redis_port=_usual(REDIS_PORT),
+    )
+
+
+def _usual(port: int) -> int | None:
+    return port if can_bind(port) else None
+
+
+@contextmanager
+def _mails(kept: Data) -> Iterator[dict[str, str]]:
+    """A mail server that writes each mail to a file, and the settings of a notifier that uses it."""
+    with MailFolder(kept.mails) as server:
+        mailing = (
+            f'[email]\nhost = "{HOST}"\nport = {server.port}\ntls = "none"\nfrom = "billing@tollgate.example"\n'
+            'operator = "operator@tollgate.example"\n'
+        )
+        yield {
+            NOTIFY: str(kept.write("notify.toml", mailing)),
+            "TOLLGATE_PORTAL_NOTE": f"A trial: payments move no money, and mails are files in {kept.mails}",
+        }
+
+
+def _caller(stack: Stack, kept: Data) -> dict[str, str]:
+    return {"GATEWAY_URL": stack.variables["GATEWAY_URL"], "API_KEY": kept.api_key}
+
+
+def _run(stack: Stack, kept: Data) -> NoReturn:
+    variables = stack.variables
+    kept.write("variables", "".join(f"{name}={value}\n" for name, value in variables.items()))
+    print("\nTollgate is up.\n")
+    _show_pages(variables, kept)
+    print("\n".join(other_lines(variables, kept.api_key, str(kept.mails))))
+    print(f"\nEach page's link opens once, within 15 minutes{_more()}. Ctrl-C stops everything.", flush=True)
+    while True:
+        stack.check()
+        if _asked_for_links(WATCH_EVERY_S):
+            _show_pages(variables, kept)
+
+
+def _show_pages(variables: Mapping[str, str], kept: Data) -> None:
+    print("\n".join(page_lines(variables["GATEWAY_URL"], kept.api_key)), flush=True)
+
+
+def _more() -> str:
+    return "; Enter makes new ones" if sys.stdin.isatty() else ""
+
+
+def _asked_for_links(seconds: float) -> bool:
+    """Wait so long. Returns whether somebody has pressed Enter meanwhile."""
+    terminal = [sys.stdin] if sys.stdin.isatty() else []
+    readable, _, _ = select.select(terminal, [], [], seconds)
+    return bool(readable) and bool(sys.stdin.readline())
