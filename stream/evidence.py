@@ -14,10 +14,9 @@ from stream.connection import Connection
 
 POLL_MS = 200
 STUCK_AFTER_S = 30.0
-FETCH_WAIT_MS = 500  # The client's own default.
 FETCH_BYTES = 1 << 16  # Small: one record is proof enough.
 # A fetch at the end of one log holds back the fetch from the next one for as long as the broker waits for more records.
-FETCH_MAX_WAIT_MS = 50
+FETCH_WAIT_MS = 50
 
 
 class EvidenceError(Exception):
@@ -59,7 +58,6 @@ def committed_reader(
         enable_auto_commit=False,
         # With `latest` a reset races the seek, and the topic looks empty.
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
         max_partition_fetch_bytes=fetch_bytes,
         fetch_max_wait_ms=wait_ms,
     )

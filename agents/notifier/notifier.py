@@ -26,7 +26,8 @@ from stream.membership import GroupMember
 logger = log.get("notifier")
 
 FETCH_BYTES = 1 << 20
-# How long a fetch of an event that is read again waits at the end of the log.
+# How long a fetch waits for new events at the end of the log, and how long one of an event that is read again.
+WAIT_MS = 500
 AGAIN_WAIT_MS = 20
 # How long a rebalance waits for a member that must give partitions up: REBALANCE_GRACE_S, and a commit.
 REBALANCE_TIMEOUT_MS = 15_000
@@ -133,7 +134,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _run_partition(self, partition: Partition) -> None:
         settings = self._settings
         client_id = f"{settings.group}-{partition.number}"
-        consumer = committed_reader(settings.connection, client_id, FETCH_BYTES)
+        consumer = committed_reader(settings.connection, client_id, FETCH_BYTES, wait_ms=WAIT_MS)
         again = committed_reader(settings.connection, client_id, FETCH_BYTES, wait_ms=AGAIN_WAIT_MS)
         reader = LogReader(again, partition.number, settings.topic)
         try:

@@ -14,8 +14,8 @@ from aiokafka.errors import KafkaError
 
 from demo.children import ChildDiedError
 from demo.stack.command import WATCH_EVERY_S, report, stop_once
-from demo.stack.parts import NOTIFY, usual_ports
-from demo.stack.stack import API_KEYS, BROKERS, REDIS_URL, SIGNING_KEYS, Stack
+from demo.stack.parts import GATEWAY, NOTIFY, url, usual_ports, with_ports
+from demo.stack.stack import API_KEYS, BROKERS, PORTAL_URL, REDIS_URL, SIGNING_KEYS, Stack
 from demo.up.data import Data
 from demo.up.links import other_lines, page_lines
 from demo.up.playing import play_month
@@ -24,6 +24,17 @@ from devkit.mail_folder import MailFolder
 from devkit.server import HOST, can_bind
 
 KAFKA_PORT, REDIS_PORT = 9_092, 6_379
+# What the notifier delivers to.
+MAILING = """[email]
+host = "{host}"
+port = {port}
+tls = "none"
+from = "billing@tollgate.example"
+operator = "operator@tollgate.example"
+
+[brand]
+portal_url = "{portal_url}"
+"""
 
 
 def command(
@@ -43,7 +54,8 @@ def command(
     folder = data.resolve()
     try:
         kept = Data.opened(folder, fresh=fresh)
-        with _mails(kept) as variables, _stack(kept, variables) as stack:
+        settings = _settings(kept)
+        with _mails(kept, settings[PORTAL_URL]) as mails, _stack(kept, {**settings, **mails}) as stack:
             stack.run("live-calls", "demo", "live", "--every", str(every), given=_caller(stack, kept))
             _run(stack, kept)
     except KeyboardInterrupt:
@@ -53,24 +65,22 @@ def command(
         raise typer.Exit(1) from error
 
 
-def _stack(kept: Data, variables: Mapping[str, str]) -> Stack:
-    """The stack on what is kept. Kafka and Redis are always its own."""
+def _settings(kept: Data) -> dict[str, str]:
+    """The settings, with a port for each process. Kafka and Redis are always its own."""
     own = {BROKERS: "", REDIS_URL: "", API_KEYS: str(kept.keys), SIGNING_KEYS: kept.signing_key}
-    given = {**os.environ, **own, **variables}
+    given = {**os.environ, **own}
+    settings = with_ports({**given, **usual_ports(given)})
+    return {**settings, PORTAL_URL: settings.get(PORTAL_URL) or url(settings, GATEWAY)}
 
-    def before(settings: Mapping[str, str]) -> None:
+
+def _stack(kept: Data, settings: Mapping[str, str]) -> Stack:
+    def before(complete: Mapping[str, str]) -> None:
         if not kept.played:
-            play_month(settings, kept.folder, report)
+            play_month(complete, kept.folder, report)
             kept.note_played()
 
-    return Stack(
-        kept.folder,
-        {**given, **usual_ports(given)},
-        progress=report,
-        before=before,
-        kafka_port=_usual(KAFKA_PORT),
-        redis_port=_usual(REDIS_PORT),
-    )
+    kafka_port, redis_port = _usual(KAFKA_PORT), _usual(REDIS_PORT)
+    return Stack(kept.folder, settings, progress=report, before=before, kafka_port=kafka_port, redis_port=redis_port)
 
 
 def _usual(port: int) -> int | None:
@@ -78,15 +88,12 @@ def _usual(port: int) -> int | None:
 
 
 @contextmanager
-def _mails(kept: Data) -> Iterator[dict[str, str]]:
+def _mails(kept: Data, portal_url: str) -> Iterator[dict[str, str]]:
     """A mail server that writes each mail to a file, and the settings of a notifier that uses it."""
     with MailFolder(kept.mails) as server:
-        mailing = (
-            f'[email]\nhost = "{HOST}"\nport = {server.port}\ntls = "none"\nfrom = "billing@tollgate.example"\n'
-            'operator = "operator@tollgate.example"\n'
-        )
+        text = MAILING.format(host=HOST, port=server.port, portal_url=portal_url)
         yield {
-            NOTIFY: str(kept.write("notify.toml", mailing)),
+            NOTIFY: str(kept.write("notify.toml", text)),
             "TOLLGATE_PORTAL_NOTE": f"A trial: payments move no money, and mails are files in {kept.mails}",
         }
 

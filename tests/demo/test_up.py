@@ -99,6 +99,7 @@ def test_a_month_is_there_calls_come_in_and_the_next_run_goes_on(start: Callable
     month = {one["call_id"]: one for one in first.charges("demo-credits") if not one["call_id"].startswith("live-")}
     assert len(month) > 30
     wait_until(lambda: len(first.live_charges()) >= 2, "charges of live calls", 150)
+    wait_until(lambda: any(first.data.glob("mails/*-Receipt-*.eml")), "a mail of the month", 60)
 
     second = start()
     assert second.process.wait(30) == 1
