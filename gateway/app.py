@@ -18,6 +18,8 @@ from gateway.http.endpoint import Endpoint
 from gateway.http.pages import documentation
 from gateway.http.problem import Problem
 from gateway.parts import Parts
+from gateway.portal.all_pages import ACTIONS, DOWNLOADS, PAGES
+from gateway.portal.app import Portal, is_below
 from gateway.reads import endpoints as reads
 from gateway.settings import names_of
 from gateway.streams import endpoint as streams
@@ -39,11 +41,22 @@ _ASKED = b"access-control-request-method"
 
 
 def build(parts: Parts, endpoints: Iterable[Endpoint]) -> ASGIApp:
-    """The application on `parts`: the given calls, and the pages that describe them."""
+    """The application on `parts`: the given calls, the pages that describe them, and the owner's page."""
     calls = tuple(endpoints)
     app: ASGIApp = ServerErrorMiddleware(Dispatcher(parts, (*calls, *documentation(calls))), handler=_internal)
     origins = names_of(parts.settings.gateway_cors_origins.lower())  # As browsers write them.
-    return Answers(_OtherOrigins(app, origins) if origins else app, parts.metrics)
+    api = _OtherOrigins(app, origins) if origins else app
+    return Answers(_Sites(Portal(parts, PAGES, ACTIONS, DOWNLOADS), api), parts.metrics)
+
+
+class _Sites:
+    """The owner's page below its path, the API everywhere else."""
+
+    def __init__(self, portal: ASGIApp, api: ASGIApp) -> None:
+        self._portal, self._api = portal, api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._portal if is_below(scope) else self._api)(scope, receive, send)
 
 
 class _OtherOrigins:

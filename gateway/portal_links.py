@@ -30,7 +30,7 @@ TOKEN_BYTES: Final = 32
 OPENING: Final = "/portal/open/"
 URL_CHARACTERS_MAX = 2_048
 MANAGE, READ_ONLY = "manage", "read"
-_SCOPES = {MANAGE: WRITE, READ_ONLY: READ}
+SCOPES = {MANAGE: WRITE, READ_ONLY: READ}
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -57,8 +57,8 @@ async def make_link(call: Call) -> Response:
     """`POST …/portal-links`. The scope depends on the mode, so it is checked here, and after it the account."""
     body = await call.json_object()
     mode = body.get("mode", MANAGE)
-    needed = _SCOPES.get(mode) if isinstance(mode, str) else None
-    if not any(call.key.may(scope) for scope in ([needed] if needed else _SCOPES.values())):
+    needed = SCOPES.get(mode) if isinstance(mode, str) else None
+    if not any(call.key.may(scope) for scope in ([needed] if needed else SCOPES.values())):
         raise lacks(needed or WRITE)
     check_account(call.key, call.account_id)
     if needed is None:

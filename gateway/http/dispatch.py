@@ -61,7 +61,7 @@ class Dispatcher:
             logger.warning("the log did not answer a request", error=repr(error), request_id=scope["request_id"])
             response = unavailable("The log does not answer: try again.").response(scope["request_id"])
         if scope["method"] == "HEAD":
-            await _send_head(response, send)
+            await send_head(response, send)
         else:
             await response(scope, receive, send)
 
@@ -115,7 +115,7 @@ class Dispatcher:
             raise rate_limited(wait_s, f"This key may make {key.requests_per_s} requests per second.")
 
 
-async def _send_head(response: Response, send: Send) -> None:
+async def send_head(response: Response, send: Send) -> None:
     """Send the headers alone, without beginning a stream."""
     await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
     await send({"type": "http.response.body", "body": b""})

@@ -125,9 +125,9 @@ class KeyRing:
         """Whether the key is in the file as it is here, and has not expired."""
         return self._keys.get(key.sha256) == key and _holds(key)
 
-    def has(self, key_id: str) -> bool:
-        """Whether there is a valid key of this id, for what outlives the request that the key made."""
-        return any(key.id == key_id and self.valid(key) for key in self._keys.values())
+    def named(self, key_id: str) -> Key | None:
+        """The valid key of this id, for what outlives the request that the key made."""
+        return next((key for key in self._keys.values() if key.id == key_id and self.valid(key)), None)
 
     async def ended(self, key: Key) -> None:
         """Return once the key is removed, disabled or expired, or may do something else than before: streams end then,

@@ -16,12 +16,14 @@ WAIT_S = 5.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.01, 0.1
 
 
-async def look_behind(parts: Parts, account: AccountSource, position: Begin, commands: Sequence[Command]) -> list[Any]:
+async def look_behind(
+    parts: Parts, account: AccountSource, position: Begin, commands: Sequence[Command], wait_s: float = WAIT_S
+) -> list[Any]:
     """The answers once the views have everything before `position`. Raises Problem `unavailable` when they do not have
     it in time, and what `AccountSource.look` raises.
     """
     clock = asyncio.get_running_loop().time
-    deadline_s, pause_s = clock() + WAIT_S, FIRST_PAUSE_S
+    deadline_s, pause_s = clock() + wait_s, FIRST_PAUSE_S
     fields = [layout.position_field(parts.settings.topic(topic), position.partition) for topic in TOPICS]
     while True:
         reached, *answers = await account.look(("HMGET", layout.META, *fields), *commands)

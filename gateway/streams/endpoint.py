@@ -61,7 +61,7 @@ async def _disconnected(receive: Receive) -> None:
 
 async def show_events(call: Call) -> Response:
     """The stream, once the views have answered: what is wrong by then is a problem."""
-    types = _types_of(call.query.get("types"))
+    types = types_of(call.query.get("types"))
     stream = call.parts.streams.open(call.account_id, call.key, types)
     try:
         first = await Opening(call.parts, stream).begin(call.request.headers.get(LAST, "").strip())
@@ -73,7 +73,7 @@ async def show_events(call: Call) -> Response:
     return EventStream(stream, first)
 
 
-def _types_of(given: str | None) -> frozenset[str]:
+def types_of(given: str | None) -> frozenset[str]:
     if given is None:
         return TYPES
     types = frozenset(given.split(","))

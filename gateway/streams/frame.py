@@ -6,6 +6,7 @@ from agents.views.layout import DECISIONS, UNKEPT_REASONS
 from gateway.log.reader import Seen
 from gateway.reads.schemas import types_of
 from gateway.streams.place import INDEX, TOPICS
+from schemas.alerts import OPERATOR
 
 SNAPSHOT = "account-snapshot"
 PING = b": ping\n\n"
@@ -17,6 +18,7 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
     type: str
     version: int = -1
     reason: str | None = None
+    audience: str | None = None
 
 
 _head = msgspec.json.Decoder(_Head).decode
@@ -28,7 +30,7 @@ TYPES = frozenset[str]().union(*_TYPES)
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
     """One event. `topic` is an index of TOPICS; `version` is a snapshot's, -1 for others; the views have it unless
-    it is not `kept`; `text` lacks the id, which differs from stream to stream.
+    it is not `kept`; `internal` is an alert to the operator; `text` lacks the id, which differs from stream to stream.
     """
 
     topic: int
@@ -36,6 +38,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     type: str
     version: int
     kept: bool
+    internal: bool
     text: bytes
 
 
@@ -43,7 +46,10 @@ def frame_of(topic: int, offset: int, value: bytes) -> Frame:
     head = _head(value)
     version = head.version if head.type == SNAPSHOT else -1
     kept = TOPICS[topic] != DECISIONS or head.reason not in UNKEPT_REASONS
-    return Frame(topic, offset, head.type, version, kept, b"event: %b\ndata: %b\n" % (head.type.encode(), value))
+    internal = head.audience == OPERATOR
+    return Frame(
+        topic, offset, head.type, version, kept, internal, b"event: %b\ndata: %b\n" % (head.type.encode(), value)
+    )
 
 
 def frame_seen(seen: Seen) -> Frame | None:

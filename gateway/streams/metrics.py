@@ -12,7 +12,7 @@ METRICS = (
         "counter",
         ("why",),
         "Streams of events that ended: `client` (left, or its connection broke), `slow` (1 MiB behind), `key` "
-        "(removed, disabled, expired or changed) or `stop` (of this process).",
+        "(removed, disabled, expired or changed), `session` (of the owner's page, ended) or `stop` (of this process).",
     ),
     Meaning(
         "tollgate_gateway_streams_refused_total", "counter", (), "Streams of events beyond a limit on their number."

@@ -13,23 +13,26 @@ BEHIND_BYTES_MAX = 1 << 20
 # What is handed to the connection at a time.
 PIECE_BYTES = 1 << 16
 # Why a stream ends.
-CLIENT, SLOW, KEY, STOP = "client", "slow", "key", "stop"
-WHYS = (CLIENT, SLOW, KEY, STOP)
+CLIENT, SLOW, KEY, SESSION, STOP = "client", "slow", "key", "session", "stop"
+WHYS = (CLIENT, SLOW, KEY, SESSION, STOP)
 
 
 class Stream:
     """The events of one account to one reader. It takes events from its beginning on and sends them once it is placed.
 
-    What waits is shared with the other streams of the account: only the ids are the stream's own.
+    What waits is shared with the other streams of the account: only the ids are the stream's own. The reader of an
+    `owner` stream does not get the alerts to the operator.
     """
 
     __slots__ = (
         *("_abort", "_bytes", "_checksum", "_forget", "_frames", "_ping", "_sending", "_version", "_wake"),
-        *("account_id", "ended", "place", "types"),
+        *("account_id", "ended", "owner", "place", "types"),
     )
 
-    def __init__(self, account_id: str, types: frozenset[str], forget: Callable[["Stream"], None]) -> None:
-        self.account_id, self.types = account_id, types
+    def __init__(
+        self, account_id: str, types: frozenset[str], forget: Callable[["Stream"], None], *, owner: bool = False
+    ) -> None:
+        self.account_id, self.types, self.owner = account_id, types, owner
         self.place: Place = [place.NONE] * len(place.TOPICS)
         self.ended = ""
         self._checksum, self._forget = place.checksum_of(account_id), forget
@@ -96,7 +99,8 @@ class Stream:
             if frame.version <= self._version:
                 return b""
             self._version = frame.version
-        return self.with_id(frame.text) if frame.type in self.types else b""
+        hidden = frame.type not in self.types or (self.owner and frame.internal)
+        return b"" if hidden else self.with_id(frame.text)
 
     def snapshot(self, text: bytes, version: int) -> bytes:
         """The snapshot at the beginning. Older ones that are read later are not sent."""

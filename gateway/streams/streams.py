@@ -58,14 +58,14 @@ class Streams:
         self._open: dict[Stream, Key] = {}
         self._closed = False
 
-    def open(self, account_id: str, key: Key, types: frozenset[str]) -> Stream:
-        """A stream that from now on takes what is read of the account. Raises Problem `rate_limited`, and
-        `unavailable` when the process ends.
+    def open(self, account_id: str, key: Key, types: frozenset[str], *, owner: bool = False) -> Stream:
+        """A stream that from now on takes what is read of the account, for its owner or for a caller. Raises Problem
+        `rate_limited`, and `unavailable` when the process ends.
         """
         if self._closed:
             raise unavailable("This gateway ends: connect again.")
         self._check_limits(account_id, key)
-        stream = Stream(account_id, types, self._forget)
+        stream = Stream(account_id, types, self._forget, owner=owner)
         account = self._accounts.setdefault(account_id, _Account())
         if account.watch is None:
             account.watch = self._reader.watch(account_id, account.take)

@@ -1,0 +1,59 @@
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from devkit.redis import DevRedis
+from tests.gateway.portal.stage import ISSUER, Owners, chromium
+from tests.gateway.reads.filled import Filled
+from tests.gateway.stage import GatewayStage
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The distribution's Chromium, one for all tests."""
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="package")
+def owners(
+    kafka: str, shared_redis: DevRedis, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Owners]:
+    """Everything that runs behind the page: a worker, the views, fake payments and a gateway."""
+    directory = tmp_path_factory.mktemp("gw-portal")
+    stage = GatewayStage(kafka, shared_redis.url, "gw-portal", directory)
+    stage.worker()
+    stage.views()
+    stage.start("payments", payments_provider="fake", payments_fake_speed_up=100)
+    made = Owners(stage, browser)
+    yield made
+    stage.close()
+
+
+@pytest.fixture(scope="package")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevRedis]:
+    """A Redis that tests may stop, and whose views they write themselves."""
+    with DevRedis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def drawn(
+    kafka: str, own_redis: DevRedis, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Owners]:
+    """A gateway whose views the tests fill themselves, for states that would take months to come."""
+    directory = tmp_path_factory.mktemp("gw-drawn")
+    (directory / "issuer.toml").write_text(ISSUER)
+    stage = GatewayStage(kafka, own_redis.url, "gw-drawn", directory)
+    made = Owners(stage, browser, issuer=directory / "issuer.toml")
+    yield made
+    stage.close()
+
+
+@pytest.fixture(scope="package")
+def filled(drawn: Owners) -> Filled:
+    """The views of `drawn`."""
+    return Filled(drawn.stage.redis_url)

@@ -1,0 +1,170 @@
+"""Owners of accounts in front of the page: by HTTP, and in a browser."""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from devkit.server import free_port
+from tests.gateway.stage import GatewayStage, Reply, call
+from tests.lane.stage import wait_until
+
+ISSUER = (
+    'name = "Example Telephony"\naddress = ["1 High Street", "London"]\n'
+    'email = "support@example.com"\naccent = "#0b6e6e"\n'
+)
+# Taken out of the environment: the processes of the tests refuse a variable that is none of their settings.
+PICTURES = os.environ.pop("TOLLGATE_PICTURES", "")
+FORM = "application/x-www-form-urlencoded"
+COOKIE = "tollgate"
+# WCAG 2.2, levels A and AA.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
+
+
+def chromium() -> str:
+    """The browser's program; without one the tests that need it are skipped, as those of other tools are."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("no chromium here: deploy/setup.sh tests installs it")
+    return found
+
+
+class Owners:
+    """A stage with a gateway that serves the page."""
+
+    def __init__(self, stage: GatewayStage, browser: Browser, **settings: Any) -> None:
+        self.stage, self.browser, port = stage, browser, free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.gateway = stage.gateway(
+            gateway_port=port,
+            portal_url=self.url,
+            portal_return_hosts="app.example.com",
+            payments_provider="fake",
+            **settings,
+        )
+
+    def account(self, account_id: str, plan: str = "free", **fields: Any) -> str:
+        """A new account."""
+        reply = self.stage.post("/v1/accounts", {"account_id": account_id, "plan": plan, **fields})
+        assert reply.status == 201, reply.body
+        return account_id
+
+    def send(self, account_id: str, kind: str, **fields: Any) -> dict[str, Any]:
+        """An input, by the API."""
+        reply = self.stage.post(f"/v1/accounts/{account_id}/{kind}", fields)
+        assert reply.status in {200, 202}, reply.body
+        answer: dict[str, Any] = reply.json()
+        return answer
+
+    def link(self, account_id: str, mode: str = "manage", *, key: str = "", **body: Any) -> str:
+        """The path of a new link."""
+        reply = self.stage.post(f"/v1/accounts/{account_id}/portal-links", {"mode": mode, **body}, key=key)
+        assert reply.status == 201, reply.body
+        return urlsplit(str(reply.json()["url"])).path
+
+    def visitor(self, account_id: str = "", mode: str = "manage", **body: Any) -> "Visitor":
+        """Somebody without a browser; with an account signed in."""
+        visitor = Visitor(self)
+        if account_id:
+            opened = visitor.post(self.link(account_id, mode, **body), {})
+            assert opened.status == 303, (opened.status, opened.body)
+            visitor.cookie = cookie_of(opened)
+        return visitor
+
+    def context(self, account_id: str = "", mode: str = "manage", **options: Any) -> BrowserContext:
+        """A browser of its own; with an account signed in. Close it, or use it in `with`."""
+        context = self.browser.new_context(base_url=self.url, **options)
+        context.set_default_timeout(15_000)
+        if account_id:
+            page = context.new_page()
+            page.goto(self.link(account_id, mode))
+            page.get_by_role("button", name="Open account").click()
+            page.wait_for_url(f"{self.url}/portal")
+            page.close()
+        return context
+
+
+@dataclass
+class Visitor:
+    """Requests with a cookie, as a browser without script sends them."""
+
+    owners: Owners
+    cookie: str = ""
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.request("GET", path, None, headers)
+
+    def post(self, path: str, fields: Mapping[str, str], *, origin: str | None = "", **headers: str) -> Reply:
+        """A form. `origin` is our own by default; None sends none."""
+        sent = {"Content-Type": FORM, **headers}
+        if origin is not None:
+            sent["Origin"] = origin or self.owners.url
+        return self.request("POST", path, urlencode(fields).encode(), sent)
+
+    def request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        own = {"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {}
+        return call(self.owners.gateway.port, method, path, body, own | dict(headers))
+
+    def hidden(self, path: str) -> dict[str, str]:
+        """The hidden fields of a page's last form, with the session's token."""
+        reply = self.get(path)
+        assert reply.status == 200, (reply.status, reply.body)
+        return dict(_HIDDEN.findall(reply.body.decode()))
+
+    def send_form(self, page: str, action: str, **fields: str) -> Reply:
+        """Fill in the form of a page and send it."""
+        return self.post(action, {**self.hidden(page), **fields})
+
+
+def cookie_of(reply: Reply) -> str:
+    """The cookie's value that an answer sets."""
+    return reply.headers["set-cookie"].partition(";")[0].partition("=")[2]
+
+
+class Watched:
+    """What a page's console says, which is nothing when all is well."""
+
+    def __init__(self, page: Page) -> None:
+        self.lines: list[str] = []
+        page.on("console", lambda line: self.lines.append(line.text) if line.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: self.lines.append(str(error)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert not self.lines, self.lines
+
+
+def assert_accessible(page: Page) -> None:
+    """No violation of WCAG 2.2 AA that axe finds, and nothing wider than the screen."""
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
+    assert_fits(page)
+
+
+def assert_fits(page: Page) -> None:
+    """The page needs no scrolling sideways."""
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{wide} pixels too wide"
+
+
+def picture(page: Page, name: str, directory: Path | None = None) -> None:
+    """A picture of the whole page, in the folder of TOLLGATE_PICTURES if it names one."""
+    folder = PICTURES or directory
+    if folder is not None:
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def live(page: Page) -> None:
+    """Wait until the page follows its account."""
+    wait_until(lambda: page.locator("body").get_attribute("data-live") == "on", "a page that is live", 15)
