@@ -69,7 +69,7 @@ class Words:
         text: str = format_decimal(given, "#,##0.#", locale=LOCALE)
         return text
 
-    def count(self, given: int, one: str, many: str = "") -> str:
+    def count(self, given: float, one: str, many: str = "") -> str:
         """`1 call`, `2 calls`."""
         return f"{self.number(given)} {one if given == 1 else many or one + 's'}"
 
