@@ -18,8 +18,8 @@ from gateway.http.endpoint import Endpoint
 from gateway.http.pages import documentation
 from gateway.http.problem import Problem
 from gateway.parts import Parts
-from gateway.portal.all_pages import ACTIONS, DOWNLOADS, PAGES
 from gateway.portal.app import Portal, is_below
+from gateway.portal.site import Site
 from gateway.reads import endpoints as reads
 from gateway.settings import names_of
 from gateway.streams import endpoint as streams
@@ -40,13 +40,13 @@ METHODS = ("GET", "HEAD", "POST", "DELETE")
 _ASKED = b"access-control-request-method"
 
 
-def build(parts: Parts, endpoints: Iterable[Endpoint]) -> ASGIApp:
+def build(parts: Parts, endpoints: Iterable[Endpoint], site: Site) -> ASGIApp:
     """The application on `parts`: the given calls, the pages that describe them, and the owner's page."""
     calls = tuple(endpoints)
     app: ASGIApp = ServerErrorMiddleware(Dispatcher(parts, (*calls, *documentation(calls))), handler=_internal)
     origins = names_of(parts.settings.gateway_cors_origins.lower())  # As browsers write them.
     api = _OtherOrigins(app, origins) if origins else app
-    return Answers(_Sites(Portal(parts, PAGES, ACTIONS, DOWNLOADS), api), parts.metrics)
+    return Answers(_Sites(Portal(parts, site), api), parts.metrics)
 
 
 class _Sites:

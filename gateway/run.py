@@ -22,6 +22,8 @@ from gateway.log.reader import LogReader
 from gateway.log.writer import LogWriter
 from gateway.metrics import Metrics
 from gateway.parts import Parts
+from gateway.portal.all_pages import SITE
+from gateway.portal.site import Site
 from gateway.settings import Settings
 from gateway.streams.streams import Streams
 from schemas.currencies import CatalogueError
@@ -44,7 +46,7 @@ STOP_WITHIN_S = 14.0
 class Gateway:
     """One process: its parts and its server. Raises what makes it refuse to start."""
 
-    def __init__(self, settings: Settings, endpoints: Iterable[Endpoint]) -> None:
+    def __init__(self, settings: Settings, endpoints: Iterable[Endpoint], site: Site) -> None:
         assert settings.api_keys is not None
         self.settings, metrics = settings, Metrics()
         redis = connect(settings, connections_max=REDIS_CONNECTIONS_MAX, wait_s=TIMEOUT_S)
@@ -63,7 +65,7 @@ class Gateway:
             plans=load_catalogue(settings.plans, settings.currencies),
             issuer=load_issuer(settings.issuer),
         )
-        self._server = Server(config_of(settings, build(self.parts, endpoints)))
+        self._server = Server(config_of(settings, build(self.parts, endpoints, site)))
 
     @property
     def ready(self) -> bool:
@@ -127,8 +129,8 @@ def _end_if_failed(task: asyncio.Task[None]) -> None:
         fail("a part of the gateway failed", error)
 
 
-def run(endpoints: Iterable[Endpoint] = ENDPOINTS) -> NoReturn:
-    """Serve `endpoints` until SIGTERM (exit status 0) or an error (non-zero)."""
+def run(endpoints: Iterable[Endpoint] = ENDPOINTS, site: Site = SITE) -> NoReturn:
+    """Serve `endpoints`, and `site` as the owner's page, until SIGTERM (exit status 0) or an error (non-zero)."""
     settings = checked_settings("gateway", Settings)
     if settings.api_keys is None:
         refuse("gateway", "TOLLGATE_API_KEYS is not set: name the file of keys; `tollgate gateway key` makes one")
@@ -136,20 +138,20 @@ def run(endpoints: Iterable[Endpoint] = ENDPOINTS) -> NoReturn:
     stop.watch()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_serve(settings, endpoints, stop))
+            runner.run(_serve(settings, endpoints, site, stop))
         except (PersonNeededError, KafkaError, OSError) as error:
             refuse_because("gateway", error)
     sys.exit(0)
 
 
-async def _serve(settings: Settings, endpoints: Iterable[Endpoint], stop: StopSignals) -> None:
-    await _made(settings, endpoints).run(stop)
+async def _serve(settings: Settings, endpoints: Iterable[Endpoint], site: Site, stop: StopSignals) -> None:
+    await _made(settings, endpoints, site).run(stop)
 
 
-def _made(settings: Settings, endpoints: Iterable[Endpoint]) -> Gateway:
+def _made(settings: Settings, endpoints: Iterable[Endpoint], site: Site) -> Gateway:
     """The gateway, or a refusal that names the setting whose file is unusable. Needs a running event loop."""
     try:
-        return Gateway(settings, endpoints)
+        return Gateway(settings, endpoints, site)
     except KeyFileError as error:
         refuse("gateway", f"TOLLGATE_API_KEYS: {error}")
     except IssuerError as error:

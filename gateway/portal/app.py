@@ -3,7 +3,7 @@
 Checks of a POST, in this order: path (404), method (405), origin, session, token and mode (all 403), body.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from urllib.parse import parse_qsl, urlsplit
 
@@ -24,10 +24,11 @@ from gateway.portal.actions import Action, FieldError, Form
 from gateway.portal.opening import Doors
 from gateway.portal.pages import Download, Page
 from gateway.portal.screen import HOME, Refused, Screen
-from gateway.portal.sending import NOTICE, UNDER_WAY, NotAllowedError, send
+from gateway.portal.sending import UNDER_WAY, NotAllowedError, send
 from gateway.portal.session import Session, Sessions
+from gateway.portal.site import Site
 from gateway.portal.stream import SessionStreams
-from gateway.portal.visit import Visit, begin_visit
+from gateway.portal.visit import NOTICE, Visit, begin_visit
 from gateway.portal_links import OPENING
 from stream import log
 from stream.redis_connection import AwayError
@@ -62,21 +63,18 @@ def is_below(scope: Scope) -> bool:
 class Portal:
     """The application below `/portal`."""
 
-    def __init__(
-        self, parts: Parts, pages: Iterable[Page], actions: Iterable[Action], downloads: Iterable[Download]
-    ) -> None:
+    def __init__(self, parts: Parts, site: Site) -> None:
         self._parts, self._sessions, self._streams = parts, Sessions(parts), SessionStreams(parts)
-        served, acted = tuple(pages), tuple(actions)
-        self._screen = Screen(parts, [page.path for page in served])
-        self._notices = {action.notice: action.notice_text for action in acted if action.notice} | NOTICES
+        self._screen = Screen(parts, [page.path for page in site.pages])
+        self._notices = {action.notice: action.notice_text for action in site.actions if action.notice} | NOTICES
         self._origin = _origin_of(parts.settings.portal_url)
         self._doors = Doors(parts, self._sessions, self._screen)
         self._routes: dict[tuple[str, ...], dict[str, Handler]] = {}
-        for page in served:
+        for page in site.pages:
             self._serve("GET", page.path, partial(self._show, page))
-        for download in downloads:
+        for download in site.downloads:
             self._serve("GET", download.path, partial(self._download, download))
-        for action in acted:
+        for action in site.actions:
             self._serve("POST", action.path, partial(self._act, action))
         for path in self._screen.assets:
             self._serve("GET", path, partial(self._asset, path))

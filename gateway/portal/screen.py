@@ -117,7 +117,7 @@ class Screen:
                 "nav": self._nav(page, visit),
                 "notice": notice,
                 "errors": refused.errors,
-                "values": {name: value for name, value in refused.values.items() if not text_holds_card_number(value)},
+                "values": shown_again(refused.values),
                 "form_ids": refused.form_ids,
                 "csrf": visit.session.csrf,
             },
@@ -152,3 +152,8 @@ class Screen:
         for entry in (*entries, more):
             entry["lit"] = page.tab == entry["tab"] or (entry is more and page.tab in folded)
         return [*entries, more]
+
+
+def shown_again(values: Mapping[str, str]) -> dict[str, str]:
+    """What was typed into a form, but for a value that holds a card number: no answer repeats one."""
+    return {name: value for name, value in values.items() if not text_holds_card_number(value)}

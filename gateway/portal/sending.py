@@ -14,10 +14,9 @@ from gateway.commands.inputs import field_of, prepare, usable_id
 from gateway.commands.service import Pending, Result, Sent
 from gateway.http.problem import Problem
 from gateway.portal.actions import WISHED, Action, FieldError, Form, Wish
-from gateway.portal.visit import AFTER, Visit
+from gateway.portal.visit import AFTER, NOTICE, Visit
 
 ACTOR = "owner"
-NOTICE = "notice"
 UNDER_WAY = "under-way"
 _CHANGED = "This form was sent before with other values. Check the values and send it again."
 _AWAY = "We could not save this right now. Nothing is lost: send it again in a moment."

@@ -128,10 +128,14 @@ class Cookie:
         return token if token and len(token) <= _TOKEN_CHARACTERS_MAX else None
 
     def set(self, response: Response, token: str) -> None:
-        response.set_cookie(self.name, token, path="/", secure=self._secure, httponly=True, samesite="lax")
+        self._add(response, token)
 
     def remove(self, response: Response) -> None:
-        response.delete_cookie(self.name, path="/", secure=self._secure, httponly=True, samesite="lax")
+        self._add(response, "", "; Max-Age=0")
+
+    def _add(self, response: Response, value: str, more: str = "") -> None:
+        secure = "; Secure" if self._secure else ""
+        response.headers.append("set-cookie", f"{self.name}={value}; HttpOnly{secure}; SameSite=Lax; Path=/{more}")
 
 
 def now_ms() -> int:

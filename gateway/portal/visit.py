@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
@@ -19,8 +20,9 @@ from schemas.alerts import OWNER
 
 # A page after a change, or after an event of the stream, waits so long for the views to show it.
 FRESH_WITHIN_S = 2.0
-# The version of the snapshot that the page must show at least; the answer to a form, and the script, give it.
-AFTER = "after"
+# In the query of a page: the version of the snapshot that it must show at least, which the answer to a form and the
+# script give; and the name of what a form has done.
+AFTER, NOTICE = "after", "notice"
 _PAUSE_S = 0.02
 _VERSION_DIGITS_MAX = 16
 
@@ -53,6 +55,12 @@ class Visit:
         shown = self.source.source.shown
         assert shown is not None, "the snapshot was read"
         return shown.up_to_ms
+
+    @property
+    def query(self) -> str:
+        """The query of the page's address, without what the answer to a form has added to it."""
+        pairs = self.request.query_params.multi_items()
+        return urlencode([(name, value) for name, value in pairs if name not in {AFTER, NOTICE}])
 
     @property
     def plan(self) -> Any:

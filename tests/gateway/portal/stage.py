@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from devkit.server import free_port
-from tests.gateway.stage import GatewayStage, Reply, call
+from tests.gateway.stage import PRODUCT, GatewayStage, Reply, call
 from tests.lane.stage import wait_until
 
 ISSUER = (
@@ -41,10 +41,13 @@ def chromium() -> str:
 class Owners:
     """A stage with a gateway that serves the page."""
 
-    def __init__(self, stage: GatewayStage, browser: Browser, **settings: Any) -> None:
+    def __init__(
+        self, stage: GatewayStage, browser: Browser | None = None, program: Sequence[str] = PRODUCT, **settings: Any
+    ) -> None:
         self.stage, self.browser, port = stage, browser, free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.gateway = stage.gateway(
+            program=program,
             gateway_port=port,
             portal_url=self.url,
             portal_return_hosts="app.example.com",
@@ -82,6 +85,7 @@ class Owners:
 
     def context(self, account_id: str = "", mode: str = "manage", **options: Any) -> BrowserContext:
         """A browser of its own; with an account signed in. Close it, or use it in `with`."""
+        assert self.browser is not None, "these owners have no browser"
         context = self.browser.new_context(base_url=self.url, **options)
         context.set_default_timeout(15_000)
         if account_id:
@@ -103,16 +107,16 @@ class Visitor:
     def get(self, path: str, **headers: str) -> Reply:
         return self.request("GET", path, None, headers)
 
-    def post(self, path: str, fields: Mapping[str, str], *, origin: str | None = "", **headers: str) -> Reply:
-        """A form. `origin` is our own by default; None sends none."""
-        sent = {"Content-Type": FORM, **headers}
+    def post(self, path: str, fields: Mapping[str, str], *, origin: str | None = "", port: int = 0) -> Reply:
+        """A form. `origin` is our own by default; None sends none. `port` is that of another gateway."""
+        sent = {"Content-Type": FORM}
         if origin is not None:
             sent["Origin"] = origin or self.owners.url
-        return self.request("POST", path, urlencode(fields).encode(), sent)
+        return self.request("POST", path, urlencode(fields).encode(), sent, port)
 
-    def request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    def request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], port: int = 0) -> Reply:
         own = {"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {}
-        return call(self.owners.gateway.port, method, path, body, own | dict(headers))
+        return call(port or self.owners.gateway.port, method, path, body, own | dict(headers))
 
     def hidden(self, path: str) -> dict[str, str]:
         """The hidden fields of a page's last form, with the session's token."""
