@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a bare machine: Python, Java, Maven and Redis from the distribution, uv, the virtual environment, Kafka's jars.
-# With the argument `tests` also what only tests need: Go, which builds stripe-mock, and Prometheus.
+# With the argument `tests` also what only tests need: Go, which builds stripe-mock, Chromium, in which the owner's page is
+# tested, and Prometheus.
 # A step is skipped when its result exists, so `make` may run this every time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -45,16 +46,19 @@ missing_packages() {
     command -v redis-server >/dev/null || printf '%s\n' redis-server
     # Without Go the tests that need it are skipped, so it counts as missing only where this script can install it.
     [ "$PURPOSE" != tests ] || command -v go >/dev/null || ! can_install || printf '%s\n' golang-go
+    [ "$PURPOSE" != tests ] || command -v chromium >/dev/null || ! can_install || printf '%s\n' chromium
 }
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+# `apt-cache show` also succeeds for a name that only another package mentions.
+has_package() { [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
 
 # The name of the Java runtime depends on the age of the distribution.
 java_package() {
     local name
     for name in openjdk-21-jre-headless openjdk-17-jre-headless openjdk-25-jre-headless; do
-        # `apt-cache show` also succeeds for a name that only another package mentions.
-        if [[ $(apt-cache policy "$name" 2>/dev/null) =~ Candidate:\ [^\(] ]]; then
+        if has_package "$name"; then
             printf '%s\n' "$name"
             return
         fi
@@ -80,6 +84,8 @@ install_packages() {
     output=$(mktemp)
     apt-get update -qq >"$output" 2>&1 || { cat "$output" >&2; fail "apt-get update failed"; }
     java=$(java_package)
+    # Ubuntu has no such package: its browser is a snap.
+    [[ $missing != *chromium* ]] || has_package chromium || missing=${missing/chromium /}
     # shellcheck disable=SC2086 # apt-get needs one word per package.
     apt-get install -y -qq --no-install-recommends ca-certificates ${missing/java /$java } >"$output" 2>&1 || {
         cat "$output" >&2
@@ -123,6 +129,11 @@ sync_environment() {
     printf '%s\n' "$wanted" >"$stamp"
 }
 
+check_chromium() {
+    command -v chromium >/dev/null && return
+    log "no chromium here: the tests of the owner's page are skipped; they run with a program of that name on PATH"
+}
+
 # Unpacks Debian's package without installing it: an installed one would start a server, now and at every boot.
 provide_prometheus() {
     local output
@@ -152,7 +163,7 @@ main() {
     jars=$!
     sync_environment "$python" || { kill "$jars" 2>/dev/null; exit 1; }
     wait "$jars" || fail "Kafka's jars are missing (see above)"
-    [ "$PURPOSE" != tests ] || provide_prometheus
+    [ "$PURPOSE" != tests ] || { provide_prometheus; check_chromium; }
 }
 
 main

@@ -97,11 +97,11 @@ def pretend_to_be_root(tools: Path) -> None:
         (tools / name).chmod(0o755)
 
 
-def test_go_is_installed_for_the_tests_and_not_for_the_demo(tmp_path: Path) -> None:
+def test_go_and_a_browser_are_installed_for_the_tests_and_not_for_the_demo(tmp_path: Path) -> None:
     pretend_to_be_root(tmp_path)
     demo = {"python3", "python3-venv", "java", "maven", "redis-server"}
     assert missing_packages(tmp_path, "") == demo
-    assert missing_packages(tmp_path, "tests") == {*demo, "golang-go"}
+    assert missing_packages(tmp_path, "tests") == {*demo, "golang-go", "chromium"}
 
 
 def test_make_alone_lists_the_targets() -> None:

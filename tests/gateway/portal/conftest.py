@@ -27,7 +27,7 @@ def owners(
     stage = GatewayStage(kafka, shared_redis.url, "gw-portal", directory)
     stage.worker()
     stage.views()
-    stage.start("payments", payments_provider="fake", payments_fake_speed_up=100)
+    stage.start("payments", "run", payments_provider="fake", payments_fake_speed_up=100)
     made = Owners(stage, browser)
     yield made
     stage.close()

@@ -74,11 +74,11 @@ class Owners:
         assert reply.status == 201, reply.body
         return urlsplit(str(reply.json()["url"])).path
 
-    def visitor(self, account_id: str = "", mode: str = "manage", **body: Any) -> "Visitor":
+    def visitor(self, account_id: str = "", mode: str = "manage", *, key: str = "", **body: Any) -> "Visitor":
         """Somebody without a browser; with an account signed in."""
         visitor = Visitor(self)
         if account_id:
-            opened = visitor.post(self.link(account_id, mode, **body), {})
+            opened = visitor.post(self.link(account_id, mode, key=key, **body), {})
             assert opened.status == 303, (opened.status, opened.body)
             visitor.cookie = cookie_of(opened)
         return visitor
