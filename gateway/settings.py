@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from payments.settings import ProviderSettings
 from stream import redis_connection
 from stream import settings as engine
 
@@ -48,7 +49,7 @@ def _portal_url(given: str) -> str:
     return given.rstrip("/")
 
 
-class Settings(redis_connection.RedisSettings):
+class Settings(redis_connection.RedisSettings, ProviderSettings):
     """The settings of a gateway. An invalid value is refused at start, by name."""
 
     own_prefixes: ClassVar[tuple[str, ...]] = (
@@ -104,5 +105,11 @@ MEANING = {
     "portal_return_hosts": "Hosts that a link's `return_url` may have, separated by commas.",
     "portal_note": "A sentence for the footer of the owner's page, such as that a trial moves no money.",
     "issuer": "File (TOML) of the sender of invoices and receipts, as for `tollgate invoice`. Empty: Tollgate.",
+    "payments_provider": "Where owners add cards: `stripe`, in its Checkout, or `fake`, a choice of test cards. Empty: "
+    "none can be added. The payment adapter must have the same one.",
+    "payments_stripe_api_key": "Stripe's secret or restricted key (Checkout Sessions and Customers: write; "
+    "SetupIntents and PaymentMethods: read). Empty: no card can be added. Secret.",
+    "payments_stripe_api_base": "Address of the API instead of Stripe's own, for stripe-mock.",
+    "payments_stripe_timeout_s": "Seconds after which a request to Stripe is abandoned.",
     **redis_connection.MEANING,
 }

@@ -1,7 +1,8 @@
 """A payment provider that moves no money, for the demo and for trials.
 
-Its outcomes depend on seed and payment id alone, so every process gives a payment the same one. Disputes and refunds
-made by hand are in a file, its book, to which `tollgate payments fake-reversal` adds.
+Its outcomes depend on seed and payment id alone, so every process gives a payment the same one; with a card for trials
+(`fake_cards`), on the card. Disputes and refunds made by hand are in a file, its book, to which `tollgate payments
+fake-reversal` adds.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from payments.outcome import Declined, Outcome, Pending, Succeeded, Unknown
 from payments.payment_state import PaymentState
 from payments.providers.fake_book import Entry, entries_of, read_book
+from payments.providers.fake_cards import trial_card
 from payments.reversal import Kind, Listed, Looked, Reversal
 from schemas.instant import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, parse_instant
 
@@ -45,14 +47,17 @@ class Verdict(NamedTuple):
     retryable: bool = False
 
 
-def decide(payment_id: str, purpose: str, settings: FakeSettings) -> Verdict:
-    """Whether and when a payment succeeds."""
+def decide(payment_id: str, purpose: str, settings: FakeSettings, token: str = "") -> Verdict:
+    """Whether and when a payment succeeds. `token` is that of the card."""
     digest = hashlib.blake2b(f"{settings.seed}/{payment_id}".encode(), digest_size=24).digest()
     luck, pace, spread = (int.from_bytes(digest[at : at + 8]) for at in (0, 8, 16))
     delay_ms = _delay_ms(pace % 1_000_000, spread, settings)
     luck_ppm, reference = luck % 1_000_000, f"ch-{spread:016x}"
     if purpose == "refund":
         return Verdict(delay_ms, reference)
+    card = trial_card(token)
+    if card is not None:
+        return Verdict(_quick_ms(spread), reference, card.reason, card.retryable)
     if luck_ppm < settings.declined_ppm:
         return Verdict(delay_ms, reference, HARD_DECLINES[spread % len(HARD_DECLINES)])
     if luck_ppm < settings.declined_ppm + settings.declined_for_now_ppm:
@@ -91,6 +96,10 @@ def _delay_ms(pace_ppm: int, spread: int, settings: FakeSettings) -> int:
         return settings.very_slow_ms + spread % (settings.very_slow_ms + MINUTE_MS)
     if pace_ppm < settings.very_slow_ppm + settings.slow_ppm:
         return 10 * SECOND_MS + spread % (50 * SECOND_MS)
+    return _quick_ms(spread)
+
+
+def _quick_ms(spread: int) -> int:
     return SECOND_MS + spread % (3 * SECOND_MS)
 
 
@@ -104,7 +113,7 @@ class FakeProvider:
         self._settings, self._speed_up, self._book = settings, speed_up, book
 
     async def execute(self, payment: PaymentState, refunded: str | None, now_ms: int) -> Outcome:  # noqa: ARG002 protocol
-        verdict = decide(payment.payment_id, payment.purpose, self._settings)
+        verdict = decide(payment.payment_id, payment.purpose, self._settings, payment.token)
         due_ms = payment.received_at_ms + int(verdict.delay_ms / self._speed_up)
         if now_ms < due_ms:
             return Pending(check_at_ms=due_ms)

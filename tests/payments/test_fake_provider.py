@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from payments.adapter.changes import apply_outcome
-from payments.outcome import Outcome, Pending, Succeeded, Unknown
+from payments.outcome import Declined, Outcome, Pending, Succeeded, Unknown
 from payments.payment_state import PaymentState
 from payments.providers.fake import FakeProvider, FakeSettings
 from payments.providers.fake_book import add_entry, read_book
 from payments.reversal import Kind, Listed, Looked, Reversal
-from schemas.instant import DAY_MS
+from schemas.instant import DAY_MS, SECOND_MS
 from tests.payments.requests import REQUESTED_MS, opened, request
 
 NEVER_DECLINED = FakeSettings(declined_ppm=0, declined_for_now_ppm=0)
+ALWAYS_DECLINED = FakeSettings(declined_ppm=1_000_000, very_slow_ppm=1_000_000)
 AT_MS = REQUESTED_MS + DAY_MS
 ROW = apply_outcome(opened(request("a-1/buy/1")), Succeeded("ch-1"), REQUESTED_MS)
 
@@ -41,6 +42,29 @@ async def test_a_payment_is_pending_for_its_delay_and_has_the_same_outcome_in_ev
     first = await execute(waiting.check_at_ms)
     assert isinstance(first, Succeeded)
     assert await execute(waiting.check_at_ms + DAY_MS) == first
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ("fake-card-paid", None),
+        ("fake-card-insufficient-funds", ("insufficient_funds", True)),
+        ("fake-card-expired", ("expired_card", False)),
+        ("fake-card-confirmation", ("authentication_required", False)),
+    ],
+)
+@pytest.mark.parametrize("settings", [NEVER_DECLINED, ALWAYS_DECLINED], ids=["good luck", "bad luck"])
+async def test_a_card_for_trials_decides_alone(
+    settings: FakeSettings, token: str, expected: tuple[str, bool] | None
+) -> None:
+    """Within seconds, so that a person who tries the page does not wait."""
+    row = opened(request("a-1/buy/1", token=token))
+    outcome = await FakeProvider(settings, 1.0).execute(row, None, REQUESTED_MS + 4 * SECOND_MS)
+    if expected is None:
+        assert isinstance(outcome, Succeeded)
+    else:
+        assert isinstance(outcome, Declined)
+        assert (outcome.reason, outcome.retryable) == expected
 
 
 async def test_without_a_book_nothing_is_reversed(book: Path) -> None:

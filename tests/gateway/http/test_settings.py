@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from agents.views.settings import Settings as ViewsSettings
 from gateway.settings import MEANING, SHARED, Settings
+from payments.settings import ProviderSettings
 from payments.settings import Settings as PaymentsSettings
 from stream import settings as engine
 from stream.settings import settings_table, validation_line
@@ -42,6 +43,7 @@ def test_every_setting_has_a_meaning_and_is_printed() -> None:
         ("PORTAL_URL", "http://billing.example.com"),
         ("PORTAL_URL", "billing.example.com"),
         ("REDIS_URL", "localhost"),
+        ("PAYMENTS_PROVIDER", "paypal"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -60,7 +62,7 @@ def test_an_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_variables_of_other_processes_and_of_kubernetes_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("VIEWS_KEEP_DAYS", "NOTIFY", "NOTIFY_RETRIES_S", "NOTIFIER_HEALTH_PORT", "PAYMENTS_PROVIDER"):
+    for name in ("VIEWS_KEEP_DAYS", "NOTIFY", "NOTIFY_RETRIES_S", "NOTIFIER_HEALTH_PORT", "PAYMENTS_IN_FLIGHT_MAX"):
         monkeypatch.setenv(f"TOLLGATE_{name}", "not looked at")
     monkeypatch.setenv("TOLLGATE_GATEWAY_SERVICE_HOST", "10.1.2.3")
     monkeypatch.setenv("TOLLGATE_GATEWAY_PORT_8020_TCP", "tcp://10.1.2.3:8020")
@@ -83,7 +85,8 @@ def test_a_key_without_its_certificate_is_refused(monkeypatch: pytest.MonkeyPatc
 def test_the_other_processes_ignore_those_of_the_gateway(
     monkeypatch: pytest.MonkeyPatch, other: type[engine.Settings]
 ) -> None:
-    for name in set(MEANING) - {"redis_url", "redis_ca"}:
+    # The views use Redis too, and the adapter the same provider.
+    for name in set(MEANING) - {"redis_url", "redis_ca"} - set(ProviderSettings.model_fields):
         monkeypatch.setenv(f"TOLLGATE_{name.upper()}", "not looked at")
     assert other().partitions == 8
 
@@ -95,6 +98,7 @@ def test_a_simulation_ignores_broker_timestamps(clock: str, *, simulation: bool)
 
 def test_the_command_prints_them_without_secrets() -> None:
     env = {"TOLLGATE_REDIS_URL": "redis://user:nobody@127.0.0.1:1/0", "TOLLGATE_SIGNING_KEYS": "nobody"}
+    env["TOLLGATE_PAYMENTS_STRIPE_API_KEY"] = "sk_live_nobody"
     command = [sys.executable, "-m", "tollgate", "gateway", "settings"]
     ended = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert "TOLLGATE_GATE_POLICY" in ended.stdout
