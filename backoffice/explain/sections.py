@@ -147,9 +147,7 @@ def _adjustments(history: CallHistory) -> list[str]:
 
 def _adjustment(before: Charge | None, adjustment: ChargeAdjusted) -> list[str]:
     """One later correction: amount, reason, lines, and the balance before and after it. Rules G6 and C18."""
-    why = _CORRECTIONS.get(adjustment.reason, adjustment.reason).format(
-        real="real" if adjustment.receipt.real else "not real", ordinal=adjustment.ordinal or "out of the count"
-    )
+    why = correction(adjustment)
     amount, minutes = signed(adjustment.amount_micros, adjustment.currency), adjustment.receipt.minutes
     if isinstance(minutes, MinutesReceipt):
         changes = minutes_sections.adjustment_rows(before, adjustment, minutes)
@@ -159,6 +157,13 @@ def _adjustment(before: Charge | None, adjustment: ChargeAdjusted) -> list[str]:
         f"{amount} at {moment(adjustment.occurred_at)}: {why} ({adjustment.reason}, input {adjustment.caused_by})",
         *(f"  {row}" for row in (*changes, *_paid(adjustment))),
     ]
+
+
+def correction(adjustment: ChargeAdjusted) -> str:
+    """Why the cost of a call has changed, as a clause. Rules G6, L3 and C18."""
+    return _CORRECTIONS.get(adjustment.reason, adjustment.reason).format(
+        real="real" if adjustment.receipt.real else "not real", ordinal=adjustment.ordinal or "out of the count"
+    )
 
 
 def _switched(before: Charge | None, after: ChargeAdjusted) -> list[str]:

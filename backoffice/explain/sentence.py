@@ -23,9 +23,11 @@ _REDIRECTED = {
 }
 
 
-def sentence(history: CallHistory) -> str:
-    """The current cost of the call and its reasons; also the first charge where adjustments followed."""
-    who = f"Call {history.call_id} of account {history.account_id}"
+def sentence(history: CallHistory, who: str = "") -> str:
+    """The current cost of the call and its reasons; also the first charge where adjustments followed. `who` replaces
+    the ids with which it begins.
+    """
+    who = who or f"Call {history.call_id} of account {history.account_id}"
     latest, charged = history.latest, history.charged
     if latest is None:
         return f"{who} {_uncharged(history)}."

@@ -1,12 +1,16 @@
 """Every area's part of the owner's page."""
 
-from gateway.portal import more, overview
+from gateway.portal import cards, credits, more, overview, refill, transactions  # noqa: A004 the name of the page
 from gateway.portal.actions import Action
 from gateway.portal.pages import Download, Page
 from gateway.portal.site import Site
 
-PAGES: tuple[Page, ...] = (*overview.PAGES, *more.PAGES)
-ACTIONS: tuple[Action, ...] = ()
+PAGES: tuple[Page, ...] = (
+    *overview.PAGES,
+    *(*credits.PAGES, *transactions.PAGES, *refill.PAGES, *cards.PAGES),
+    *more.PAGES,
+)
+ACTIONS: tuple[Action, ...] = (*credits.ACTIONS, *refill.ACTIONS, *cards.ACTIONS)
 DOWNLOADS: tuple[Download, ...] = ()
 
 SITE = Site(PAGES, ACTIONS, DOWNLOADS)

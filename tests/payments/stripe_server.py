@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.payments import stripe_checkout
+
 API_KEY = "sk_test_of_the_tests"
 POLL_S = 0.02  # How long a test's end waits for the server to stop.
 Answer = tuple[int, dict[str, Any]]
@@ -38,6 +40,7 @@ class StripeServer:
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
     disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checkouts: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     # Statuses of the next creations, each returned before (False) or after (True) the card is charged.
     failures: list[tuple[int, bool]] = field(default_factory=list)
@@ -137,6 +140,8 @@ class StripeServer:
             return error(self.list_failures.pop(0), "invalid_request_error", None)
         if kind == "disputes":
             return self._list(self.disputes, form)
+        if kind == "checkout":
+            return stripe_checkout.answer(self.checkouts, method, rest, form, self.url)
         return self._refunds(method, rest, form) if kind == "refunds" else self._intents(method, rest, form)
 
     def _list(self, objects: dict[str, dict[str, Any]], form: dict[str, str]) -> Answer:

@@ -1,0 +1,43 @@
+"""Accounts as the views show them, from a story that the rules have answered."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+
+from tests.gateway.portal.stage import Owners
+from tests.gateway.reads.filled import ALERTS, Event, Filled, topic_of
+from tests.rules.story import Story
+
+NOT_SHOWN = frozenset({"payment-requested", "dead-letter"})
+# Published to both, with one id.
+ALSO_ALERTS = frozenset({"refill-declined", "refill-paused"})
+
+
+def ago(**by: int) -> str:
+    """A time that long before now, for a story whose events a page shows as recent."""
+    days, hours, minutes = by.get("days", 0), by.get("hours", 0), by.get("minutes", 0)
+    at_s = time.time() - 86_400 * days - 3_600 * hours - 60 * minutes
+    return time.strftime("%Y-%m-%dT%H:%M:00.000Z", time.gmtime(at_s))
+
+
+def show(owners: Owners, filled: Filled, story: Story, **changed: Any) -> str:
+    """Fill the views with what has become of the story; `changed` are fields of the snapshot. Returns the account."""
+    account_id = story.account_id
+    facts = [fact for fact in story.facts() if fact["type"] not in NOT_SHOWN]
+    events: list[Event] = [event for fact in facts for event in _events(fact)]
+    events.append(("account-snapshots", orjson.dumps(story.snapshot() | changed)))
+    # In a thread of its own: the browser's library has an event loop in this one.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(filled.write, events).result()
+    filled.catch_up()
+    assert owners.stage.get(f"/v1/accounts/{account_id}").status == 200
+    return account_id
+
+
+def _events(fact: dict[str, Any]) -> list[Event]:
+    value = orjson.dumps(fact)
+    if not fact["type"].startswith("refill-"):
+        return [(topic_of(value), value)]
+    return [("refills", value), *([(ALERTS, value)] if fact["type"] in ALSO_ALERTS else [])]
