@@ -26,11 +26,13 @@ _AMOUNT_CHARACTERS_MAX = 24
 
 
 class FieldError(Exception):
-    """A field that cannot be taken as it is. `message` says what to do next; an empty `field` means the whole form."""
+    """A field that cannot be taken as it is. `message` says what to do next; an empty `field` means the whole form.
+    `status` is that of the page that shows the form again.
+    """
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, status: int = 422) -> None:
         super().__init__(message)
-        self.field, self.message = field, message
+        self.field, self.message, self.status = field, message, status
 
 
 class Form:
@@ -105,7 +107,7 @@ class Form:
 def _micros(text: str, words: Words) -> int | None:
     """The micros of an amount such as `1,050.00`, `$20` or `-5`; None for a text that is none."""
     digits = words.currency_digits
-    symbol = words.money(0).rstrip("0.")
+    symbol = words.money(0).rstrip("0.").strip()
     bare = text.replace("\N{MINUS SIGN}", "-").replace(symbol, "").replace(words.currency, "").replace(",", "").strip()
     if not bare or len(bare) > _AMOUNT_CHARACTERS_MAX or set(bare) - set("0123456789.-"):
         return None

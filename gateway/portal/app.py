@@ -24,7 +24,7 @@ from gateway.portal.actions import Action, FieldError, Form
 from gateway.portal.opening import Doors
 from gateway.portal.pages import Download, Page
 from gateway.portal.screen import HOME, Refused, Screen
-from gateway.portal.sending import UNDER_WAY, NotAllowedError, send
+from gateway.portal.sending import UNDER_WAY, USED_ID, NotAllowedError, send
 from gateway.portal.session import Session, Sessions
 from gateway.portal.site import Site
 from gateway.portal.stream import SessionStreams
@@ -179,9 +179,10 @@ class Portal:
         except NotAllowedError:
             return self._screen.message(failures.NOT_ALLOWED, session)
         except FieldError as error:
-            refused = Refused({error.field: error.message}, form.values(), {action.path: form.form_id})
+            form_ids = {} if error.status == USED_ID else {action.path: form.form_id}
+            refused = Refused({error.field: error.message}, form.values(), form_ids)
             context = await action.page.context(visit)
-            return self._screen.page(action.page, visit, context, status=422, refused=refused)
+            return self._screen.page(action.page, visit, context, status=error.status, refused=refused)
         return self._moved(response)
 
     async def _sign_out(self, request: Request) -> Response:

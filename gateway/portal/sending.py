@@ -18,6 +18,8 @@ from gateway.portal.visit import AFTER, NOTICE, Visit
 
 ACTOR = "owner"
 UNDER_WAY = "under-way"
+# The status of a form whose id stands for another input: it is shown again with a new one.
+USED_ID = 409
 _CHANGED = "This form was sent before with other values. Check the values and send it again."
 _AWAY = "We could not save this right now. Nothing is lost: send it again in a moment."
 _PASSING = frozenset({"unavailable", "internal", "rate_limited"})
@@ -84,9 +86,9 @@ def location(path: str, query: dict[str, Any]) -> str:
 def _shown(problem: Problem, wish: Wish, visit: Visit) -> FieldError:
     """A refusal as the owner reads it."""
     if problem.code in _PASSING:
-        return FieldError("", _AWAY)
+        return FieldError("", _AWAY, 503)
     if problem.code == "idempotency_mismatch":
-        return FieldError("", _CHANGED)
+        return FieldError("", _CHANGED, USED_ID)
     field = problem.field or field_of(problem.detail) or ""
     message = wish.refused.get(problem.code) or _REFUSED.get(problem.code) or sentence(problem.detail)
     if problem.code == "amount_not_payable":

@@ -5,9 +5,10 @@ from typing import Final
 
 from backoffice.documents.issuer import Issuer, Logo
 
-# The grounds that stand in portal.css, light and dark, and the contrast that WCAG 2.2 asks of text on them.
-LIGHT: Final = "#ffffff"
-DARK: Final = "#16181d"
+# The raised grounds of portal.css, light and dark, where an accent is hardest to read, and the contrast that WCAG 2.2
+# asks of text.
+LIGHT: Final = "#f5f6f8"
+DARK: Final = "#20232a"
 CONTRAST_MIN: Final = 4.5
 _STEPS = 100
 

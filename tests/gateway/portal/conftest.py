@@ -19,12 +19,19 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
+def owners_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevRedis]:
+    """A Redis for `owners` alone: views of other topics would begin it anew."""
+    with DevRedis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
 def owners(
-    kafka: str, shared_redis: DevRedis, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+    kafka: str, owners_redis: DevRedis, browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Owners]:
     """Everything that runs behind the page: a worker, the views, fake payments and a gateway."""
     directory = tmp_path_factory.mktemp("gw-portal")
-    stage = GatewayStage(kafka, shared_redis.url, "gw-portal", directory)
+    stage = GatewayStage(kafka, owners_redis.url, "gw-portal", directory)
     stage.worker()
     stage.views()
     stage.start("payments", "run", payments_provider="fake", payments_fake_speed_up=100)

@@ -163,10 +163,16 @@ def assert_fits(page: Page) -> None:
 
 
 def picture(page: Page, name: str, directory: Path | None = None) -> None:
-    """A picture of the whole page, in the folder of TOLLGATE_PICTURES if it names one."""
-    folder = PICTURES or directory
-    if folder is not None:
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    """A picture of the whole page, in the folder of TOLLGATE_PICTURES if it names one. The window is made as high as
+    the page, so that a phone's bar stands below everything.
+    """
+    folder, size = PICTURES or directory, page.viewport_size
+    if folder is None or size is None:
+        return
+    high = int(page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": size["width"], "height": max(high, size["height"])})
+    page.screenshot(path=Path(folder) / f"{name}.png")
+    page.set_viewport_size(size)
 
 
 def live(page: Page) -> None:

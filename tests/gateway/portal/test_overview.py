@@ -1,17 +1,123 @@
-"""The first page."""
+"""The first page in every state of an account: what it says, its picture, and that everybody can use it."""
 
 from pathlib import Path
+from typing import Any
 
-from tests.gateway.portal.stage import Owners, Watched, assert_accessible, live, picture
+import pytest
+
+from gateway.portal.words import MINUS
+from tests.gateway.portal.overview_stories import (
+    NUMBER,
+    busy,
+    carded,
+    debt,
+    declined_refill,
+    disputed,
+    ended,
+    free,
+    now,
+    open_page,
+    subscribed,
+    text_of,
+    used_up,
+)
+from tests.gateway.portal.stage import Owners, assert_accessible, picture
+from tests.gateway.portal.told import ago, show
+from tests.gateway.reads.filled import Filled
+from tests.rules.story import Story, usd
+
+STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
+    "new": (
+        free("new", days=0), {}, ["$0.00", "0 of 25 included calls used.", "No calls yet today.", "Nothing has moved"],
+    ),
+    "normal": (
+        busy("normal"), {},
+        ["$35.00", "$6.00 is reserved for 1 call in progress", "of 25 included calls used.", "3 answered",
+         "1 not answered", "1 in progress", "They have cost $9.00.", "Credits added", f"{MINUS}$6.00",
+         "All transactions"],
+    ),
+    "zero": (
+        carded("zero", "live_agent", "appointment_booking"), {},
+        ["$0.00", "Live agent and appointment booking wait for credits: calls are answered without.", "Add credits"],
+    ),
+    "negative": (
+        debt("negative"), {}, [f"Your balance is {MINUS}$2.40. It will be taken from the next credits you add."],
+    ),
+    "redirected": (
+        used_up("redirected"), {},
+        ["Your 25 included calls this month are used, and extra calls are off: more calls are redirected to",
+         f"{NUMBER}. Today that was 2 calls.", "Change call handling", "2 redirected"],
+    ),
+    "empty": (
+        used_up("empty", "extra_calls"), {},
+        ["there are no credits left: more calls are redirected", "Today that was 2 calls.", "Add credits"],
+    ),
+    "paused": (
+        declined_refill("paused", retryable=False), {},
+        ["Auto-refill is paused: Visa •••• 4242 was declined on", "(the card has expired)", "Use another card"],
+    ),
+    "retrying": (
+        declined_refill("retrying", retryable=True), {},
+        ["Auto-refill did not work: Visa •••• 4242 was declined on", "(insufficient funds)", "The next attempt is on"],
+    ),
+    "disputed": (
+        disputed("disputed"), {},
+        ["Auto-refill is paused: a payment was disputed on", "A payment with Visa •••• 4242 is disputed"],
+    ),
+    "limit": (
+        carded("limit").refills(20, monthly_limit_micros=usd(30)).pays().is_granted(-15), {},
+        ["Auto-refill has reached its limit of $30.00 this month", "Change limit"],
+    ),
+    "declined": (
+        carded("declined").waits(days=19).buys("p1", 50).declines(reason="insufficient_funds"), {},
+        ["$50.00 was not added: Visa •••• 4242 was declined on", "(insufficient funds)", "Try again"],
+    ),
+    "pending": (
+        carded("pending").waits(days=19).buys("p1", 50), {}, ["$50.00 is on its way since"],
+    ),
+    "expired-card": (
+        free("expired-card").adds_card(exp_year=2020, exp_month=4), {}, ["Visa •••• 4242 has expired (04/2020)."],
+    ),
+    "minutes": (
+        subscribed("minutes").is_granted(20).call("long", seconds=62 * 60).waits(until=now()).call("today"), {},
+        ["Professional, renews on", "63 of 100 included minutes used, 37 remaining.", "At this pace you will use"],
+    ),
+    "overage": (
+        subscribed("overage").call("long", seconds=120 * 60), {},
+        ["120 minutes used, 100 of them included.", "Calls have cost $2.20 this month.", "Your wallet is empty"],
+    ),
+    "fee-declined": (
+        Story("overview-fee-declined", signup=ago(days=20)).opens("professional").ticks().adds_card()
+        .declines(reason="insufficient_funds", retryable=True), {},
+        ["$49.00 for your subscription is not paid: Visa •••• 4242 was declined on", "We try again on",
+         "Use another card"],
+    ),
+    "no-card": (
+        Story("overview-no-card", signup=ago(days=40)).opens("professional").ticks().ticks(days=32), {},
+        ["There is no card to pay $49.00 for", "Add a card"],
+    ),
+    "cancelling": (
+        subscribed("cancelling").says("subscription-cancel-requested"), {},
+        ["Your subscription is cancelled and ends on", "Until then your calls are answered.", "Keep subscription"],
+    ),
+    "ended": (
+        ended("ended"), {}, [f"Your subscription has ended: calls are redirected to {NUMBER}.", "Choose a plan",
+                             "Professional, ended", "No minutes are included, and none were used."],
+    ),
+    "changing": (
+        subscribed("changing").waits(days=1).says("plan-change-requested", plan="free"), {},
+        ["Professional, renews on", ", Pay as you go from"],
+    ),
+}  # fmt: skip
 
 
-def test_a_new_account(owners: Owners, tmp_path: Path) -> None:
-    with owners.context(owners.account("new-1")) as context:
-        page = context.new_page()
-        with Watched(page):
-            page.goto("/portal")
-            live(page)
-            assert_accessible(page)
-            picture(page, "overview-new", tmp_path)
-            page.goto("/portal/more")
-            assert_accessible(page)
+@pytest.mark.parametrize("state", STATES)
+def test_the_states_of_an_account(drawn: Owners, filled: Filled, state: str, tmp_path: Path) -> None:
+    story, changed, said = STATES[state]
+    account = show(drawn, filled, story, **changed)
+    with open_page(drawn, account) as page:
+        text = text_of(page)
+        for words in said:
+            assert words in text, (words, text)
+        picture(page, f"overview-{state}", tmp_path)
+        assert_accessible(page)
