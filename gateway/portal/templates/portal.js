@@ -92,9 +92,10 @@ function later(ms) {
   if (!timer) timer = setTimeout(readAgain, ms);
 }
 
+// The session has ended: the page says so, and no longer shows the account.
 function ended() {
   source?.close();
-  document.body.dataset.live = "ended";
+  location.reload();
 }
 
 // A page whose form was refused was not got by its address: it is not read again.

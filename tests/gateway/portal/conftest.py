@@ -9,9 +9,11 @@ from tests.gateway.reads.filled import Filled
 from tests.gateway.stage import GatewayStage
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """The distribution's Chromium, one for all tests."""
+    """The distribution's Chromium, one for these tests. Its library keeps an event loop running in this thread, where
+    the tests of other packages start their own: it ends with the package.
+    """
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield made
