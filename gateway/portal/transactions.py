@@ -177,12 +177,8 @@ async def _context(visit: Visit) -> dict[str, Any]:
     given = visit.request.query_params.get("cursor", "")
     below = decode(given, checksum).place if given else None
     rows, following = await transactions_of(visit, ROWS, below)
-    return {
-        "transactions": rows,
-        "is_first": below is None,
-        "older": None if following is None else encode(Cursor(checksum, following)),
-    }
+    older = None if following is None else encode(Cursor(checksum, following))
+    return {"transactions": rows, "is_first": below is None, "older": older}
 
 
-PAGE = Page(PATH, "credits", "Transactions", "transactions.html", _context)
-PAGES = (PAGE,)
+PAGES = (Page(PATH, "credits", "Transactions", "transactions.html", _context),)

@@ -62,13 +62,30 @@ def why_of(history: CallHistory, move: Charge, words: Words) -> Why:
     return Why(said, tuple(_rows(move, words)), not faults(history))
 
 
-def _rows(move: Charge, words: Words) -> Iterator[Row]:
+def why_call(history: CallHistory, words: Words) -> Why | None:
+    """Why a call costs what it costs now, whoever paid; None while nothing was charged."""
+    latest = history.latest
+    if latest is None:
+        return None
+    rows = [*_lines(latest.receipt.lines, latest, words)]
+    paid = (sum(move.wallet_micros for move in history.moves()), sum(move.card_micros for move in history.moves()))
+    if all(paid):
+        rows += [Row("Of it from your credits", "", paid[0]), Row("Of it on your card", "", paid[1])]
+    rows.append(Row("Cost of the call", "", latest.receipt.amount_micros, total=True))
+    return Why(sentence(history, WHO), tuple(rows), not faults(history))
+
+
+def _lines(lines: Iterable[Line], move: Charge, words: Words) -> Iterator[Row]:
     by_minutes = isinstance(move.receipt.minutes, MinutesReceipt)
     # On a minutes plan no feature is switched; only a redirected call has such a line.
     off = [] if by_minutes else list(off_of(move))
-    for line in move.lines:
+    for line in lines:
         times = _times(line, words, " min" if by_minutes else "")
         yield Row(_label(line, move, off, words), times, line.amount_micros)
+
+
+def _rows(move: Charge, words: Words) -> Iterator[Row]:
+    yield from _lines(move.lines, move, words)
     adjusted = isinstance(move, ChargeAdjusted)
     if not adjusted and not move.card_micros:
         yield Row("Charged", "", move.amount_micros, total=True)

@@ -1,6 +1,5 @@
 """The pages of money, by clicking: a worker, views, fake payments, and the distribution's browser."""
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.gateway.portal.stage import Owners, Watched, assert_accessible, live, picture
+from tests.gateway.portal.told import form_of
 from tests.lane.stage import wait_until
 
 CREDITS, REFILL, CARDS, TRANSACTIONS = "/portal/credits", "/portal/refill", "/portal/cards", "/portal/transactions"
@@ -163,12 +163,6 @@ def test_a_double_click_is_one_purchase(owners: Owners, opened: Open) -> None:
     other = visitor.post(f"{CREDITS}/add", {**hidden, "amount": "50.00"})
     assert other.status == 422
     assert b"This form was sent before with other values" in other.body
-
-
-def form_of(html: str, action: str) -> dict[str, str]:
-    """The hidden fields of one of a page's forms."""
-    part = html.partition(f'action="{action}"')[2].partition("</form>")[0]
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', part))
 
 
 @pytest.mark.parametrize("feature", ["Extra calls", "Live agent", "Appointment booking"])

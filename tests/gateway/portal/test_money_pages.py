@@ -8,11 +8,12 @@ from playwright.sync_api import Page, expect
 
 from gateway.portal.words import MINUS
 from tests.gateway.portal.stage import Owners, Watched, assert_accessible, assert_fits, picture
-from tests.gateway.portal.told import ago, show
+from tests.gateway.portal.told import ago, form_of, show
 from tests.gateway.reads.filled import Filled
 from tests.rules.story import ALL, Story, usd
 
 CREDITS, REFILL, CARDS, TRANSACTIONS = "/portal/credits", "/portal/refill", "/portal/cards", "/portal/transactions"
+CALLS = "/portal/calls"
 CONFIRM = "authentication_required"
 
 
@@ -72,6 +73,8 @@ STATES: dict[str, tuple[Story, str, list[str]]] = {
     "wallet-due": (overage("due"), CREDITS, ["$0.12 for calls beyond the included minutes is due on your card"]),
     "transactions": (rich("listed"), TRANSACTIONS, ["Call from +14155550123", "Credits added", "Correction:"]),
     "transactions-shared": (overage("shared"), TRANSACTIONS, ["Credits given by support", "From your credits"]),
+    "calls": (rich("calls"), CALLS, ["Call from +14155550177", "No end reported yet", "Cost of the call"]),
+    "calls-none": (free("silent"), CALLS, ["There was no call yet"]),
     "refill-off": (carded("off"), REFILL, ["Turn on auto-refill"]),
     "refill-on": (
         carded("on").is_granted(15).refills(20, monthly_limit_micros=usd(100)), REFILL,
@@ -148,7 +151,7 @@ def test_the_menu_of_a_card(drawn: Owners, filled: Filled, tmp_path: Path) -> No
         picture(page, "cards-menu-360", tmp_path)
 
 
-@pytest.mark.parametrize("path", [CREDITS, REFILL, CARDS, TRANSACTIONS])
+@pytest.mark.parametrize("path", [CREDITS, REFILL, CARDS, TRANSACTIONS, CALLS])
 def test_who_may_only_read_has_no_forms(drawn: Owners, filled: Filled, path: str) -> None:
     account_id = show(drawn, filled, rich(f"read-{path.rpartition('/')[2]}"))
     with drawn.context(account_id, "read") as context:
@@ -171,37 +174,33 @@ def test_twice_as_large_everything_still_fits(drawn: Owners, filled: Filled, tmp
         picture(page, "transactions-zoomed", tmp_path)
 
 
-def test_older_transactions_follow_page_by_page(drawn: Owners, filled: Filled) -> None:
+@pytest.mark.parametrize("first", [TRANSACTIONS, CALLS])
+def test_older_ones_follow_page_by_page(drawn: Owners, filled: Filled, first: str) -> None:
     """By links: none is missing, and none is shown twice."""
-    story = carded("paged", "extra_calls", "live_agent").is_granted(400)
+    story = carded(f"paged-{first.rpartition('/')[2]}", "extra_calls", "live_agent").is_granted(400)
     for number in range(60):
         story.call(f"c{number}", used=["live_agent"])
     visitor = drawn.visitor(show(drawn, filled, story))
-    path, seen = TRANSACTIONS, list[str]()
+    path, seen = first, list[str]()
     while path:
         html = visitor.get(path).body.decode()
         seen += [part.partition('"')[0] for part in html.split('id="why-')[1:]]
-        path = html.partition('href="/portal/transactions?cursor=')[2].partition('"')[0]
-        path = f"{TRANSACTIONS}?cursor={path}" if path else ""
+        older = re.search(r'href="([^"]*)">Older</a>', html)
+        path = older[1] if older else ""
     assert len(seen) == len(set(seen)) == 60
 
 
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "%00"])
 def test_a_cursor_that_somebody_made_up_is_refused(drawn: Owners, filled: Filled, cursor: str) -> None:
     visitor = drawn.visitor(show(drawn, filled, carded("cursor")))
-    assert visitor.get(f"{TRANSACTIONS}?cursor={cursor}").status == 400
+    for path in (TRANSACTIONS, CALLS):
+        assert visitor.get(f"{path}?cursor={cursor}").status == 400
 
 
 def test_a_card_that_is_not_there_cannot_be_removed(drawn: Owners, filled: Filled) -> None:
     visitor = drawn.visitor(show(drawn, filled, carded("unknown")))
     assert visitor.get(f"{CARDS}/remove?payment_method_id=pm9").status == 404
     assert visitor.get(f"{CARDS}/remove").status == 404
-
-
-def form_of(html: str, action: str) -> dict[str, str]:
-    """The hidden fields of one of a page's forms."""
-    part = html.partition(f'action="{action}"')[2].partition("</form>")[0]
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', part))
 
 
 def test_a_second_purchase_while_one_waits_needs_a_ticked_box(drawn: Owners, filled: Filled) -> None:

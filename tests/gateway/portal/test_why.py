@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from gateway.portal.call_costs import CallCost, call_cost
 from gateway.portal.transactions import Around, Transaction, call_id_of, transaction
 from gateway.portal.why import Row, Why
 from gateway.portal.words import Words
@@ -154,3 +155,64 @@ def test_a_call_whose_events_are_no_longer_kept_is_shown_without_why() -> None:
     [*_, entry] = story.facts("ledger-entry-posted")
     shown = transaction(entry, story.snapshot(), Around({"c": []}, {}), words)
     assert (shown.title, shown.why, shown.amount_micros) == ("Inbound call", None, usd(-3))
+
+
+def costs(story: Story) -> dict[str, CallCost]:
+    """Each call of the story, as the views join it."""
+    words, found = Words("USD", "UTC", int(parse_instant(story.now)), lambda _: 2), dict[str, CallCost]()
+    for call_id, events in around(story).calls.items():
+        kinds = {event["type"]: event for event in events}
+        item = {
+            "call_id": call_id,
+            "first_at": events[0]["occurred_at"],
+            "decision": kinds.get("call-admitted", kinds.get("call-redirected")),
+            "charge": kinds.get("call-charged"),
+            "adjustments": [event for event in events if event["type"] == "charge-adjusted"],
+        }
+        if "call-charged" in kinds:
+            item["net_micros"] = story.costs()[call_id]
+        found[call_id] = call_cost(item, story.snapshot(), words)
+    return found
+
+
+def test_every_call_says_what_it_costs_now_and_why() -> None:
+    """Also one that costs nothing, and one whose cost was corrected: the last line is its cost."""
+    story = opened(*ALL, credit=60).calls(25).calls(3, "extra-", used=BOTH).reclassifies("extra-02", real=False)
+    story.switches("extra_calls", on=False).call("redirected")
+    story.switches("extra_calls").starts("open")
+    shown = costs(story)
+    for call_id, cost in story.costs().items():
+        one = shown[call_id]
+        assert one.cost_micros == cost
+        assert one.why is not None
+        assert one.why.agrees
+        assert one.why.rows[-1] == Row("Cost of the call", "", cost, total=True)
+        assert sum(row.amount_micros for row in one.why.rows if not row.total) == cost
+    assert shown["early-01"].why is not None
+    assert shown["early-01"].why.sentence.startswith("This call cost nothing: it was call 1 of the period")
+    assert shown["redirected"].state == "Redirected: extra calls are off"
+    assert (shown["open"].state, shown["open"].cost_micros, shown["open"].why) == ("No end reported yet", None, None)
+
+
+def test_a_call_that_the_card_paid_alone_is_explained_too() -> None:
+    """It moves no credits, so it is no transaction."""
+    story = Story().opens("professional").ticks().adds_card().pays().call("long", seconds=100 * 60).call("more")
+    assert movements(story) == []
+    why = costs(story)["more"].why
+    assert why is not None
+    assert sums(why.rows) == [
+        ("Minutes beyond the included ones", f"1 min {X} $0.11", usd("0.11")),
+        ("Cost of the call", "", usd("0.11")),
+    ]
+    assert "all of it went on the card" in why.sentence
+
+
+def test_wallet_and_card_each_paid_a_part_of_a_call() -> None:
+    story = Story().opens("professional").ticks().adds_card().pays().is_granted("0.10")
+    why = costs(story.call("long", seconds=102 * 60))["long"].why
+    assert why is not None
+    assert sums(why.rows)[-3:] == [
+        ("Of it from your credits", "", usd("0.10")),
+        ("Of it on your card", "", usd("0.12")),
+        ("Cost of the call", "", usd("0.22")),
+    ]

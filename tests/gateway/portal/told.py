@@ -1,5 +1,6 @@
 """Accounts as the views show them, from a story that the rules have answered."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -41,3 +42,9 @@ def _events(fact: dict[str, Any]) -> list[Event]:
     if not fact["type"].startswith("refill-"):
         return [(topic_of(value), value)]
     return [("refills", value), *([(ALERTS, value)] if fact["type"] in ALSO_ALERTS else [])]
+
+
+def form_of(html: str, action: str) -> dict[str, str]:
+    """The hidden fields of one of a page's forms."""
+    part = html.partition(f'action="{action}"')[2].partition("</form>")[0]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', part))
