@@ -7,8 +7,11 @@ from typing import Any
 
 import orjson
 
+from agents.views.layout import META, position_field
+from gateway.log.reader import TOPICS
 from tests.gateway.portal.stage import Owners
 from tests.gateway.reads.filled import ALERTS, Event, Filled, topic_of
+from tests.gateway.stage import PARTITIONS
 from tests.rules.story import Story
 
 NOT_SHOWN = frozenset({"payment-requested", "dead-letter"})
@@ -33,6 +36,9 @@ def show(owners: Owners, filled: Filled, story: Story, **changed: Any) -> str:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(filled.write, events).result()
     filled.catch_up()
+    # The log itself is empty, and the views have passed its ends: streams wait for that.
+    ends = {position_field(f"{owners.stage.name}.{topic}", at): 0 for topic in TOPICS for at in range(PARTITIONS)}
+    filled.redis.hset(META, mapping=ends)
     assert owners.stage.get(f"/v1/accounts/{account_id}").status == 200
     return account_id
 
