@@ -34,7 +34,6 @@ _REASONS: Final = {
     "no_payment_method": "there is no card",
     "dispute": "a payment with the card is disputed",
 }
-CONFIRM_HINT: Final = "The bank wants you to confirm this card. Add it again: that confirms it for later payments."
 
 
 def card_name(card: Mapping[str, Any]) -> str:
