@@ -5,14 +5,14 @@ from typing import TypeGuard
 from msgspec.structs import replace
 
 from agents.wallet.billing.bills import add_fee_bill, request_bill
+from agents.wallet.billing.proration import is_upgrade, rest_of_term
 from agents.wallet.billing.usage import schedule_period_end
 from agents.wallet.owner.account import unknown_plan, unsupported_currency
 from agents.wallet.turn import Effect, Refusal, Turn
 from schemas.account import Subscription
 from schemas.billing import FeeLine
 from schemas.inputs import PlanChangeRequested, SubscriptionCancelRequested, SubscriptionResumeRequested
-from schemas.money import round_half_up
-from schemas.period import local_date, term_at
+from schemas.period import term_at
 from schemas.plan import AnyPlan, MinutesPlan
 
 ACTIVE = "active"
@@ -78,18 +78,11 @@ def change_plan(turn: Turn, event: PlanChangeRequested) -> Effect | Refusal:
         if subscription.next_plan is None:
             return Effect.REPEAT
         turn.account = replace(account, subscription=replace(subscription, next_plan=None))
-    elif _is_upgrade(subscription, wanted):
+    elif is_upgrade(subscription.months, subscription.fee_micros, wanted):
         _change_now(turn, event.plan, wanted, subscription.status)
     else:
         turn.account = replace(account, subscription=replace(subscription, next_plan=event.plan))
     return Effect.APPLIED
-
-
-def _is_upgrade(term: Subscription, wanted: AnyPlan) -> bool:
-    """Whether the wanted plan has the same interval and at least the same price. Rule M7."""
-    return (
-        isinstance(wanted, MinutesPlan) and wanted.term_months == term.months and wanted.fee_micros >= term.fee_micros
-    )
 
 
 def _change_now(turn: Turn, name: str, wanted: AnyPlan, status: str) -> None:
@@ -127,13 +120,13 @@ def _proration(turn: Turn, plan: AnyPlan, term: Subscription, at_ms: int, sign: 
     """The fee for the rest of a term, the day of `at_ms` included, rounded on its own to what a card can pay. Rules M7
     and P11.
     """
-    zone = turn.account.time_zone
-    first, end = local_date(term.term_start_ms, zone), local_date(term.term_end_ms, zone)
-    today = min(max(local_date(at_ms, zone), first), end)
-    left, days = (end - today).days, (end - first).days
-    micros = round_half_up(term.fee_micros * left, turn.currency.step_micros * days) // days
+    rest = rest_of_term(
+        term.fee_micros, term.term_start_ms, term.term_end_ms, at_ms, turn.account.time_zone, turn.currency.step_micros
+    )
     what = "unused part" if sign < 0 else "rest of the term"
-    return FeeLine("proration", f"{_name(plan)}, {what}: {left} of {days} days", sign * micros, at_ms)
+    return FeeLine(
+        "proration", f"{_name(plan)}, {what}: {rest.left_days} of {rest.days} days", sign * rest.micros, at_ms
+    )
 
 
 def _name(plan: AnyPlan) -> str:
