@@ -7,6 +7,7 @@ from functools import partial
 from urllib.parse import quote
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from backoffice.documents.compose import page_of
@@ -16,6 +17,7 @@ from backoffice.documents.page import Page
 from backoffice.documents.typeset import fingerprint, typeset
 from gateway.http.endpoint import Call as Request
 from gateway.http.problem import Problem, unavailable
+from gateway.parts import Parts
 from gateway.reads import invoices
 from gateway.reads.account import is_known
 from gateway.reads.source import AccountSource, Source
@@ -48,26 +50,30 @@ class Documents:
 
     async def invoice(self, request: Request) -> Response:
         """`GET /v1/accounts/{account_id}/invoice.pdf?invoice_id=`."""
-        return await self._answer(request, Invoice, request.query["invoice_id"])
+        account = AccountSource(Source(request.parts), request.account_id)
+        return await self.answer(account, Invoice, request.query["invoice_id"], request.parts, request.request.headers)
 
     async def receipt(self, request: Request) -> Response:
         """`GET /v1/accounts/{account_id}/receipt.pdf?receipt_id=`."""
-        return await self._answer(request, Receipt, request.query["receipt_id"])
-
-    async def _answer(self, request: Request, kind: type[Document], wanted: str) -> Response:
         account = AccountSource(Source(request.parts), request.account_id)
-        issued = await _issued(account, wanted)
-        document = issued.documents.get((request.account_id, wanted))
+        return await self.answer(account, Receipt, request.query["receipt_id"], request.parts, request.request.headers)
+
+    async def answer(
+        self, account: AccountSource, kind: type[Document], wanted: str, parts: Parts, headers: Headers
+    ) -> Response:
+        """The document, or that the client has it already. Raises Problem `not_found`."""
+        issued = await issued_of(account, wanted)
+        document = issued.documents.get((account.account.decode(), wanted))
         if not isinstance(document, kind):
             raise Problem("not_found", f"The account has no such {'invoice' if kind is Invoice else 'receipt'}.")
-        page = page_of(document, issued, *request.parts.issuer)
+        page = page_of(document, issued, *parts.issuer)
         # The page and the typesetter determine every byte, so what the client has need not be typeset to know it.
-        headers = account.source.headers() | {"ETag": f'"{fingerprint(page)}"'}
-        if is_known(request.request.headers, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
+        own = account.source.headers() | {"ETag": f'"{fingerprint(page)}"'}
+        if is_known(headers, own["ETag"]):
+            return Response(status_code=304, headers=own)
         pdf = await self._typeset(page)
-        headers["Content-Disposition"] = f"attachment; {file_name(document)}"
-        return Response(pdf, media_type=PDF, headers=headers)
+        own["Content-Disposition"] = f"attachment; {file_name(document)}"
+        return Response(pdf, media_type=PDF, headers=own)
 
     async def _typeset(self, page: Page) -> bytes:
         if self._waiting >= WAITING_MAX:
@@ -80,9 +86,14 @@ class Documents:
         return done.pdf
 
 
-async def _issued(account: AccountSource, wanted: str) -> Issued:
-    """The document, and what became of it since."""
-    values = [value async for value in invoices.documents_of(account) if _is_about(value, wanted)]
+# One for the process, because its typesetter is.
+DOCUMENTS = Documents()
+
+
+async def issued_of(account: AccountSource, wanted: str | None = None) -> Issued:
+    """The document, or all of the account for None, and what became of it since."""
+    found = invoices.documents_of(account)
+    values = [value async for value in found if wanted is None or _is_about(value, wanted)]
     return read_issued(values, lambda reason: logger.warning("an event of the invoices was skipped", reason=reason))
 
 

@@ -6,7 +6,7 @@ from gateway.reads import schemas
 from gateway.reads.account import show
 from gateway.reads.calls import CALLS
 from gateway.reads.directory import EMAIL, list_accounts
-from gateway.reads.documents import PDF, Documents
+from gateway.reads.documents import DOCUMENTS, PDF
 from gateway.reads.explain import explain_call
 from gateway.reads.lists import CSV, List
 from gateway.reads.plans import list_plans
@@ -20,7 +20,6 @@ _CURSOR = Parameter("cursor", schemas.TEXT, "The `next_cursor` of an answer, to 
 _FROM = Parameter("from", schemas.TIME, "The earliest time.")
 _TO = Parameter("to", schemas.TIME, "The time before which all items are.")
 _UNCHANGED = Answer("What `If-None-Match` names is still so.", headers=STALE | TAG)
-_documents = Documents()
 
 
 def _list(of: List, summary: str, item: schemas.Schema) -> Endpoint:
@@ -99,7 +98,7 @@ def _pdf(kind: str) -> Endpoint:
     return Endpoint(
         "GET",
         f"{ACCOUNT}/{kind}.pdf",
-        _documents.invoice if kind == "invoice" else _documents.receipt,
+        DOCUMENTS.invoice if kind == "invoice" else DOCUMENTS.receipt,
         READ,
         Operation(
             f"get_{kind}_pdf",

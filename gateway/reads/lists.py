@@ -15,6 +15,7 @@ from gateway.reads.cursor import Asked, Cursor, checksum_of, encode
 from gateway.reads.log_order import STEP_ROWS
 from gateway.reads.parameters import asked_of, cursor_of, limit_of
 from gateway.reads.source import AccountSource, Source
+from schemas.plan import Catalogue
 
 CSV = "text/csv"
 
@@ -45,13 +46,18 @@ class List:
         for name in ("limit", "cursor"):
             if name in request.query:
                 raise wrong_parameter(name, "Leave it out for CSV, which has all rows.")
-        asked, catalogue = asked_of(request.query, self.types), request.parts.plans
-        rows = _rows_of_calls if self.name == calls.CALLS else _rows_of_events
-        parts = rows(account, self.name, asked, lambda code: catalogue.currency(code).minor_units)
-        # Read before the answer begins: what is wrong by then is a problem, and no table that breaks off.
-        first = table.lines([table.COLUMNS[self.name], *await anext(parts)])
-        headers = account.source.headers() | {"Content-Disposition": f'attachment; filename="{self.name}.csv"'}
-        return StreamingResponse(_lines(first, parts), media_type=CSV, headers=headers)
+        return await table_of(account, self.name, asked_of(request.query, self.types), request.parts.plans)
+
+
+async def table_of(account: AccountSource, name: str, asked: Asked, catalogue: Catalogue) -> Response:
+    """A whole list as CSV. Read before the answer begins: what is wrong by then is a problem, and no table that breaks
+    off.
+    """
+    rows = _rows_of_calls if name == calls.CALLS else _rows_of_events
+    parts = rows(account, name, asked, lambda code: catalogue.currency(code).minor_units)
+    first = table.lines([table.COLUMNS[name], *await anext(parts)])
+    headers = account.source.headers() | {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return StreamingResponse(_lines(first, parts), media_type=CSV, headers=headers)
 
 
 async def _lines(first: bytes, parts: AsyncIterator[list[list[str]]]) -> AsyncIterator[bytes]:
