@@ -1,0 +1,85 @@
+"""Calls as the owner reads them: one row each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.portal.charged_calls import charged_call
+from gateway.reads.calls import Call
+from schemas.call import REDIRECTED, reported_ms
+from schemas.instant import MINUTE_MS, SECOND_MS
+
+_DIRECTIONS = {"inbound": "Call", "outbound": "Outbound call", "web": "Web call"}
+_REDIRECTS = {
+    "insufficient_balance": "Redirected: no credits",
+    "extra_calls_off": "Redirected: beyond the included calls",
+    "subscription_ended": "Redirected: the subscription has ended",
+}
+_UNANSWERED = {"busy": "Busy", "failed": "Failed", "canceled": "Hung up before an answer"}
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """`net_micros` is None while the call has no charge. `kind` is the status's: fine, attention, stopped, waiting."""
+
+    call_id: str
+    at_ms: int
+    title: str
+    kind: str
+    outcome: str
+    length: str
+    net_micros: int | None
+
+
+def row_of(call: Call) -> CallRow:
+    decision: Mapping[str, Any] = {} if call.decision is None else orjson.loads(call.decision)
+    charged = charged_call(call)
+    direction = str(decision.get("direction") or (charged and charged.end.direction) or "inbound")
+    kind, outcome = _outcome(decision, charged)
+    charged_micros = call.charged_micros()
+    return CallRow(
+        call.place.call_id.decode(),
+        call.place.first_ms,
+        title_of(direction, decision),
+        kind,
+        outcome,
+        length_of(reported_ms(charged.end)) if charged and charged.end.answered_at_ms is not None else "",
+        None if charged_micros is None else charged_micros + call.adjusted_micros(),
+    )
+
+
+def title_of(direction: str, decision: Mapping[str, Any]) -> str:
+    """`Call from +1 415 555 0100`, as far as the gate was told who calls whom."""
+    other, joined = (decision.get("to"), "to") if direction == "outbound" else (decision.get("from"), "from")
+    name = _DIRECTIONS.get(direction, "Call")
+    return f"{name} {joined} {phone(str(other))}" if other else name
+
+
+def _outcome(decision: Mapping[str, Any], charged: Any) -> tuple[str, str]:
+    if decision.get("type") == "call-redirected":
+        return "attention", _REDIRECTS.get(str(decision["reason"]), "Redirected")
+    if charged is None:
+        return "waiting", "In progress"
+    if charged.end.outcome == REDIRECTED:
+        return "attention", "Redirected"
+    if charged.end.answered_at_ms is None:
+        return "waiting", _UNANSWERED.get(charged.end.outcome, "Not answered")
+    return ("fine", "Answered") if charged.counted else ("waiting", "Not a real call: not counted")
+
+
+def length_of(millis: int) -> str:
+    """`3 min`, `3 min 20 s`, `40 s`."""
+    minutes, rest_ms = divmod(millis, MINUTE_MS)
+    seconds = rest_ms // SECOND_MS
+    parts = [f"{minutes:,} min"] if minutes else []
+    return " ".join([*parts, f"{seconds} s"] if seconds or not parts else parts)
+
+
+def phone(number: str) -> str:
+    """A number in groups, where the country's are known: `+1 415 555 0100`."""
+    digits = number.removeprefix("+1")
+    if number.startswith("+1") and len(digits) == 10 and digits.isascii() and digits.isdigit():
+        return f"+1 {digits[:3]} {digits[3:6]} {digits[6:]}"
+    return number
