@@ -36,7 +36,8 @@ class CallRow:
 def row_of(call: Call) -> CallRow:
     decision: Mapping[str, Any] = {} if call.decision is None else orjson.loads(call.decision)
     charged = charged_call(call)
-    direction = str(decision.get("direction") or (charged and charged.end.direction) or "inbound")
+    # Of a call by legs, the end knows better than the start.
+    direction = str(decision.get("direction") if charged is None else charged.end.direction)
     kind, outcome = _outcome(decision, charged)
     charged_micros = call.charged_micros()
     return CallRow(
