@@ -42,7 +42,8 @@ async def _context(visit: Visit) -> dict[str, Any]:
             "included": included_in(other, words),
         }
         for name, other in offered(snapshot, catalogue).items()
-        if change_to(snapshot, name, catalogue, visit.now_ms) is not None
+        if name != snapshot.get("plan_change", {}).get("plan")
+        and change_to(snapshot, name, catalogue, visit.now_ms) is not None
     ]
     return {
         "name": name_of(snapshot, plan),

@@ -77,7 +77,8 @@ def _at_once(change: Change, verb: str, snapshot: Snapshot, words: Words) -> str
     until = words.day(_term_end(snapshot))
     sides = f"({_sides(change.unused, change.added, words)} until {until})"
     if change.today_micros:
-        return f"{verb} now: {words.money(change.today_micros)} today {sides}."
+        when = "today" if usable_card(snapshot) is not None else "as soon as you add a card"
+        return f"{verb} now: {words.money(change.today_micros)} {when} {sides}."
     if change.due_micros > 0:
         rest = f"{words.money(change.due_micros)} is too little to charge a card and goes on your next invoice"
         return f"{verb} now: nothing to pay today. {rest} {sides}."

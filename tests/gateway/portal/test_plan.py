@@ -102,7 +102,7 @@ def test_m07_an_upgrade_without_a_card_says_so(owners: Owners, tmp_path: Path) -
     account = owners.account("plan-no-card", "professional", occurred_at=wire(days_ago(12)))
     with on_plan(owners, account) as page:
         page.get_by_role("link", name="Change to Dental").click()
-        expect(page.locator(".notice.attention")).to_contain_text("You have no card yet. The plan changes at once;")
+        expect(page.locator(".notice.attention")).to_contain_text("You have no card yet. The plan changes at once")
         assert_accessible(page)
         picture(page, "plan-upgrade-without-card", tmp_path)
         page.get_by_role("button", name="Upgrade to Dental", exact=True).click()
@@ -120,6 +120,8 @@ def test_m07_a_downgrade_waits_and_can_be_taken_back(owners: Owners, tmp_path: P
         expect(page.locator("#plan-now .notice.waiting")).to_contain_text("Professional from")
         expect(page.locator("#plan-now h2")).to_have_text("Dental")
         assert snapshot(owners, account)["plan_change"]["plan"] == "professional"
+        # It is no longer among those that can be chosen.
+        expect(page.get_by_role("link", name="Change to Professional")).to_have_count(0)
         assert_accessible(page)
         picture(page, "plan-downgrade-waits", tmp_path)
         page.get_by_role("button", name="Keep Dental").click()

@@ -152,7 +152,7 @@ def test_m07_the_sentence_of_an_upgrade_has_both_sides() -> None:
         (
             lambda: subscriber(plan="middle", catalogue=PRICED, signup=APRIL),
             "dear",
-            f"Upgrade now: $25.01 today ({MINUS}$25.00 unused Middle + $50.01 Dear until 1 May).",
+            f"Upgrade now: $25.01 as soon as you add a card ({MINUS}$25.00 unused Middle + $50.01 Dear until 1 May).",
             "Upgrade to Dear",
         ),
         (
