@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.gateway.portal.stage import Owners, Watched, assert_accessible, picture
 from tests.gateway.portal.replayed import publish
+from tests.gateway.portal.stage import Owners, Watched, assert_accessible, picture
 from tests.gateway.reads.filled import Filled
 from tests.rules.subscriber import Subscriber
 

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from schemas.money import format_money
-from tests.gateway.portal.stage import Owners, Watched, assert_accessible, live, picture
 from tests.gateway.portal.replayed import publish
+from tests.gateway.portal.stage import Owners, Watched, assert_accessible, live, picture
 from tests.gateway.reads.filled import Filled
 from tests.lane.stage import wait_until
 from tests.rules.story import ALL, Story

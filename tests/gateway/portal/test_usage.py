@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gateway.portal.chart import TYPES
-from tests.gateway.portal.stage import Owners, Watched, assert_accessible, live, picture
 from tests.gateway.portal.replayed import publish, words_at
+from tests.gateway.portal.stage import Owners, Watched, assert_accessible, live, picture
 from tests.gateway.reads.filled import Filled
 from tests.rules.story import ALL, Story
 from tests.rules.subscriber import Subscriber
