@@ -47,7 +47,7 @@ def receipts(owners: Owners, account: str) -> list[dict[str, Any]]:
 
 
 def snapshot(owners: Owners, account: str) -> dict[str, Any]:
-    found: dict[str, Any] = owners.stage.get(f"/v1/accounts/{account}").json()
+    found: dict[str, Any] = owners.stage.get(f"/v1/accounts/{account}?min_version=0").json()
     return found
 
 
