@@ -133,7 +133,7 @@ async def _save(visit: Visit, form: Form) -> Wish:
     fields: dict[str, Any] = {
         "enabled": True,
         "amount_micros": form.money("amount", visit.words),
-        "threshold_micros": form.money("threshold", visit.words),
+        "threshold_micros": form.money("threshold", visit.words, negative=True),
         "monthly_limit_micros": form.money("limit", visit.words, optional=True),
     }
     card = form.choice("card", [given for given, _ in choices(visit.snapshot)])
