@@ -13,7 +13,7 @@ from gateway.portal.screen import HOME, Message, Screen
 from gateway.portal.session import Sessions
 from gateway.portal_links import Link, link_key
 from gateway.reads.source import AccountSource, Source
-from stream.redis_connection import raise_for
+from stream.redis_connection import raise_away
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ class Doors:
         try:
             value = await client.execute_command(command, link_key(request.path_params["token"]))
         except (redis.RedisError, OSError) as error:
-            raise_for(error)
+            raise_away(error)
         link = None if value is None else msgspec.json.decode(value, type=Link)
         return link if link is not None and await self._sessions.holds(link) else None
 

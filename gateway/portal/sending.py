@@ -60,7 +60,7 @@ async def send(action: Action, visit: Visit, form: Form) -> Response:
 async def _run(visit: Visit, form_id: str, wish: Wish) -> Result:
     parts, account_id = visit.parts, visit.session.account_id
     fields = {"type": wish.type, "id": form_id, "account_id": account_id, **wish.fields}
-    prepared = prepare(fields, ACTOR, next(iter(parts.settings.keys()), None), parts.clock_ms())
+    prepared = prepare(fields, ACTOR, next(iter(parts.settings.keys()), None), parts.clock_ms(), parts.latest_ms())
     text = json.dumps(wish.fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     sent = Sent(sha256(text.encode()).hexdigest(), "")
     deadline_s = asyncio.get_running_loop().time() + parts.settings.command_timeout_ms / 1_000

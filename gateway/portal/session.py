@@ -22,7 +22,7 @@ from gateway.parts import Parts
 from gateway.portal_links import MANAGE, SCOPES, TOKEN_BYTES, Link, generation_key
 from gateway.settings import Settings
 from schemas.instant import HOUR_MS
-from stream.redis_connection import raise_for
+from stream.redis_connection import raise_away
 
 SESSION_MS: Final = HOUR_MS
 _TOKEN_CHARACTERS_MAX = 128
@@ -113,7 +113,7 @@ class Sessions:
         try:
             return await client.execute_command(*command)
         except (redis.RedisError, OSError) as error:
-            raise_for(error)
+            raise_away(error)
 
 
 class Cookie:

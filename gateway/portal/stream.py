@@ -41,7 +41,7 @@ class SessionStreams:
         types = types_of(request.query_params.get("types"))
         stream = self._parts.streams.open(session.account_id, key, types, owner=True)
         try:
-            first = await Opening(self._parts, stream).begin(request.headers.get(LAST, ""))
+            first = await Opening(self._parts, stream).begin(request.headers.get(LAST, "").strip())
         except BaseException:
             stream.close()
             raise

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -7,6 +8,13 @@ from devkit.redis import DevRedis
 from tests.gateway.portal.stage import ISSUER, Owners, chromium
 from tests.gateway.reads.filled import Filled
 from tests.gateway.stage import GatewayStage
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nothing here may run an event loop of its own beside that of the browser."""
+    here = Path(__file__).parent
+    wrong = [item.nodeid for item in items if here in item.path.parents and item.get_closest_marker("asyncio")]
+    assert not wrong, f"asynchronous tests belong in another folder: {wrong}"
 
 
 @pytest.fixture(scope="package")
