@@ -64,7 +64,7 @@ def _subscription(visit: Visit) -> Iterator[Box]:
 
 def _calls(visit: Visit, today: Today) -> Iterator[Box]:
     """Rule C8: what happens to the next call, and what has happened to those of today."""
-    snapshot, usage, features = visit.snapshot, visit.snapshot["usage"], visit.snapshot["features"]
+    snapshot, usage, features = visit.snapshot, visit.usage, visit.snapshot["features"]
     if not visit.credits or snapshot["subscription"]["status"] == "ended":
         return
     used_up, empty = usage["calls_counted"] >= usage["calls_included"], snapshot["available_micros"] <= 0
@@ -112,7 +112,7 @@ def _refill(visit: Visit, alerts: Sequence[Event]) -> Iterator[Box]:
         text = f"{name} did not work: {_declined(visit, declined)}. The next attempt is on {again}."
         yield Box("attention", text, _REFILL, "Use another card")
     elif _limit_reached(visit, paused):
-        limit, end = words.money(refill["monthly_limit_micros"]), words.day(visit.snapshot["usage"]["period_end"])
+        limit, end = words.money(refill["monthly_limit_micros"]), words.day(visit.usage["period_end"])
         text = f"{name} has reached its limit of {limit} this month. It goes on on {end}."
         yield Box("attention", text, _REFILL, "Change limit")
 
@@ -124,7 +124,7 @@ def _limit_reached(visit: Visit, paused: Event | None) -> bool:
         return False
     limit_micros, amount_micros = refill["monthly_limit_micros"], refill["amount_micros"]
     over = limit_micros is not None and refill["spent_this_period_micros"] + amount_micros > limit_micros
-    return over and _ms(paused) >= parse_instant(visit.snapshot["usage"]["period_start"])
+    return over and _ms(paused) >= parse_instant(visit.usage["period_start"])
 
 
 def _purchase(visit: Visit, alerts: Sequence[Event], receipts: Sequence[Event]) -> Iterator[Box]:

@@ -39,7 +39,7 @@ async def _context(visit: Visit) -> dict[str, Any]:
         "pending": pending,
         "plan_line": plan_line(visit),
         "bar": bar_of(visit),
-        "cost_micros": sum(visit.snapshot["usage"]["cost_by_call_type_micros"].values()),
+        "cost_micros": sum(visit.usage["cost_by_call_type_micros"].values()),
         "today": today,
         "outcomes": [one for one in OUTCOMES if today.outcomes[one[0]] or one[0] == "answered"],
         "transactions": recent,
@@ -49,7 +49,7 @@ async def _context(visit: Visit) -> dict[str, Any]:
 def plan_line(visit: Visit) -> str:
     """`Professional, renews on 14 March`."""
     snapshot, words = visit.snapshot, visit.words
-    subscription, usage = snapshot["subscription"], snapshot["usage"]
+    subscription, usage = snapshot["subscription"], visit.usage
     parts = [plan_name(visit, snapshot["plan"])]
     if subscription["status"] == "cancelling":
         parts.append(f"ends on {words.day(subscription['ends_at'])}")
@@ -71,7 +71,7 @@ def plan_name(visit: Visit, name: str) -> str:
 
 
 def bar_of(visit: Visit) -> Bar:
-    usage = visit.snapshot["usage"]
+    usage = visit.usage
     if visit.credits:
         used, included, projected = usage["calls_counted"], usage["calls_included"], usage["projected_calls"]
     else:
@@ -96,9 +96,9 @@ def _sentence(visit: Visit, used: float, included: float, projected: float | Non
         said = f"{visit.words.count(used, unit)} used, {number(included)} of them included."
     else:
         said = f"{number(used)} of {visit.words.count(included, f'included {unit}')} used"
-        said += f", {number(visit.snapshot['usage']['minutes_remaining'])} remaining." if not visit.credits else "."
+        said += f", {number(visit.usage['minutes_remaining'])} remaining." if not visit.credits else "."
     if projected is not None and used:
-        end = visit.words.day(visit.snapshot["usage"]["period_end"])
+        end = visit.words.day(visit.usage["period_end"])
         said += f" At this pace you will use {number(round(projected))} by {end}."
     return said
 

@@ -1,7 +1,7 @@
 """One request of one session: the account as the views have it, and what a page may read of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from gateway.http.problem import Problem, no_such_account
 from gateway.parts import Parts
+from gateway.portal.periods import usage_now
 from gateway.portal.session import Session
 from gateway.portal.words import Words
 from gateway.reads import calls, invoices, log_order
@@ -72,6 +73,11 @@ class Visit:
     def credits(self) -> bool:
         """Whether the account's plan is one of the credits product; otherwise it is one of the minutes product."""
         return self.plan is None or self.plan.family == "credits"
+
+    @property
+    def usage(self) -> Mapping[str, Any]:
+        """The usage of the running period: an account that does nothing gets no snapshot when its period ends."""
+        return usage_now(self.snapshot, self.now_ms)
 
     async def newest(
         self,

@@ -104,6 +104,9 @@ STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
         ended("ended"), {}, [f"Your subscription has ended: calls are redirected to {NUMBER}.", "Choose a plan",
                              "Professional, ended", "No minutes are included, and none were used."],
     ),
+    "idle": (
+        free("idle", days=50).says("redirect-set", redirect_to=NUMBER).calls(25), {}, ["0 of 25 included calls used."],
+    ),
     "changing": (
         subscribed("changing").waits(days=1).says("plan-change-requested", plan="free"), {},
         ["Professional, renews on", ", Pay as you go from"],
