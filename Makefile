@@ -12,7 +12,7 @@ UV = $(shell command -v uv || echo .uv/bin/uv)
 .DEFAULT_GOAL := help
 # In the order written, whatever -j says: pytest's closing line is to be the last.
 .NOTPARALLEL:
-.PHONY: help setup setup-tests demo kills attack outage fuzz test lint format types audit unit bench up stack worker broker lock reference runbook clean
+.PHONY: help setup setup-tests demo kills attack outage fuzz test lint format types audit unit bench up stack worker broker lock reference runbook pictures clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -84,6 +84,9 @@ reference: setup ## Render docs/reference and docs/images from the code
 
 runbook: setup ## Render the runbook page that Prometheus serves for its alerts
 	@$(PYTHON) -m deploy.render_runbook
+
+pictures: setup-tests ## Take the pictures of the owner's page and of a mail again; needs chromium
+	@$(PYTHON) -m deploy.render_pictures
 
 clean: ## Remove everything make has made, the downloads of this project included
 	@rm -rf .venv .uv .kafka .stripe-mock .prometheus .bench .tollgate .pytest_cache .mypy_cache .ruff_cache .hypothesis

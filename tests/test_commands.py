@@ -1,6 +1,5 @@
 """A person's mistake, in whatever command, is one line on standard error and a status; a traceback means a bug."""
 
-import ast
 import os
 import signal
 import subprocess
@@ -9,10 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-import typer
 
 from stream.fail_stop import Exit
-from tollgate import COMMANDS, app, load
 
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "127.0.0.1:1"
@@ -281,22 +278,3 @@ def reads_stdin(pid: int) -> bool:
         return Path(f"/proc/{pid}/syscall").read_text().startswith("0 0x0 ")
     except OSError:
         return False
-
-
-def test_no_command_has_the_options_of_a_shell() -> None:
-    for command in (typer.main.get_command(app), *map(load, COMMANDS)):
-        assert not [part for part in command.params if "completion" in str(part.name)], command.name
-
-
-def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
-    """The list is printed without importing a command, so its lines are kept apart from the commands' docstrings."""
-    own = {name: load(name).get_short_help_str(limit=200) for name in COMMANDS}
-    assert own == {name: command.help for name, command in COMMANDS.items()}
-
-
-def test_a_command_imports_no_other_commands_modules() -> None:
-    code = "import sys, tollgate; tollgate.load('replay'); print(sorted(sys.modules))"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(ast.literal_eval(ended.stdout))
-    assert "backoffice.replay" in loaded
-    assert not loaded & {"faust", "typst", "stream.worker", "backoffice.explain.command", "payments.commands"}

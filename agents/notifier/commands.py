@@ -11,6 +11,7 @@ from stream.settings import print_settings
 from stream.topic_changes import compare
 
 app = typer.Typer(
+    add_completion=False,
     name="notifier",
     help="Send e-mail and webhooks about events. Without a command: run until stopped.",
     pretty_exceptions_enable=False,
