@@ -75,7 +75,7 @@ MISTAKES = [
     ("demo provider", Exit.PASSING, NO_BROKER),
     ("demo --broker-url nonsense:x", Exit.PERSON, "TOLLGATE_BOOTSTRAP_SERVERS: 'nonsense:x' is not HOST:PORT"),
     ("benchmarks rules --plan nope", 2, "nope is not in the shipped catalogue"),
-    ("stream dev-broker --data bad.toml", Exit.PERSON, "bad.toml"),
+    ("stream dev-broker --port 1 --data bad.toml", Exit.PERSON, "bad.toml"),
     ("stream replay none.jsonl", 2, "none.jsonl"),
     ("stream replay folder.jsonl", 2, "folder.jsonl"),
     ("stream replay bytes.jsonl --plans bad.toml", 2, "bad.toml"),

@@ -42,6 +42,12 @@ def command(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: delete the data of the last run first.")] = False,
     data: Annotated[Path, typer.Option(help="Folder that keeps the data between runs.")] = Path(".tollgate"),
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two live calls, on average.")] = 20.0,
+    kafka_port: Annotated[
+        int | None, typer.Option(envvar="STACK_KAFKA_PORT", help="Port of Kafka. By default 9092, or else a free one.")
+    ] = None,
+    redis_port: Annotated[
+        int | None, typer.Option(envvar="STACK_REDIS_PORT", help="Port of Redis. By default 6379, or else a free one.")
+    ] = None,
 ) -> None:
     """Run everything here with two demo accounts, a month behind them, and live calls.
 
@@ -55,7 +61,8 @@ def command(
     try:
         kept = Data.opened(folder, fresh=fresh)
         settings = _settings(kept)
-        with _mails(kept, settings[PORTAL_URL]) as mails, _stack(kept, {**settings, **mails}) as stack:
+        ports = kafka_port or _usual(KAFKA_PORT), redis_port or _usual(REDIS_PORT)
+        with _mails(kept, settings[PORTAL_URL]) as mails, _stack(kept, {**settings, **mails}, ports) as stack:
             stack.run("live-calls", "demo", "live", "--every", str(every), given=_caller(stack, kept))
             _run(stack, kept)
     except KeyboardInterrupt:
@@ -73,13 +80,13 @@ def _settings(kept: Data) -> dict[str, str]:
     return {**settings, PORTAL_URL: settings.get(PORTAL_URL) or url(settings, GATEWAY)}
 
 
-def _stack(kept: Data, settings: Mapping[str, str]) -> Stack:
+def _stack(kept: Data, settings: Mapping[str, str], ports: tuple[int | None, int | None]) -> Stack:
     def before(complete: Mapping[str, str]) -> None:
         if not kept.played:
             play_month(complete, kept.folder, report)
             kept.note_played()
 
-    kafka_port, redis_port = _usual(KAFKA_PORT), _usual(REDIS_PORT)
+    kafka_port, redis_port = ports
     return Stack(kept.folder, settings, progress=report, before=before, kafka_port=kafka_port, redis_port=redis_port)
 
 

@@ -1,9 +1,11 @@
 """`tollgate up`, as whoever starts it sees it: what it prints, what answers behind it, and what the next run finds."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,11 +15,19 @@ from typing import Any
 
 import pytest
 
+from demo.stack.parts import USUAL_PORTS, usual_ports
+from devkit.server import HOST, free_port
 from tests.lane.stage import ROOT, wait_until
 from tests.processes import any_runs, children
 
 DEADLINE_S = 200
 LINK = re.compile(r"page of (\S+) .* (http://\S+/portal/open/[\w-]{43})$", re.MULTILINE)
+
+
+def own_ports() -> dict[str, str]:
+    """Not the usual ports: other tests expect that nobody listens there."""
+    names = ("STACK_KAFKA_PORT", "STACK_REDIS_PORT", *USUAL_PORTS)
+    return {name: str(free_port()) for name in names}
 
 
 class Up:
@@ -34,7 +44,7 @@ class Up:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env={**clean, "TOLLGATE_PARTITIONS": "2"},
+                env={**clean, "TOLLGATE_PARTITIONS": "2", **own_ports()},
             )
 
     def wait_up(self) -> "Up":
@@ -126,3 +136,14 @@ def test_a_month_that_was_cut_short_is_played_again(start: Callable[..., Up]) ->
     assert "playing a month" in second.errors()
     assert len(second.charges("demo-minutes")) > 50
     assert second.stop() == 0
+
+
+def test_a_usual_port_that_is_taken_is_not_used() -> None:
+    [name] = [name for name, port in USUAL_PORTS.items() if port == 8_022]
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # Somebody else has it.
+            taken.bind((HOST, USUAL_PORTS[name]))
+            taken.listen()
+        assert name not in usual_ports({})
+    assert not usual_ports(dict.fromkeys(USUAL_PORTS, "9999"))
