@@ -1,7 +1,6 @@
 """What may be wrong in a table of the file beyond the types of its values. A message shows no value."""
 
 import base64
-import binascii
 from importlib.util import find_spec
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -80,7 +79,8 @@ def _is_secret(given: str) -> bool:
         return False
     try:
         return len(base64.b64decode(given.removeprefix(SECRET_PREFIX), validate=True)) in SECRET_BYTES
-    except binascii.Error:
+    except ValueError:
+        # Not Base64, or not ASCII.
         return False
 
 

@@ -104,10 +104,11 @@ def seconds_of(retry_after: str | None, now_s: float) -> int | None:
     """The whole seconds in a `Retry-After`, which is a number or a date; None without one, or when it is neither."""
     given = (retry_after or "").strip()
     if given.isascii() and given.isdigit():
-        return int(given[:9])
+        return int(given.lstrip("0")[:9] or "0")
     try:
         at = parsedate_to_datetime(given)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # A number in a date may have any length; the receiver chooses it.
         return None
     return max(0, ceil((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_s))
 

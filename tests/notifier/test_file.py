@@ -136,6 +136,7 @@ WRONG = [
     (hook(url="https://crm.example/ä"), "url: not an address: write it in ASCII"),
     (hook(secret="a secret"), "secret: number 1 is not whsec_ and the Base64 of 24 to 64 bytes; make one with"),
     (hook(secret=[SECRET, "whsec_c2hvcnQ="]), "secret: number 2 is not"),
+    (hook(secret="whsec_" + "\u00e9" * 32), "secret: number 1 is not whsec_"),
     (hook(secret=[SECRET] * 4), "`secret`"),
     (table("[apprise]", {"name": "a", "url": "nothing://x", "types": ["*"]}), "url: not an address that Apprise knows"),
 ]

@@ -137,7 +137,10 @@ NOW_S = 1_800_000_000.0
     ("given", "seconds"),
     [
         *((None, None), ("", None), ("soon", None), ("-1", None), ("1.5", None), ("\u0663", None)),
-        *(("0", 0), ("120", 120), (" 120 ", 120), ("99999999999", 999_999_999)),
+        *(("0", 0), ("120", 120), (" 120 ", 120), ("99999999999", 999_999_999), ("000000000060", 60)),
+        # Python cannot hold the year and the zone of these.
+        (f"Fri, 27 Nov {'9' * 20} 08:00:00 GMT", None),
+        (f"Fri, 27 Nov 2026 08:00:00 +{'9' * 20}", None),
         (formatdate(NOW_S + 90, usegmt=True), 90),
         (formatdate(NOW_S - 90, usegmt=True), 0),
         ("Fri, 15 Jan 2027 08:01:30 -0000", 90),
