@@ -10,8 +10,8 @@ from msgspec import Meta
 from agents.notifier.event_types import MAILED_TYPES, resolve
 
 # The name is the key of rows and the label of metrics.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Account = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._:+@-]{1,128}|[A-Za-z0-9._:+@-]{0,128}\*)$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")]
+Account = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._:+@-]{1,128}|[A-Za-z0-9._:+@-]{0,128}\*)\Z")]
 Types = Annotated[tuple[str, ...], Meta(min_length=1)]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Secret = Annotated[str, Meta(max_length=500)]
@@ -50,9 +50,9 @@ class Brand(Table, frozen=True, kw_only=True):
     """`[brand]`: how mails look. None comes from the issuer's file."""
 
     name: Text | None = None
-    colour: Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
+    colour: Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")] | None = None
     logo: Path | None = None
-    portal_url: Annotated[str, Meta(pattern=r"^https?://\S+$")] | None = None
+    portal_url: Annotated[str, Meta(pattern=r"^https?://\S+\Z")] | None = None
     support_email: Text | None = None
 
 

@@ -53,8 +53,8 @@ class WebhookTarget:
             return Retry(f"no answer within {ATTEMPT_S:.0f} s", timed_out=True)
         except NotAllowedError as error:
             return Retry(str(error))
-        except (OSError, aiohttp.ClientError, UnicodeError) as error:
-            # Only the kind: a message may show an address.
+        except (OSError, aiohttp.ClientError, ValueError) as error:
+            # Only the kind: a message may show an address. ValueError: a host that no name or certificate can have.
             return Retry(f"no connection ({_kind(error)})")
 
     async def close(self) -> None:

@@ -126,12 +126,20 @@ WRONG = [
     (hook(types=["payment-requested"]), "types: 'payment-requested': no topic carries this type; there are"),
     (hook(types=["account-snapshot"]), "types: 'account-snapshot': no topic carries this type"),
     (hook(types=["call-charged", "invoice_*"]), "types: 'invoice_*': no topic carries this type"),
+    (hook(accounts=["acme\n"]), "Expected `str` matching regex"),
+    (hook(name="crm\n"), "Expected `str` matching regex"),
+    ('[brand]\ncolour = "#000000\\n"\n', "[brand]: Expected `str` matching regex"),
     (hook(accounts=["*acme"]), "Expected `str` matching regex"),
     (hook(url="http://crm.example"), "url: must begin with https://"),
     (hook(url="ftp://crm.example", allow_private=True), "url: must begin with https://"),
     (hook(url="https://"), "url: has no host"),
     (hook(url="https://crm.example:99999"), "url: not an address"),
     (hook(url="https://me:pass@crm.example"), "url: has a user name or password in it"),
+    (hook(url="https://me:pass@word/crm.example"), "url: has a user name or password in it"),
+    (hook(url="https://me:pass@/@crm.example"), "url: has"),
+    (hook(url="https://me:pass/@crm.example"), "url: not an address: its host or port cannot be read"),
+    (hook(url="https://xn--/"), "url: not an address: its host or port cannot be read"),
+    (hook(url="https://[::1].example/"), "url: not an address: its host or port cannot be read"),
     (hook(url="https://crm.example/#x"), "url: has a fragment"),
     (hook(url="https://crm.example/ä"), "url: not an address: write it in ASCII"),
     (hook(secret="a secret"), "secret: number 1 is not whsec_ and the Base64 of 24 to 64 bytes; make one with"),
@@ -150,6 +158,7 @@ def test_refusals_name_the_table_the_key_and_the_remedy(content: str, expected: 
     assert expected in str(raised.value)
     assert str(tmp_path / "notify.toml") in str(raised.value)
     assert SECRET not in str(raised.value)
+    assert "'pass" not in str(raised.value)
     assert "pass@" not in str(raised.value)
 
 

@@ -116,6 +116,13 @@ def test_nobody_listens(authority: trustme.CA) -> None:
     assert not outcome.timed_out
 
 
+@pytest.mark.parametrize("host", [".example", f"{'a.' * 200}example", "a..b", "2130706433"])
+def test_a_host_that_no_certificate_can_have_is_a_failure(host: str, secured: Receiver, authority: trustme.CA) -> None:
+    outcome = attempt(f"https://{host}:{secured.port}/", authority, look=here, allow_private=True)
+    assert isinstance(outcome, Retry)
+    assert not secured.arrivals
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_success(status: int) -> None:
     assert outcome_of(status, None) == Delivered()
