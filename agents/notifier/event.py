@@ -20,13 +20,12 @@ class _Head(msgspec.Struct, frozen=True):
     occurred_at: str | None = None
 
 
-_head = msgspec.json.Decoder(_Head).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One published event. `topic` is the contract's name, `value` the bytes as published, `timestamp_ms` the
-    record's.
+    record's, `fields` the value decoded.
     """
 
     topic: str
@@ -39,11 +38,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     account_id: str
     id: str
     occurred_at: str | None
-
-    @cached_property
-    def fields(self) -> dict[str, Any]:
-        """The whole value, decoded once."""
-        return _object(self.value)
+    fields: dict[str, Any]
 
     @cached_property
     def notification_id(self) -> str:
@@ -55,9 +50,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 def read_event(topic: str, partition: int, offset: int, key: bytes | None, value: bytes, timestamp_ms: int) -> Event:
     """The event in a record of the contract topic `topic`. Raises UnreadableEventError."""
     try:
-        # As text: what a decoder skips it does not check, and `fields` would fail later.
-        head = _head(value.decode())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # Wholly, and as text: what a decoder skips it does not check, and a target would fail later.
+        fields = _object(value.decode())
+        head = msgspec.convert(fields, _Head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableEventError(str(error)) from None
     return Event(
         topic=topic,
@@ -70,4 +66,5 @@ def read_event(topic: str, partition: int, offset: int, key: bytes | None, value
         account_id=head.account_id,
         id=head.id,
         occurred_at=head.occurred_at,
+        fields=fields,
     )

@@ -161,8 +161,11 @@ class FollowedFile:
     def __init__(self, path: Path, on_read: Callable[[bool], object]) -> None:
         """Read the file. Raises NotifyFileError."""
         self._path, self._on_read = path, on_read
-        self._content = self._read()
-        self.current = read_file(self._content, path)
+        try:
+            self._content = self._read()
+            self.current = read_file(self._content, path)
+        except NotifyFileError as error:
+            raise NotifyFileError(f"TOLLGATE_NOTIFY: {error}") from None
         self._failed = ""
         on_read(True)
 

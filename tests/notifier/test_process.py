@@ -89,8 +89,8 @@ def test_a_row_that_cannot_be_trusted_ends_the_process(stage: NotifierStage, rec
     ("content", "variables", "expected"),
     [
         (None, {}, "TOLLGATE_NOTIFY is not set: set it to the file (TOML) of the targets"),
-        (None, {"NOTIFY": "none.toml"}, "none.toml: cannot be read: No such file or directory"),
-        ("[mail]", {"NOTIFY": "notify.toml"}, "mail: no such table"),
+        (None, {"NOTIFY": "none.toml"}, "TOLLGATE_NOTIFY: none.toml: cannot be read: No such file or directory"),
+        ("[mail]", {"NOTIFY": "notify.toml"}, "TOLLGATE_NOTIFY: notify.toml: mail: no such table"),
         ("", {"NOTIFY": "notify.toml", "NOTIFY_RETRIES_S": "5,x"}, "TOLLGATE_NOTIFY_RETRIES_S: must be seconds"),
         ("", {"NOTIFY": "notify.toml", "NOTIFY_RETRY_S": "5"}, "TOLLGATE_NOTIFY_RETRY_S is not a setting: do you mean"),
     ],

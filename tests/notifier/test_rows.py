@@ -81,7 +81,10 @@ def test_the_id_of_a_notification() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"[]", b"{}", b'{"type":1}', b'{"type":"t","id":"i","account_id":"a","x":"\xff"}']
+    "value",
+    [b"", b"[]", b"{}", b'{"type":1}', b"[" * 100_000]
+    + [b'{"type":"t","id":"i","account_id":"a","x":%s}' % one for one in (b'"\xff"', b"1e999", b"9" * 5_000)]
+    + [b'{"type":"t","id":"i","account_id":"a","x":%s}' % (b"[" * 100_000 + b"]" * 100_000)],
 )
 def test_a_value_that_is_no_event(value: bytes) -> None:
     with pytest.raises(UnreadableEventError):
