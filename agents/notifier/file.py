@@ -127,7 +127,7 @@ def _check(found: NotifyFile, path: Path) -> None:
         _check_target(channel, names, label, wrong_in_apprise(channel))
     if found.email is not None:
         label = f"{path}: [email]"
-        _check_types(found.email.types or (), label, MAILED_TYPES, "no mail is made of this type")
+        _check_types(found.email.types or (), label)
         if wrong := wrong_in_email(found.email):
             raise NotifyFileError(f"{label}: {wrong}")
 
@@ -142,15 +142,19 @@ def _check_target(one: Webhook | Apprise, names: set[str], label: str, wrong: st
         raise NotifyFileError(f"{label}: {wrong}")
 
 
-def _check_types(
-    types: tuple[str, ...],
-    label: str,
-    known: frozenset[str] = frozenset(TOPIC_OF),
-    why: str = "no topic carries this type",
-) -> None:
+def _check_types(types: tuple[str, ...], label: str) -> None:
     for one in types:
-        if not matching(one) & known:
-            raise NotifyFileError(f"{label}: types: {one[:64]!r}: {why}; there are {', '.join(sorted(known))}")
+        if not matching(one):
+            raise NotifyFileError(
+                f"{label}: types: {one[:64]!r}: no topic carries this type; there are {', '.join(TOPIC_OF)}"
+            )
+
+
+def _warn_of_types_without_mail(found: NotifyFile) -> None:
+    """These are types of events, so the file is usable, and their events reach nobody by mail."""
+    asked = () if found.email is None else found.email.types or ()
+    if without := [one for one in asked if not matching(one) & MAILED_TYPES]:
+        logger.warning("[email]: types: no mail is made of some of these", types=without, mailed=sorted(MAILED_TYPES))
 
 
 class FollowedFile:
@@ -167,6 +171,7 @@ class FollowedFile:
         except NotifyFileError as error:
             raise NotifyFileError(f"TOLLGATE_NOTIFY: {error}") from None
         self._failed = ""
+        _warn_of_types_without_mail(self.current)
         on_read(True)
 
     async def follow(self, use: Callable[[NotifyFile], Awaitable[object]]) -> None:
@@ -187,6 +192,7 @@ class FollowedFile:
             await use(found)
         self._content, self.current, self._failed = content, found, ""
         self._on_read(True)
+        _warn_of_types_without_mail(found)
         logger.info("the file of targets was read again", targets=targets_of(found))
 
     def _fail(self, error: PersonNeededError) -> None:

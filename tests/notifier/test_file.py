@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import fields
 
 from agents.notifier.event_types import ALERT_TYPES, MAILED_TYPES, TOPIC_OF
-from agents.notifier.file import NotifyFileError, read_file
+from agents.notifier.file import FollowedFile, NotifyFileError, read_file
 from agents.notifier.schedule import next_due_ms
 from agents.notifier.tables import Apprise, Brand, Email, Table, Webhook, covers
 from tests.notifier.stage import OTHER_SECRET, SECRET
@@ -87,6 +87,18 @@ def test_one_secret_is_enough(tmp_path: Path) -> None:
     assert found.webhook == (Webhook(name="crm", url="https://crm.example", secret=SECRET, types=("call-*",)),)
 
 
+def test_a_type_that_no_mail_is_made_of_is_taken_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "notify.toml"
+    path.write_text(mail(types=["invoice-*", "invoice-paid", "ledger-*"]))
+    found = FollowedFile(path, lambda _: None).current
+    assert found.email is not None
+    assert found.email.asked == {"invoice-issued"}
+    captured = capsys.readouterr()
+    assert "['invoice-paid', 'ledger-*']" in captured.out + captured.err
+
+
 def hook(**changed: object) -> str:
     keys = {"name": "crm", "url": "https://crm.example", "secret": SECRET, "types": ["call-*"], **changed}
     return table("[webhook]", {key: value for key, value in keys.items() if value is not None})
@@ -113,8 +125,8 @@ WRONG = [
     (mail(user="u", password_file="none"), "none: cannot be read: No such file"),
     (mail(user="u", password_file="empty"), "empty: is empty"),
     (mail(operator="nobody"), "[email]: operator: not an e-mail address"),
-    (mail(types=["invoice-paid"]), "[email]: types: 'invoice-paid': no mail is made of this type; there are"),
-    (mail(types=["ledger-*"]), "[email]: types: 'ledger-*': no mail is made of this type"),
+    (mail(types=["invoice-payed"]), "[email]: types: 'invoice-payed': no topic carries this type; there are"),
+    (mail(types=["ledger-*", "snapshot-*"]), "[email]: types: 'snapshot-*': no topic carries this type"),
     ('[brand]\ncolor = "#000000"\n', "[brand]: color: no such key; there are name, colour,"),
     ('[brand]\ncolour = "green"\n', "[brand]: Expected `str` matching regex"),
     (hook(secrets=SECRET), "[[webhook]] 'crm': secrets: no such key"),
