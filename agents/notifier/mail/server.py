@@ -123,6 +123,9 @@ async def _hand_over(client: aiosmtplib.SMTP, envelope: Envelope, message: bytes
         )
     except aiosmtplib.SMTPRecipientsRefused as error:
         raise _failure(error.recipients[0]) from None
+    except aiosmtplib.SMTPHeloError as error:
+        # The library greets late where it need not log in.
+        raise NotSentError(f"the mail server refused the connection ({error.code})") from None
     except aiosmtplib.SMTPResponseException as error:
         raise _failure(error) from None
     except aiosmtplib.SMTPNotSupported:
@@ -138,5 +141,7 @@ def _failure(error: aiosmtplib.SMTPResponseException) -> NotSentError | RefusedE
     """What an answer to the mail itself means. Its text may repeat the address, so the log has the code alone."""
     why = f"the mail server answered {error.code}"
     if error.code >= _REFUSED and error.code not in _SESSION_CODES:
-        return RefusedError(why, f"{error.code} {error.message}"[:_ANSWER_MAX])
+        # The library keeps bytes that are not UTF-8 as characters that no mail can hold.
+        words = error.message.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return RefusedError(why, f"{error.code} {words}"[:_ANSWER_MAX])
     return NotSentError(why)

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from agents.notifier.mail.server import Envelope, MailServer, NotSentError
 from agents.notifier.outcome import Delivered, GaveUp, Retry
 from agents.notifier.target import Target
 from tests.notifier.mail.mail_server import HOST, OPERATOR, Inbox, Mails, email_table, serving
+from tests.notifier.mail.raw_server import answering
 from tests.notifier.mail.samples import changed, named_events, one
 
 OWNER = "owner@example.com"
@@ -116,6 +118,28 @@ async def test_the_report_names_the_address_and_the_server_s_words() -> None:
     assert f"\nAddress: {OWNER}\n" in text
     assert "\nMail: balance-low\n" in text
     assert "\nAnswer: 550 5.1.1 no such user\n" in text
+
+
+async def test_words_that_are_not_utf_8_are_reported_too() -> None:
+    """Servers answer in the letters of their country; Latin-1 here."""
+    contents: list[bytes] = []
+    refusal = {b"RCPT TO:<owner": b"550 5.1.1 Empf\xe4nger unbekannt\r\n"}
+    async with answering(refusal, contents) as port:
+        mails = Mails(email_table(port))
+        assert await mails.target.deliver(one("balance-low"), 1) == GaveUp("the mail server answered 550")
+    assert mails.count("refused", report="sent") == 1
+    body = message_from_bytes(contents[0], policy=policy.default).get_body(("plain",))  # type: ignore[attr-defined]  # typeshed: Message
+    assert "550 5.1.1 Empf\N{REPLACEMENT CHARACTER}nger unbekannt" in body.get_content()
+
+
+async def test_a_server_that_refuses_the_greeting_keeps_the_mail_waiting() -> None:
+    """About the session, not about the mail: decision 0064."""
+    contents: list[bytes] = []
+    async with answering({b"EHLO": b"550 not you\r\n", b"HELO": b"550 not you\r\n"}, contents) as port:
+        mails = Mails(email_table(port))
+        outcome = await mails.target.deliver(one("balance-low"), 1)
+    assert outcome == Retry("the mail server refused the connection (550)")
+    assert not contents
 
 
 async def test_the_operator_s_own_refusal_is_not_reported() -> None:
