@@ -2,43 +2,22 @@
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from babel.dates import format_time, get_timezone_location
-from babel.numbers import format_currency, get_currency_symbol
 
 from agents.notifier.mail.reasons import sentence_of
+from backoffice.amounts import shown_amount
 from backoffice.documents.wording import brand_of, day, days, humanized, local, plain, purpose_of
 from schemas.instant import HOUR_MS, MINUTE_MS
 from schemas.plan import Catalogue
 from schemas.zones import is_zone, zone
 
 _LOCALE = "en_US"
-_MINUS = "\N{MINUS SIGN}"
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _DAY_AND_MONTH = re.compile(r"(?<=\d) (?=[A-Z])")
-_MICRO_DIGITS = 6
 # The operator reads UTC, as in the logs.
 UTC = "UTC"
-
-
-def format_amount(micros: int, currency: str, minor_units: int) -> str:
-    """An amount of a currency with its own digits: `$1,234.56`, `¥1,000`, `CHF 12.00`. More digits are shown
-    only where the amount has them. Rule G12.
-    """
-    symbol = get_currency_symbol(currency, locale=_LOCALE)
-    space = _NO_BREAK_SPACE if symbol[-1].isalpha() else ""
-    pattern = f"\N{CURRENCY SIGN}{space}#,##0" + ("." + "0" * minor_units if minor_units else "")
-    text = format_currency(
-        abs(Decimal(micros).scaleb(-_MICRO_DIGITS)).normalize(),
-        currency,
-        format=pattern,
-        locale=_LOCALE,
-        currency_digits=False,
-        decimal_quantization=False,
-    )
-    return f"{_MINUS}{text}" if micros < 0 else text
 
 
 def format_moment(instant: str, time_zone: str) -> str:
@@ -68,7 +47,7 @@ class Words:
         self._time_zone = given if isinstance(given, str) and is_zone(given) else UTC
 
     def money(self, micros: int) -> str:
-        return format_amount(micros, self._currency, self._catalogue.currency(self._currency).minor_units)
+        return shown_amount(micros, self._currency, self._catalogue.currency(self._currency).minor_units)
 
     def moment(self, instant: str) -> str:
         return format_moment(instant, self._time_zone)

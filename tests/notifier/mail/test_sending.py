@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,10 @@ async def test_words_that_are_not_utf_8_are_reported_too() -> None:
         mails = Mails(email_table(port))
         assert await mails.target.deliver(one("balance-low"), 1) == GaveUp("the mail server answered 550")
     assert mails.count("refused", report="sent") == 1
-    body = message_from_bytes(contents[0], policy=policy.default).get_body(("plain",))  # type: ignore[attr-defined]  # typeshed: Message
+    mail = message_from_bytes(contents[0], policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    body = mail.get_body(("plain",))
+    assert body is not None
     assert "550 5.1.1 Empf\N{REPLACEMENT CHARACTER}nger unbekannt" in body.get_content()
 
 
