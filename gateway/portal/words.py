@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 
 from babel.dates import format_datetime
-from babel.numbers import format_currency, format_decimal, get_currency_symbol
+from babel.numbers import format_decimal
 
+from backoffice.amounts import shown_amount
 from schemas.instant import from_millis, parse_instant
 from schemas.money import MICROS_PER_UNIT
 from schemas.zones import is_zone, zone
@@ -29,13 +29,7 @@ class Words:
         the currency's only where they are needed.
         """
         code = currency or self.currency
-        units, rest = divmod(abs(micros), MICROS_PER_UNIT)
-        digits = max(len(f"{rest:0{MICRO_DIGITS}d}".rstrip("0")), self._digits(code))
-        pattern = f"{_symbol(code)}#,##0" + ("." + "0" * digits if digits else "")
-        amount = Decimal(units) + Decimal(rest) / MICROS_PER_UNIT
-        text: str = format_currency(amount, code, pattern, locale=LOCALE, currency_digits=False)
-        sign = MINUS if micros < 0 else "+" if signed and micros > 0 else ""
-        return sign + text
+        return shown_amount(micros, code, self._digits(code), signed=signed)
 
     def amount(self, micros: int) -> str:
         """`20.00`: an amount in a form's field."""
@@ -82,8 +76,3 @@ class Words:
         """The midnight that began the account's day; one that daylight saving skips is the first instant of the day."""
         midnight = self.local(self.now_ms).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         return int(midnight.timestamp()) * 1_000
-
-
-def _symbol(code: str) -> str:
-    """Babel's place for the symbol, with a space after one that ends in a letter: `CHF 20.00`."""
-    return "¤\N{NO-BREAK SPACE}" if get_currency_symbol(code, LOCALE)[-1:].isalpha() else "¤"
