@@ -64,7 +64,7 @@ class Targets:
             task.add_done_callback(self._closing.discard)
 
     async def deliver(self, name: str, event: Event, attempt: int) -> Outcome:
-        """One attempt, measured. After a time-out the target rests."""
+        """One attempt, measured. After a time-out of a first one the target rests; retries delay no other event."""
         target, began_s = self._current[name], time.monotonic()
         self._under_way[id(target)] += 1
         try:
@@ -75,7 +75,7 @@ class Targets:
         finally:
             self._under_way[id(target)] -= 1
             self._ended.set()
-        if isinstance(outcome, Retry) and outcome.timed_out:
+        if isinstance(outcome, Retry) and outcome.timed_out and attempt == 1:
             self.rest(name, now_ms() + REST_MS)
         self._metrics.attempt_seconds.observe(time.monotonic() - began_s)
         self._metrics.attempts.labels(name, _LABELS[type(outcome)]).inc()

@@ -10,8 +10,11 @@ import pytest
 import trustme
 
 from agents.notifier.event import Event, read_event
+from agents.notifier.metrics import Metrics
 from agents.notifier.outcome import Delivered, GaveUp, Outcome, Retry
-from agents.notifier.tables import Webhook
+from agents.notifier.tables import NotifyFile, Webhook
+from agents.notifier.target import Target
+from agents.notifier.targets import Targets, now_ms
 from agents.notifier.webhooks import WebhookTarget, outcome_of, seconds_of
 from tests.notifier.receiver import Receiver, hang
 from tests.notifier.stage import SECRET
@@ -108,6 +111,26 @@ def test_a_time_out(receiver: Receiver, authority: trustme.CA, monkeypatch: pyte
     outcome = attempt(receiver.url, authority, allow_private=True)
     assert isinstance(outcome, Retry)
     assert outcome.timed_out
+
+
+async def test_a_target_rests_after_a_first_attempt_and_not_after_a_retry(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retries delay no other event."""
+    monkeypatch.setattr("agents.notifier.webhooks.ATTEMPT_S", 0.3)
+    receiver.answer = hang
+    table = Webhook(name="crm", url=receiver.url, secret=SECRET, types=("*",), allow_private=True)
+    targets = Targets(Metrics(), no_mails)
+    targets.replace(NotifyFile(webhook=(table,)))
+    assert await targets.deliver("crm", EVENT, 2) == Retry("no answer within 0 s", timed_out=True)
+    assert targets.rests_until_ms("crm") < now_ms()
+    await targets.deliver("crm", EVENT, 1)
+    assert targets.rests_until_ms("crm") > now_ms() + 50_000
+    await targets.close()
+
+
+def no_mails(*_: object) -> Target:
+    raise AssertionError
 
 
 def test_nobody_listens(authority: trustme.CA) -> None:
