@@ -44,7 +44,8 @@ from stream.fail_stop import PersonNeededError
 
 logger = log.get("notifier")
 
-LOOK_EVERY_S = 0.5
+# A change is used when two looks have found it.
+LOOK_EVERY_S = 0.4
 # The mails are a target too, and its name is fixed.
 EMAIL = "email"
 KEYS = ("email", "brand", "webhook", "apprise")
@@ -170,22 +171,28 @@ class FollowedFile:
             self.current = read_file(self._content, path)
         except NotifyFileError as error:
             raise NotifyFileError(f"TOLLGATE_NOTIFY: {error}") from None
-        self._failed = ""
+        self._failed, self._seen = "", self._content
         _warn_of_types_without_mail(self.current)
         on_read(True)
 
     async def follow(self, use: Callable[[NotifyFile], Awaitable[object]]) -> None:
-        """Read the file again whenever it changes, and pass it to `use`, until cancelled. What `use` refuses with
-        PersonNeededError is an unusable file.
-        """
+        """Read the file again whenever it changes, and pass it to `use`, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                content = await asyncio.to_thread(self._read)
-                if self._failed or content != self._content:
-                    await self._use(content, read_file(content, self._path), use)
-            except PersonNeededError as error:
-                self._fail(error)
+            await self.look(use)
+
+    async def look(self, use: Callable[[NotifyFile], Awaitable[object]]) -> None:
+        """Read the file, and pass it to `use` when it has changed and is as it was at the look before: a file that is
+        being written may be empty or end early, and what waits for a target that it lacks would be dropped. What `use`
+        refuses with PersonNeededError is an unusable file.
+        """
+        try:
+            content = await asyncio.to_thread(self._read)
+            seen, self._seen = self._seen, content
+            if content == seen and (self._failed or content != self._content):
+                await self._use(content, read_file(content, self._path), use)
+        except PersonNeededError as error:
+            self._fail(error)
 
     async def _use(self, content: bytes, found: NotifyFile, use: Callable[[NotifyFile], Awaitable[object]]) -> None:
         if found != self.current:

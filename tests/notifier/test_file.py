@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import fields
 
 from agents.notifier.event_types import ALERT_TYPES, MAILED_TYPES, TOPIC_OF
-from agents.notifier.file import FollowedFile, NotifyFileError, read_file
+from agents.notifier.file import FollowedFile, NotifyFileError, read_file, targets_of
 from agents.notifier.schedule import next_due_ms
-from agents.notifier.tables import Apprise, Brand, Email, Table, Webhook, covers
+from agents.notifier.tables import Apprise, Brand, Email, NotifyFile, Table, Webhook, covers
 from tests.notifier.stage import OTHER_SECRET, SECRET
 
 EVERY_KEY = f"""
@@ -97,6 +97,26 @@ def test_a_type_that_no_mail_is_made_of_is_taken_with_a_warning(
     assert found.email.asked == {"invoice-issued"}
     captured = capsys.readouterr()
     assert "['invoice-paid', 'ledger-*']" in captured.out + captured.err
+
+
+async def test_a_file_that_is_being_written_is_not_used(tmp_path: Path) -> None:
+    """An empty file has no target, so one that is empty for a moment would drop what waits for all of them."""
+    path = tmp_path / "notify.toml"
+    path.write_text(hook())
+    used: list[list[str]] = []
+
+    async def use(found: NotifyFile) -> None:
+        used.append(targets_of(found))
+
+    followed = FollowedFile(path, lambda _: None)
+    for content in ("", hook(name="new"), hook(name="new") + hook(name="other")):
+        path.write_text(content)
+        await followed.look(use)
+    assert used == []
+    await followed.look(use)
+    assert used == [["new", "other"]]
+    await followed.look(use)
+    assert used == [["new", "other"]]
 
 
 def hook(**changed: object) -> str:
