@@ -139,6 +139,16 @@ def test_without_the_page_there_are_no_links() -> None:
         assert 'href="http' not in mail.html
 
 
+@pytest.mark.parametrize("redirected", [1, 2])
+def test_a_redirected_call_does_not_say_what_the_event_does_not_know(redirected: int) -> None:
+    """Credits that are reserved are not used up, and Auto-refill may be on: the event has neither."""
+    mail = writer().write(one("funds-needed", redirected_calls=redirected))
+    for text in (mail.subject, mail.text, mail.html):
+        assert "balance" not in text
+        assert "With Auto-refill" not in text
+        assert "Set up" not in text
+
+
 def test_what_is_missing_is_not_mentioned() -> None:
     mail = writer(Brand()).write(one("refill-paused", reason="hard_decline", brand=None, last4=None))
     assert "Your card was declined for" in mail.text
