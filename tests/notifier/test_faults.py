@@ -124,7 +124,7 @@ def test_a_slow_target_holds_up_nobody(stage: NotifierStage, receiver: Receiver,
     receiver.answer = slow
     stage.write(webhook(receiver), webhook(other, "quick"))
     stage.started()
-    sent = stage.send(stage.alert(account) for _ in range(250) for account in ACCOUNTS)
+    sent = stage.send(stage.alert(account) for _ in range(150) for account in ACCOUNTS)
     stage.wait_for(lambda: len(set(other.ids())) == len(sent), "the quick target", 14)
     receiver.answer = accept
     receiver.run_soon(gate.set)

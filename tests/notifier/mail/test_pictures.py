@@ -21,7 +21,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS = (360, 600)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 64">
-<rect width="64" height="64" rx="14" fill="#0b6e4f"/><path d="M20 40 L32 20 L44 40 Z" fill="#fff"/>
+<rect width="64" height="64" rx="14" fill="#0b6e4f"/><path d="m20 40 12-20 12 20z" fill="#fff"/>
 <rect x="84" y="20" width="200" height="24" rx="6" fill="#1b1e24"/></svg>"""
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
