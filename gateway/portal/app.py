@@ -5,7 +5,7 @@ Checks of a POST, in this order: path (404), method (405), origin, session, toke
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
@@ -55,9 +55,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def is_below(scope: Scope) -> bool:
-    """Whether a request is for the owner's page."""
-    segments = segments_of(scope["raw_path"])
-    return segments is not None and segments[0] == HOME[1:]
+    """Whether a request is for the owner's page, be the rest of its path readable or not."""
+    first, _, _ = scope["raw_path"].removeprefix(b"/").partition(b"/")
+    return unquote_to_bytes(first) == HOME[1:].encode()
 
 
 class Portal:

@@ -3,6 +3,7 @@
 import threading
 import time
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -118,7 +119,15 @@ def test_the_operator_ends_all_sessions_and_links(owners: Owners) -> None:
     assert owners.visitor(account).get("/portal").status == 200
 
 
-@pytest.mark.parametrize("change", ["remove", "scope", "accounts"])
+CHANGES: dict[str, dict[str, Any]] = {
+    "scope": {"scopes": ["accounts:read"]},
+    "accounts": {"accounts": ["other-*"]},
+    "disabled": {"disabled": True},
+    "expired": {"expires_at": "2020-01-01T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("change", ["remove", *CHANGES])
 def test_sessions_end_with_the_key_that_made_their_link(owners: Owners, account: str, change: str) -> None:
     stage = owners.stage
     key = stage.keys.add(f"portal-{change}", "accounts:write")
@@ -129,9 +138,7 @@ def test_sessions_end_with_the_key_that_made_their_link(owners: Owners, account:
     if change == "remove":
         stage.keys.remove(f"portal-{change}")
     else:
-        stage.keys.entries[f"portal-{change}"] |= (
-            {"scopes": ["accounts:read"]} if change == "scope" else {"accounts": ["other-*"]}
-        )
+        stage.keys.entries[f"portal-{change}"] |= CHANGES[change]
         stage.keys.write()
     wait_until(lambda: visitor.get("/portal").status == 401, "the end of the session", 10)
     assert visitor.get(unopened).status == 410

@@ -46,6 +46,7 @@ def assert_headers(reply: Reply) -> None:
         ("/portal/portal.js", 200),
         ("/portal/nothing", 404),
         ("/portal/", 404),
+        ("/portal/%ff", 404),
         ("/portal/logo", 404),
         ("/portal/sign-out", 405),
         ("/portal/open/AAAA", 410),
