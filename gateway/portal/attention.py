@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.portal.call_rows import phone
 from gateway.portal.card_words import card_name, card_of, reason_words
+from gateway.portal.refill import limit_words
 from gateway.portal.today import Today
 from gateway.portal.visit import Visit
 from schemas.instant import DAY_MS, parse_instant
@@ -87,7 +89,7 @@ def _calls(visit: Visit, today: Today) -> Iterator[Box]:
 
 def _redirected(visit: Visit) -> str:
     number = visit.snapshot.get("redirect_to")
-    return f"redirected to {number}" if number else "redirected, but you have set no number for them"
+    return f"redirected to {phone(number)}" if number else "redirected, but you have set no number for them"
 
 
 def _so_far(visit: Visit, calls: int) -> str:
@@ -112,9 +114,7 @@ def _refill(visit: Visit, alerts: Sequence[Event]) -> Iterator[Box]:
         text = f"{name} did not work: {_declined(visit, declined)}. The next attempt is on {again}."
         yield Box("attention", text, _REFILL, "Use another card")
     elif _limit_reached(visit, paused):
-        limit, end = words.money(refill["monthly_limit_micros"]), words.day(visit.usage["period_end"])
-        text = f"{name} has reached its limit of {limit} this month. It goes on on {end}."
-        yield Box("attention", text, _REFILL, "Change limit")
+        yield Box("attention", limit_words(visit), _REFILL, "Change limit")
 
 
 def _limit_reached(visit: Visit, paused: Event | None) -> bool:

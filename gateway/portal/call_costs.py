@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.portal.call_rows import length_of
 from gateway.portal.pages import Page
-from gateway.portal.transactions import call_title, duration_words
+from gateway.portal.transactions import call_title
 from gateway.portal.visit import Visit
 from gateway.portal.why import Why, history_of, why_call
 from gateway.portal.words import Words
@@ -48,7 +49,7 @@ def call_cost(item: Event, snapshot: Event, words: Words) -> CallCost:
         item["call_id"],
         item["first_at"],
         call_title(events),
-        duration_words(latest.billable_ms) if latest is not None and latest.billable_ms else "",
+        length_of(latest.billable_ms) if latest is not None and latest.billable_ms else "",
         _state(decision, charge),
         item.get("net_micros"),
         None if history is None else why_call(history, words),
@@ -58,7 +59,7 @@ def call_cost(item: Event, snapshot: Event, words: Words) -> CallCost:
 def _state(decision: Event | None, charge: Event | None) -> str:
     if decision is not None and decision["type"] == "call-redirected":
         return _REDIRECTED.get(decision["reason"], "Redirected")
-    return "" if charge is not None else "No end reported yet"
+    return "" if charge is not None else "In progress"
 
 
 async def _context(visit: Visit) -> dict[str, Any]:

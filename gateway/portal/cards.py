@@ -173,7 +173,7 @@ def _trial(visit: Visit, form: Form) -> dict[str, Any]:
 
 PAGES = (LIST, REMOVAL, ADDING)
 ACTIONS = (
-    Action(f"{PATH}/default", LIST, _default, PATH, "card-default", "This card now pays for everything."),
+    Action(f"{PATH}/default", LIST, _default, PATH, "card-default", "This card is now the default."),
     Action(REMOVE, REMOVAL, _remove, PATH, "card-removed", "The card is removed."),
     Action(CHECKOUT, ADDING, _begin_checkout, PATH),
     Action(ADD, ADDING, _add, PATH, "card-added", "The card is added."),

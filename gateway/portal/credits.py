@@ -133,7 +133,7 @@ async def _add(visit: Visit, form: Form) -> Wish:
     others = [payment for payment in pending_purchases(visit.snapshot) if payment["reference"] != purchase_id]
     if others and not form.box("sure"):
         amount = visit.words.money(others[-1]["amount_micros"])
-        raise FieldError("sure", f"Your payment of {amount} still waits for the bank. Tick this box to add more now.")
+        raise FieldError("sure", f"Your payment of {amount} is still waiting for the bank. Tick the box to add more.")
     fields: dict[str, Any] = {"purchase_id": purchase_id, "amount_micros": amount_micros}
     if form.raw("card"):
         fields["payment_method_id"] = form.choice("card", [card for card, _ in card_options(visit.snapshot)])
@@ -156,5 +156,5 @@ ACTIONS = (
         "credits-requested",
         "Your bank was asked for the payment. The credits are yours as soon as it agrees.",
     ),
-    Action(f"{PATH}/feature", PAGE, _switch, PATH, "feature-set", "Saved. It holds from the next call on."),
+    Action(f"{PATH}/feature", PAGE, _switch, PATH, "feature-set", "Saved. It applies from the next call."),
 )

@@ -49,7 +49,7 @@ def away(request: Request) -> Message:
     return Message(
         503,
         "We cannot show your account right now",
-        "Your calls go on, and your credits are safe. Try again in a moment.",
+        "Your calls are not affected, and your credits are safe. Try again in a moment.",
         (_again(request), "Try again"),
         {"Retry-After": str(RETRY_AFTER_S)},
         ask=True,
@@ -60,8 +60,8 @@ def not_served(methods: Collection[str]) -> Message:
     allowed = {*methods, "HEAD"} if "GET" in methods else set(methods)
     return Message(
         405,
-        "This page cannot be opened so",
-        "It is the address of a form. Open the form itself.",
+        "This page cannot be opened this way",
+        "Forms are sent to this address. Go to the page with the form instead.",
         _HOME,
         {"Allow": ", ".join(sorted(allowed))},
     )

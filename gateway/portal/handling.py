@@ -63,10 +63,10 @@ PAGES = (HANDLING,)
 ACTIONS = (
     Action(
         f"{PATH}/beyond", HANDLING, _wish_beyond, PATH, "handling-set",
-        "Saved. It holds from the next call on.",
+        "Saved. It applies from the next call.",
     ),
     Action(
         f"{PATH}/redirect", HANDLING, wish_redirect, PATH, "redirect-set",
-        "The redirect number is saved. It holds from the next call on.",
+        "The redirect number is saved. It applies from the next call.",
     ),
 )  # fmt: skip

@@ -91,7 +91,7 @@ PAGES = (SETTINGS,)
 ACTIONS = (
     Action(
         f"{PATH}/redirect", SETTINGS, wish_redirect, PATH, "redirect-saved",
-        "The redirect number is saved. It holds from the next call on.",
+        "The redirect number is saved. It applies from the next call.",
     ),
     Action(
         f"{PATH}/thresholds", SETTINGS, _wish_thresholds, PATH, "thresholds-saved", "Your alerts are saved.",
@@ -102,6 +102,6 @@ ACTIONS = (
     ),
     Action(
         f"{PATH}/details", SETTINGS, _wish_details, PATH, "details-saved",
-        "Your billing details are saved. They are on invoices from the next one on.",
+        "Your billing details are saved. They are shown from your next invoice on.",
     ),
 )  # fmt: skip

@@ -9,7 +9,6 @@ from gateway.portal.card_words import Declined, card_name, card_of, declined_of
 from gateway.portal.credits import card_options
 from gateway.portal.pages import Page
 from gateway.portal.visit import Visit
-from schemas.instant import parse_instant
 
 PATH: Final = "/portal/refill"
 LOOKED_AT = 20
@@ -73,6 +72,16 @@ def _is_limited(snapshot: Event, setting: Event) -> bool:
     return bool(due and setting["spent_this_period_micros"] + amount_micros > limit_micros)
 
 
+def limit_words(visit: Visit) -> str:
+    """Why the monthly limit keeps the next refill back, and until when: for ever where one refill is more than it."""
+    setting, money = visit.snapshot["auto_refill"], visit.words.money
+    amount, limit = money(setting["amount_micros"]), money(setting["monthly_limit_micros"])
+    if setting["amount_micros"] > setting["monthly_limit_micros"]:
+        return f"{name_of(visit)} cannot add {amount}: the monthly limit is {limit}."
+    end = visit.words.day(visit.usage["period_end"])
+    return f"{name_of(visit)} waits until {end}: another {amount} would pass the monthly limit of {limit}."
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of the last refill: `succeeded`, `declined` or `requested`."""
@@ -114,14 +123,15 @@ def choices(snapshot: Event) -> list[tuple[str, str]]:
 async def _context(visit: Visit) -> dict[str, Any]:
     snapshot = visit.snapshot
     refills = await visit.newest("refills", LOOKED_AT)
+    status = status_of(snapshot, refills)
     return {
         "name": name_of(visit),
         "refill": snapshot["auto_refill"],
-        "status": status_of(snapshot, refills),
+        "status": status,
+        "limited": limit_words(visit) if status.state == "limited" else "",
         "outcome": last_outcome(refills),
         "choices": choices(snapshot),
         "paying_card": paying_card(snapshot),
-        "period_end_ms": int(parse_instant(snapshot["usage"]["period_end"])),
     }
 
 
@@ -155,5 +165,5 @@ async def _turn_off(visit: Visit, form: Form) -> Wish:  # noqa: ARG001 every for
 PAGES = (PAGE,)
 ACTIONS = (
     Action(f"{PATH}/save", PAGE, _save, PATH, "refill-saved", "Saved. It is on."),
-    Action(f"{PATH}/off", PAGE, _turn_off, PATH, "refill-off", "It is off. Nothing is added by itself any more."),
+    Action(f"{PATH}/off", PAGE, _turn_off, PATH, "refill-off", "It is off. Credits are no longer added automatically."),
 )

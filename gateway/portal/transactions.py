@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from agents.views import layout
+from gateway.portal.call_rows import length_of, phone
 from gateway.portal.card_words import card_name
 from gateway.portal.pages import Page
 from gateway.portal.visit import Visit
@@ -14,7 +15,6 @@ from gateway.portal.why import Why, history_of, why_of
 from gateway.portal.words import Words
 from gateway.reads.calls import Call, Place, call_of
 from gateway.reads.cursor import Cursor, checksum_of, decode, encode
-from schemas.instant import MINUTE_MS, SECOND_MS
 
 PATH: Final = "/portal/transactions"
 ROWS = 25
@@ -122,7 +122,7 @@ def _of_call(entry: Event, snapshot: Event, around: Around, words: Words) -> Tra
         entry["entry_id"],
         entry["occurred_at"],
         f"Correction: {title[:1].lower()}{title[1:]}" if entry["kind"] == "adjustment" else title,
-        "" if move is None or not move.billable_ms else duration_words(move.billable_ms),
+        "" if move is None or not move.billable_ms else length_of(move.billable_ms),
         entry["amount_micros"],
         entry["balance_after_micros"],
         None if history is None or move is None else why_of(history, move, words),
@@ -130,7 +130,7 @@ def _of_call(entry: Event, snapshot: Event, around: Around, words: Words) -> Tra
 
 
 def call_title(events: Sequence[Event]) -> str:
-    """`Call from +14155550123`, as far as it is known who called whom."""
+    """`Call from +1 415 555 0123`, as far as it is known who called whom."""
     known: dict[str, Any] = {}
     for event in events:
         known = {**event, **known}
@@ -138,17 +138,9 @@ def call_title(events: Sequence[Event]) -> str:
         case "web":
             return "Web call"
         case "outbound":
-            return f"Call to {known['to']}" if known.get("to") else "Outbound call"
+            return f"Call to {phone(known['to'])}" if known.get("to") else "Outbound call"
         case _:
-            return f"Call from {known['from']}" if known.get("from") else "Inbound call"
-
-
-def duration_words(millis: int) -> str:
-    """`45 s`, `3 min`, `2 min 30 s`."""
-    minutes, rest = divmod(millis, MINUTE_MS)
-    seconds = rest // SECOND_MS
-    parts = [f"{minutes:,} min"] if minutes else []
-    return " ".join(parts + ([f"{seconds} s"] if seconds or not parts else []))
+            return f"Call from {phone(known['from'])}" if known.get("from") else "Inbound call"
 
 
 def _title(entry: Event) -> str:

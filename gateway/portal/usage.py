@@ -37,7 +37,7 @@ def used_sentence(usage: Mapping[str, Any], words: Words, *, by_minutes: bool) -
     if not included:
         return f"{words.number(used)} {unit if used == 1 else many} used. None are included."
     if used <= included:
-        left = f"; {words.number(usage['minutes_remaining'])} left" if by_minutes else ""
+        left = f", {words.number(usage['minutes_remaining'])} remaining" if by_minutes else ""
         return f"{words.number(used)} of {words.number(included)} included {many} used{left}."
     beyond = f"{words.number(used - included)} beyond them"
     return f"All {words.number(included)} included {many} used, and {beyond}."
@@ -47,7 +47,7 @@ def projected_sentence(usage: Mapping[str, Any], words: Words, *, by_minutes: bo
     """Where this leads, or that it cannot be known yet. Rule M12."""
     projected = usage["projected_minutes"] if by_minutes else usage["projected_calls"]
     if projected is None:
-        return "It is too early in the period to say where this leads."
+        return "It is too early in the month to project your usage."
     what = "minutes" if by_minutes else "calls"
     return f"At this pace you will use {words.number(round(projected))} {what} by {words.day(usage['period_end'])}."
 

@@ -15,6 +15,7 @@ from tests.gateway.reads.filled import Event, Filled
 from tests.rules.story import ALL, Story, usd
 
 NUMBER = "+14155550100"
+SHOWN_NUMBER = "+1 415 555 0100"
 
 
 def free(name: str, *features: str, **by: int) -> Story:

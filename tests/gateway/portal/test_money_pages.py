@@ -51,7 +51,7 @@ def disputed(name: str) -> Story:
 
 
 STATES: dict[str, tuple[Story, str, list[str]]] = {
-    "credits-new": (free("new"), CREDITS, ["$0.00", "Add a card first", "Nothing has moved yet"]),
+    "credits-new": (free("new"), CREDITS, ["$0.00", "Add a card first", "There are no transactions yet"]),
     "credits-normal": (rich("normal"), CREDITS, ["is reserved for 1 call in progress", "can be refunded until"]),
     "credits-waiting": (carded("waiting", *ALL), CREDITS, ["On, waiting for credits", "wait until you add credits"]),
     "credits-negative": (
@@ -67,14 +67,14 @@ STATES: dict[str, tuple[Story, str, list[str]]] = {
         ["the bank wants a confirmation", "Confirm the card"],
     ),
     "credits-pending": (
-        carded("pending").buys("p1", 50), CREDITS, ["$50.00 is waiting for your bank", "Add more now"],
+        carded("pending").buys("p1", 50), CREDITS, ["$50.00 has been waiting for your bank", "Add more now"],
     ),
-    "wallet-new": (subscribed("wallet"), CREDITS, ["Auto top-up", "billed to your card"]),
+    "wallet-new": (subscribed("wallet"), CREDITS, ["Auto top-up", "charged to your card"]),
     "wallet-due": (overage("due"), CREDITS, ["$0.12 for calls beyond the included minutes is due on your card"]),
-    "transactions": (rich("listed"), TRANSACTIONS, ["Call from +14155550123", "Credits added", "Correction:"]),
+    "transactions": (rich("listed"), TRANSACTIONS, ["Call from +1 415 555 0123", "Credits added", "Correction:"]),
     "transactions-shared": (overage("shared"), TRANSACTIONS, ["Credits given by support", "From your credits"]),
-    "calls": (rich("calls"), CALLS, ["Call from +14155550177", "No end reported yet", "Cost of the call"]),
-    "calls-none": (free("silent"), CALLS, ["There was no call yet"]),
+    "calls": (rich("calls"), CALLS, ["Call from +1 415 555 0177", "In progress", "Cost of the call"]),
+    "calls-none": (free("silent"), CALLS, ["There are no calls yet"]),
     "refill-off": (carded("off"), REFILL, ["Turn on auto-refill"]),
     "refill-on": (
         carded("on").is_granted(15).refills(20, monthly_limit_micros=usd(100)), REFILL,
@@ -83,15 +83,17 @@ STATES: dict[str, tuple[Story, str, list[str]]] = {
     "refill-in-flight": (carded("flight").refills(20), REFILL, ["On, waiting for your bank"]),
     "refill-retrying": (
         carded("retrying").waits(days=19).refills(20).declines(retryable=True, reason="insufficient_funds"), REFILL,
-        ["We ask the bank again on", "insufficient funds"],
+        ["We will ask the bank again on", "insufficient funds"],
     ),
     "refill-paused": (
         carded("paused").waits(days=19).refills(20).declines(reason="expired_card"), REFILL,
-        ["Auto-refill is paused, and nothing was charged", "the card has expired", "Save and go on"],
+        ["Auto-refill is paused, and nothing was charged", "the card has expired", "Save and resume"],
     ),
     "refill-disputed": (disputed("disputed"), REFILL, ["Auto-refill is paused: a payment is disputed"]),
     "refill-limited": (
-        carded("limited").refills(20, monthly_limit_micros=usd(10)), REFILL, ["The monthly limit is reached"],
+        carded("limited").refills(20, monthly_limit_micros=usd(10)),
+        REFILL,
+        ["Auto-refill cannot add $20.00: the monthly limit is $10.00."],
     ),
     "top-up-off": (subscribed("top-up"), REFILL, ["Turn on auto top-up"]),
     "refill-no-card": (free("no-card"), REFILL, ["There is no card yet"]),
@@ -210,7 +212,7 @@ def test_a_second_purchase_while_one_waits_needs_a_ticked_box(drawn: Owners, fil
     form = form_of(visitor.get(CREDITS).body.decode(), f"{CREDITS}/add")
     refused = visitor.post(f"{CREDITS}/add", form)
     assert refused.status == 422
-    assert b"Your payment of $50.00 still waits for the bank. Tick this box to add more now." in refused.body
+    assert b"Your payment of $50.00 is still waiting for the bank. Tick the box to add more." in refused.body
     sent = visitor.post(f"{CREDITS}/add", {**form, "sure": "yes"})
     assert (sent.status, sent.headers["location"]) == (303, f"{CREDITS}?notice=under-way")
     again = carded("once").buys("page-form-1", 50)

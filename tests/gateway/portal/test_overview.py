@@ -8,6 +8,7 @@ import pytest
 from gateway.portal.words import MINUS
 from tests.gateway.portal.overview_stories import (
     NUMBER,
+    SHOWN_NUMBER,
     busy,
     carded,
     debt,
@@ -28,7 +29,7 @@ from tests.rules.story import Story, usd
 
 STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
     "new": (
-        free("new", days=0), {}, ["$0.00", "0 of 25 included calls used.", "No calls yet today.", "Nothing has moved"],
+        free("new", days=0), {}, ["$0.00", "0 of 25 included calls used.", "No calls yet today.", "no transactions"],
     ),
     "normal": (
         busy("normal"), {},
@@ -46,7 +47,7 @@ STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
     "redirected": (
         used_up("redirected"), {},
         ["Your 25 included calls this month are used, and extra calls are off: more calls are redirected to",
-         f"{NUMBER}. Today that was 2 calls.", "Change call handling", "2 redirected"],
+         f"{SHOWN_NUMBER}. Today that was 2 calls.", "Change call handling", "2 redirected"],
     ),
     "empty": (
         used_up("empty", "extra_calls"), {},
@@ -66,14 +67,14 @@ STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
     ),
     "limit": (
         carded("limit").refills(20, monthly_limit_micros=usd(30)).pays().is_granted(-15), {},
-        ["Auto-refill has reached its limit of $30.00 this month", "Change limit"],
+        ["another $20.00 would pass the monthly limit of $30.00.", "Change limit"],
     ),
     "declined": (
         carded("declined").waits(days=19).buys("p1", 50).declines(reason="insufficient_funds"), {},
         ["$50.00 was not added: Visa •••• 4242 was declined on", "(insufficient funds)", "Try again"],
     ),
     "pending": (
-        carded("pending").waits(days=19).buys("p1", 50), {}, ["$50.00 is on its way since"],
+        carded("pending").waits(days=19).buys("p1", 50), {}, ["$50.00 is on its way. It was requested on"],
     ),
     "expired-card": (
         free("expired-card").adds_card(exp_year=2020, exp_month=4), {}, ["Visa •••• 4242 has expired (04/2020)."],
@@ -101,7 +102,7 @@ STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
         ["Your subscription is cancelled and ends on", "Until then your calls are answered.", "Keep subscription"],
     ),
     "ended": (
-        ended("ended"), {}, [f"Your subscription has ended: calls are redirected to {NUMBER}.", "Choose a plan",
+        ended("ended"), {}, [f"Your subscription has ended: calls are redirected to {SHOWN_NUMBER}.", "Choose a plan",
                              "Professional, ended", "No minutes are included, and none were used."],
     ),
     "idle": (

@@ -144,7 +144,7 @@ def test_views_that_are_built_again_are_not_shown(drawn: Owners, filled: Filled)
         filled.begin_again(partition)
     reply = visitor.get("/portal")
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
-    assert b"Your calls go on" in reply.body
+    assert b"Your calls are not affected" in reply.body
     filled.catch_up()
     assert visitor.get("/portal").status == 200
 
@@ -160,7 +160,7 @@ def test_without_redis_the_page_says_that_calls_go_on(
             answer = page.goto("/portal/more")
             assert answer is not None
             assert answer.status == 503
-            expect(page.locator("main")).to_contain_text("Your calls go on")
+            expect(page.locator("main")).to_contain_text("Your calls are not affected")
             picture(page, "overview-redis-away", tmp_path)
             assert_accessible(page)
             for reply in (visitor.post("/portal/sign-out", hidden), visitor.get("/portal/events")):

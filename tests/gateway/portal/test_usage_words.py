@@ -22,8 +22,8 @@ from tests.rules.subscriber import APRIL, Subscriber, paying
     [
         (7, 25, 31, "7 of 25 included calls used.", "At this pace you will use 31 calls by 1 February."),
         (25, 25, 40, "25 of 25 included calls used.", "At this pace you will use 40 calls by 1 February."),
-        (31, 25, None, "All 25 included calls used, and 6 beyond them.", "It is too early in the period"),
-        (1, 0, None, "1 call used. None are included.", "It is too early in the period"),
+        (31, 25, None, "All 25 included calls used, and 6 beyond them.", "It is too early in the month"),
+        (1, 0, None, "1 call used. None are included.", "It is too early in the month"),
     ],
 )
 def test_m12_calls_in_words(used: int, included: int, projected: int | None, sentence: str, leads: str) -> None:
@@ -41,7 +41,7 @@ def test_m12_calls_in_words(used: int, included: int, projected: int | None, sen
 def test_m12_minutes_in_words() -> None:
     story = paying(signup=APRIL).uses(42).waits("2026-04-16T00:00:00Z").ticks("2026-04-16T00:00:00Z")
     usage, words = story.snapshot()["usage"], words_at(story)
-    assert used_sentence(usage, words, by_minutes=True) == "42 of 100 included minutes used; 58 left."
+    assert used_sentence(usage, words, by_minutes=True) == "42 of 100 included minutes used, 58 remaining."
     assert projected_sentence(usage, words, by_minutes=True) == "At this pace you will use 84 minutes by 1 May."
     assert bar_of(usage, by_minutes=True) == {"used": 420, "projected": 840, "mark": 1_000}
     beyond = story.uses(70).snapshot()["usage"]

@@ -119,9 +119,9 @@ def test_minutes_that_wallet_and_card_share() -> None:
         (opened().adds_card().buys("p1", 20).pays(), "Credits added", "Visa •••• 4242"),
         (opened().ticks().adds_card().refills(20).pays(), "Credits added automatically", "Visa •••• 4242"),
         (opened("live_agent", credit=5).starts("c", **{"from": "+14155550123"}).ends("c", used=["live_agent"],
-         seconds=185), "Call from +14155550123", "3 min 5 s"),
+         seconds=185), "Call from +1 415 555 0123", "3 min 5 s"),
         (opened("live_agent", credit=5).starts("c", direction="outbound", to="+14155550199").ends("c",
-         direction="outbound", used=["live_agent"], seconds=45), "Call to +14155550199", "45 s"),
+         direction="outbound", used=["live_agent"], seconds=45), "Call to +1 415 555 0199", "45 s"),
         (opened("live_agent", credit=5).starts("c", direction="web").ends("c", direction="web", used=["live_agent"]),
          "Web call", "1 min"),
         (opened().adds_card().buys("p1", 20).pays().says("credits-refund-requested", purchase_id="p1"),
@@ -191,7 +191,7 @@ def test_every_call_says_what_it_costs_now_and_why() -> None:
     assert shown["early-01"].why is not None
     assert shown["early-01"].why.sentence.startswith("This call cost nothing: it was call 1 of the period")
     assert shown["redirected"].state == "Redirected: extra calls are off"
-    assert (shown["open"].state, shown["open"].cost_micros, shown["open"].why) == ("No end reported yet", None, None)
+    assert (shown["open"].state, shown["open"].cost_micros, shown["open"].why) == ("In progress", None, None)
 
 
 def test_a_call_that_the_card_paid_alone_is_explained_too() -> None:
