@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 
 from gateway.http.problem import Problem, no_such_account
+from gateway.log.outcome import pass_ends
 from gateway.parts import Parts
 from gateway.portal.periods import usage_now
 from gateway.portal.session import Session
@@ -145,16 +146,20 @@ async def begin_visit(request: Request, parts: Parts, session: Session) -> Visit
 
 
 async def _fresh(parts: Parts, source: AccountSource, account_id: str, version: int) -> bytes | None:
-    """The snapshot, once the views have this version of it and everything else that this gateway has read: the other
-    events of a change come on topics of their own. What there is, when that takes too long.
+    """The snapshot, once the views have this version of it and everything else that was written by now: the other
+    events of a change are on topics of their own, which this gateway may read later than the snapshot. What there is,
+    when that takes too long.
     """
     get = ("GET", source.key("snapshot"))
     clock = asyncio.get_running_loop().time
     deadline_s = clock() + FRESH_WITHIN_S
     if parts.reader.ready:
         try:
-            await look_behind(parts, source, parts.reader.position(account_id), [get], FRESH_WITHIN_S)
-        except Problem:
+            async with asyncio.timeout_at(deadline_s):
+                await pass_ends(parts.reader, parts.reader.position(account_id).partition)
+            left_s = deadline_s - clock()
+            await look_behind(parts, source, parts.reader.position(account_id), [get], left_s)
+        except (Problem, TimeoutError):
             deadline_s = clock()
     while True:
         [value] = await source.look(get)
