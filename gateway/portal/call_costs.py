@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.portal.call_rows import length_of
+from gateway.portal.call_rows import length_of, redirected_words
 from gateway.portal.pages import Page
 from gateway.portal.transactions import call_title
 from gateway.portal.visit import Visit
@@ -17,11 +17,6 @@ from gateway.reads.cursor import EVERYTHING, Cursor, checksum_of, decode, encode
 
 PATH: Final = "/portal/calls"
 ROWS = 25
-_REDIRECTED = {
-    "insufficient_balance": "Redirected: no credits were left",
-    "extra_calls_off": "Redirected: extra calls are off",
-    "subscription_ended": "Redirected: the subscription had ended",
-}
 
 Event = Mapping[str, Any]
 
@@ -58,7 +53,7 @@ def call_cost(item: Event, snapshot: Event, words: Words) -> CallCost:
 
 def _state(decision: Event | None, charge: Event | None) -> str:
     if decision is not None and decision["type"] == "call-redirected":
-        return _REDIRECTED.get(decision["reason"], "Redirected")
+        return redirected_words(decision["reason"])
     return "" if charge is not None else "In progress"
 
 

@@ -1,5 +1,6 @@
 """Calls as the owner reads them: one row each."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,11 @@ from schemas.instant import MINUTE_MS, SECOND_MS
 
 _DIRECTIONS = {"inbound": "Call", "outbound": "Outbound call", "web": "Web call"}
 _REDIRECTS = {
-    "insufficient_balance": "Redirected: no credits",
-    "extra_calls_off": "Redirected: beyond the included calls",
-    "subscription_ended": "Redirected: the subscription has ended",
+    "insufficient_balance": "Redirected: no credits were left",
+    "extra_calls_off": "Redirected: extra calls are off",
+    "subscription_ended": "Redirected: the subscription had ended",
 }
+_NUMBER = re.compile(r"\+1 \d{3} \d{3} \d{4}")
 _UNANSWERED = {"busy": "Busy", "failed": "Failed", "canceled": "Hung up before an answer"}
 
 
@@ -60,7 +62,7 @@ def title_of(direction: str, decision: Mapping[str, Any]) -> str:
 
 def _outcome(decision: Mapping[str, Any], charged: Any) -> tuple[str, str]:
     if decision.get("type") == "call-redirected":
-        return "attention", _REDIRECTS.get(str(decision["reason"]), "Redirected")
+        return "attention", redirected_words(decision["reason"])
     if charged is None:
         return "waiting", "In progress"
     if charged.end.outcome == REDIRECTED:
@@ -70,12 +72,22 @@ def _outcome(decision: Mapping[str, Any], charged: Any) -> tuple[str, str]:
     return ("fine", "Answered") if charged.counted else ("waiting", "Not a real call: not counted")
 
 
+def redirected_words(reason: str) -> str:
+    """Why the gate has redirected a call."""
+    return _REDIRECTS.get(reason, "Redirected")
+
+
 def length_of(millis: int) -> str:
     """`3 min`, `3 min 20 s`, `40 s`."""
     minutes, rest_ms = divmod(millis, MINUTE_MS)
     seconds = rest_ms // SECOND_MS
     parts = [f"{minutes:,} min"] if minutes else []
     return " ".join([*parts, f"{seconds} s"] if seconds or not parts else parts)
+
+
+def unbroken(text: str) -> str:
+    """The text with no line break inside a number as `phone` writes it."""
+    return _NUMBER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def phone(number: str) -> str:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from gateway.parts import Parts
+from gateway.portal.call_rows import unbroken
 from gateway.portal.pages import Page
 from gateway.portal.sending import new_form_id
 from gateway.portal.session import Session
@@ -89,6 +90,7 @@ class Screen:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["unbroken"] = unbroken
         self._templates.globals.update(brand=issuer, has_logo=logo is not None, new_form_id=new_form_id)
 
     def page(

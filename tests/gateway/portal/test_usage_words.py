@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.portal.call_rows import length_of, phone, row_of
+from gateway.portal.call_rows import length_of, phone, row_of, unbroken
 from gateway.portal.charged_calls import of_period
 from gateway.portal.chart import HEIGHT, TYPES, Day, by_day, chart_of, nice_top
 from gateway.portal.periods import Period, period_now
@@ -145,7 +145,7 @@ def test_numbers_in_groups(number: str, shown: str) -> None:
         (lambda s: s.call("c", used=BOTH).reclassifies("c", real=False), "Call", "Not a real call: not counted",
          "1 min", 0),
         (lambda s: s.calls(25).switches("extra_calls", on=False).call("c"), "Call",
-         "Redirected: beyond the included calls", "1 min", 0),
+         "Redirected: extra calls are off", "1 min", 0),
     ],
     ids=["open", "web", "outbound", "unanswered", "not real", "features", "corrected", "redirected"],
 )  # fmt: skip
@@ -160,3 +160,7 @@ def test_g06_the_rows_cost_what_charges_and_adjustments_come_to() -> None:
     story = many_calls(opened(*ALL, credit=50))
     rows = [row_of(call) for call in calls_of(story)]
     assert {row.call_id: row.net_micros for row in rows if row.net_micros is not None} == story.costs()
+
+
+def test_a_number_stays_on_one_line() -> None:
+    assert unbroken("Call from +1 415 555 0100 at 10") == "Call from +1\xa0415\xa0555\xa00100 at 10"
