@@ -148,7 +148,7 @@ class Portal:
     async def _show(self, page: Page, request: Request) -> Response:
         visit = await self._visit(request)
         if visit is None:
-            return self._ended(401)
+            return self._ended(401, request)
         if page.changes and not visit.session.may_change:
             return self._screen.message(failures.READ_ONLY, visit.session)
         notice = self._notices.get(request.query_params.get(NOTICE, ""), "")
@@ -156,11 +156,11 @@ class Portal:
 
     async def _download(self, download: Download, request: Request) -> Response:
         visit = await self._visit(request)
-        return self._ended(401) if visit is None else await download.respond(visit)
+        return self._ended(401, request) if visit is None else await download.respond(visit)
 
     async def _events(self, request: Request) -> Response:
         session = await self._sessions.of(request)
-        return self._ended(401) if session is None else await self._streams.respond(request, session)
+        return self._ended(401, request) if session is None else await self._streams.respond(request, session)
 
     async def _asset(self, path: str, _: Request) -> Response:
         content, media_type = self._screen.assets[path]
@@ -170,7 +170,7 @@ class Portal:
         session = await self._sessions.of(request)
         form = None if session is None else await self._form(request, session)
         if session is None or form is None:
-            return self._ended(403)
+            return self._ended(403, request)
         if not session.may_change:
             return self._screen.message(failures.READ_ONLY, session)
         visit = await begin_visit(request, self._parts, session)
@@ -188,7 +188,7 @@ class Portal:
     async def _sign_out(self, request: Request) -> Response:
         session = await self._sessions.of(request)
         if session is None or await self._form(request, session) is None:
-            return self._ended(403)
+            return self._ended(403, request)
         await self._sessions.end(session)
         self._streams.end(session)
         response = self._screen.message(failures.signed_out(session.return_url))
@@ -209,8 +209,9 @@ class Portal:
         form = Form(pairs)
         return form if session.holds_token(form.raw("csrf")) else None
 
-    def _ended(self, status: int) -> Response:
-        return self._screen.message(failures.ended(status))
+    def _ended(self, status: int, request: Request) -> Response:
+        came_with_none = status == 401 and self._sessions.cookie.token_of(request) is None
+        return self._screen.message(failures.NO_SESSION if came_with_none else failures.ended(status))
 
     def _moved(self, response: Response) -> Response:
         """A redirect to another of our pages, below the path of TOLLGATE_PORTAL_URL."""

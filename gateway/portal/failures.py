@@ -22,6 +22,13 @@ LINK_GONE = Message(
     "A link opens the page once, within 15 minutes. This one was used, is too old, or is not complete.",
     ask=True,
 )
+# Links in mails lead to pages that a session opens.
+NO_SESSION = Message(
+    401,
+    "You are not signed in",
+    "This page opens with a link, and stays open for one hour. You need a new link.",
+    ask=True,
+)
 _STATUSES = {
     400: ("This address is not complete", "Go back and try again."),
     404: (NOT_FOUND.title, NOT_FOUND.text),

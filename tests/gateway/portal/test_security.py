@@ -87,6 +87,7 @@ def test_without_a_session_nothing_is_shown(owners: Owners, account: str) -> Non
             reply = stranger.get(path)
             assert reply.status == 401
             assert account.encode() not in reply.body
+            assert (b"You are not signed in" in reply.body) == (not cookie or len(cookie) == 4_000)
             assert_headers(reply)
 
 
