@@ -27,14 +27,18 @@ def threshold_field(place: int) -> str:
 
 async def _context(visit: Visit) -> dict[str, Any]:
     snapshot, words = visit.snapshot, visit.words
-    levels = [words.amount(micros) for micros in sorted(snapshot["alert_thresholds_micros"], reverse=True)]
+    thresholds = sorted(snapshot["alert_thresholds_micros"], reverse=True)
+    levels = [words.amount(micros) for micros in thresholds]
+    details = snapshot.get("billing_details") or {}
     shown = min(THRESHOLDS_MAX, max(_SHOWN_MIN, len(levels) + _SPARE))
     levels += [""] * (shown - len(levels))
     return {
         "redirect_to": phone(snapshot.get("redirect_to", "")),
         "thresholds": [(threshold_field(place), level) for place, level in enumerate(levels, start=1)],
+        "alerts_below": ", ".join(map(words.money, thresholds)),
         "billing_email": snapshot.get("billing_email", ""),
-        "details": snapshot.get("billing_details") or {},
+        "details": details,
+        "country": dict(countries()).get(details.get("country", "")) if details.get("country") else "",
         "countries": countries(),
     }
 
@@ -76,7 +80,7 @@ async def _wish_details(_: Visit, form: Form) -> Wish:
     address = form.text("address", optional=True)
     if len(address.splitlines()) > ADDRESS_LINES_MAX:
         raise FieldError("address", f"Use at most {ADDRESS_LINES_MAX} lines.")
-    country = form.choice("country", (code for code, _ in countries()), "Choose a country of the list.")
+    country = form.choice("country", (code for code, _ in countries()), "Choose a country from the list.")
     fields = {
         "name": form.text("buyer", optional=True),
         "address": address,

@@ -108,7 +108,7 @@ def _notes(change: Change, snapshot: Snapshot, words: Words) -> tuple[str, ...]:
     if change.at_once and change.unused is not None:
         notes.append("What you have used this month stays used: it counts towards the new plan's minutes.")
     if not change.at_once:
-        notes.append("Until then nothing changes. You can take the change back at any time before that day.")
+        notes.append("Until then nothing changes. You can undo this at any time before that day.")
     return tuple(notes)
 
 

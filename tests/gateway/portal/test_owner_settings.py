@@ -199,7 +199,7 @@ def test_no_alerts_and_no_details(owners: Owners) -> None:
 @pytest.mark.parametrize(
     ("path", "fields", "message"),
     [
-        ("details", {"country": "gb"}, "Choose a country of the list."),
+        ("details", {"country": "gb"}, "Choose a country from the list."),
         ("details", {"buyer": "a\x07b"}, "name"),
         ("details", {"buyer": "x" * 501}, "Use at most 500 characters."),
         ("email", {"billing_email": ""}, "Enter an e-mail address"),
@@ -222,6 +222,8 @@ def test_what_is_refused_changes_nothing(
 
 def test_settings_without_script_narrow_and_dark(owners: Owners, tmp_path: Path) -> None:
     account = owners.account("settings-plain", "professional")
+    owners.send(account, "alert-thresholds-set", thresholds_micros=[12_500_000, 0])
+    owners.send(account, "billing-details-set", country="GB")
     looks: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
     with owners.context(account, java_script_enabled=False, **looks) as context:
         page = context.new_page()
@@ -234,6 +236,8 @@ def test_settings_without_script_narrow_and_dark(owners: Owners, tmp_path: Path)
         page = context.new_page()
         page.goto("/portal/settings")
         expect(page.locator("#email")).to_contain_text("plain@example.com")
+        expect(page.locator("#alerts")).to_contain_text("$12.50, $0.00")
+        expect(page.locator("#details")).to_contain_text("United Kingdom")
         expect(page.locator("main form")).to_have_count(0)
         assert_accessible(page)
         picture(page, "settings-read", tmp_path)

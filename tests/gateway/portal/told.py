@@ -3,6 +3,7 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from gateway.log.reader import TOPICS
 from tests.gateway.portal.stage import Owners
 from tests.gateway.reads.filled import ALERTS, Event, Filled, topic_of
 from tests.gateway.stage import PARTITIONS
+from tests.lane.stage import wait_until
 from tests.rules.story import Story
 
 NOT_SHOWN = frozenset({"payment-requested", "dead-letter"})
@@ -54,3 +56,12 @@ def form_of(html: str, action: str) -> dict[str, str]:
     """The hidden fields of one of a page's forms."""
     part = html.partition(f'action="{action}"')[2].partition("</form>")[0]
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', part))
+
+
+def wait_past_decline(owners: Owners, account_id: str) -> None:
+    """Wait until the account's newest purchase was declined in the past: the fake provider dates its answers some
+    seconds ahead, and the next payment must not seem to come before.
+    """
+    [newest, *_] = owners.stage.get(f"/v1/accounts/{account_id}/alerts?type=purchase-declined").json()["items"]
+    at = datetime.fromisoformat(newest["occurred_at"])
+    wait_until(lambda: datetime.now(UTC) > at, "the time of the decline", 10)
