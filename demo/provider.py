@@ -49,6 +49,7 @@ class PaymentRequest(msgspec.Struct, frozen=True):
     occurred_at: str
     purpose: Purpose
     amount_micros: int
+    token: str = ""
 
 
 class Answer(NamedTuple):
@@ -82,7 +83,7 @@ def reversals(request: bytes, settings: ProviderSettings) -> list[Answer]:
     Half of an amount is rounded down to whole cents. Raises msgspec.ValidationError.
     """
     payment = msgspec.json.decode(request, type=PaymentRequest)
-    verdict = fake.decide(payment.payment_id, payment.purpose, settings.fares)
+    verdict = fake.decide(payment.payment_id, payment.purpose, settings.fares, payment.token)
     if verdict.reason is not None:
         return []
     found = fake.reversals_of(payment.payment_id, payment.purpose, settings.fares)
@@ -112,7 +113,7 @@ def _reversed(payment: PaymentRequest, one: FakeReversal, delay_ms: int, setting
 
 def decide(payment: PaymentRequest, settings: ProviderSettings) -> Answer:
     """The answer to a payment: its result and its delay."""
-    verdict = fake.decide(payment.payment_id, payment.purpose, settings.fares)
+    verdict = fake.decide(payment.payment_id, payment.purpose, settings.fares, payment.token)
     kind, fields = _fields_of(verdict)
     requested_ms = parse_instant(payment.occurred_at)
     # A slow answer is dated early and delivered late: dated late, it could be ahead of the clock and be rejected.

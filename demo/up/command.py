@@ -101,7 +101,7 @@ def _mails(kept: Data, portal_url: str) -> Iterator[dict[str, str]]:
         text = MAILING.format(host=HOST, port=server.port, portal_url=portal_url)
         yield {
             NOTIFY: str(kept.write("notify.toml", text)),
-            "TOLLGATE_PORTAL_NOTE": f"A trial: payments move no money, and mails are files in {kept.mails}",
+            "TOLLGATE_PORTAL_NOTE": f"This is a trial. No money moves, and mails are files in {kept.mails}.",
         }
 
 

@@ -12,6 +12,7 @@ import orjson
 from demo.accounts import Account, Request
 from demo.calls import CallShares, calls
 from demo.wire import Timed
+from payments.providers.fake_cards import TRIAL_CARDS
 from schemas.instant import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.money import MICROS_PER_UNIT
 
@@ -82,12 +83,14 @@ def _requests(account: Account, begin_ms: int) -> Iterable[Timed]:
         yield account.record(f"request-{number}", at_ms, request)
 
 
-def _card(number: int, brand: str, last4: str) -> Request:
+def _card(reason: str | None) -> Request:
+    """A card for trials: its payments succeed, or are declined for this reason."""
+    card = next(card for card in TRIAL_CARDS if card.reason == reason)
     return "payment-method-added", {
-        "payment_method_id": f"card-{number}",
-        "token": f"tok_demo_{number}",
-        "brand": brand,
-        "last4": last4,
+        "payment_method_id": f"card-{card.last4}",
+        "token": card.token,
+        "brand": card.brand,
+        "last4": card.last4,
         "exp_month": 11,
         "exp_year": 2031,
     }
@@ -103,18 +106,20 @@ def _feature(name: str) -> Request:
 
 _OF_CREDITS: tuple[tuple[float, Request], ...] = (
     (0, ("redirect-set", {"redirect_to": "+12025550143"})),
-    (0, _card(1, "visa", "4242")),
+    (0, _card("insufficient_funds")),
+    (0, _purchase("too-much", 50)),
+    (0, _card(None)),
+    (0, ("payment-method-defaulted", {"payment_method_id": "card-4242"})),
     (0, _purchase("first", 50)),
     (0, _feature("extra_calls")),
     (0, _feature("appointment_booking")),
     (6.6, ("auto-refill-set", {"enabled": True, "amount_micros": 50_000_000, "threshold_micros": 20_000_000})),
     (11.6, _feature("live_agent")),
-    (19.7, _card(2, "mastercard", "4444")),
 )
 _OF_MINUTES: tuple[tuple[float, Request], ...] = (
     (0, ("redirect-set", {"redirect_to": "+13125550119"})),
     (0, ("tax-rate-set", {"rate_ppm": 62_500})),
-    (0, _card(1, "visa", "1881")),
+    (0, _card(None)),
     (0, ("phone-number-added", {"number": "+13125550177", "monthly_fee_micros": 2_000_000})),
     (8.6, _purchase("first", 20)),
 )
