@@ -20,6 +20,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 IMAGES = Path(__file__).parents[1] / "docs/images"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DEADLINE_S = 180
 SCALE = 1.5
 PAGE: ViewportSize = {"width": 1_040, "height": 1_000}
@@ -33,7 +34,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="tollgate-pictures-"))
     try:
         with _running(folder) as text, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=_program(), args=["--no-sandbox"])
             _page(browser, LINK.findall(text())[0])
             mails = folder / "data/mails"
             _wait(lambda: bool([*mails.glob(RECEIPT)]), "a receipt by mail")
@@ -41,6 +42,11 @@ def main() -> None:
             browser.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _program() -> str:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or sys.exit(f"none of {', '.join(BROWSERS)} is here")
 
 
 @contextmanager

@@ -31,6 +31,9 @@ java_is_new_enough() {
     [[ $(java -version 2>&1) =~ version\ \"([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge "$JAVA_MINIMUM" ]
 }
 
+# As distributions and Google name it (tests/browser.py).
+find_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
 uv_works() { uv --version >/dev/null 2>&1; }
 
 # The Debian names of missing packages, one a line, to show or install.
@@ -46,7 +49,7 @@ missing_packages() {
     command -v redis-server >/dev/null || printf '%s\n' redis-server
     # Without Go the tests that need it are skipped, so it counts as missing only where this script can install it.
     [ "$PURPOSE" != tests ] || command -v go >/dev/null || ! can_install || printf '%s\n' golang-go
-    [ "$PURPOSE" != tests ] || command -v chromium >/dev/null || ! can_install || printf '%s\n' chromium
+    [ "$PURPOSE" != tests ] || find_browser >/dev/null || ! can_install || printf '%s\n' chromium
 }
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
@@ -129,9 +132,9 @@ sync_environment() {
     printf '%s\n' "$wanted" >"$stamp"
 }
 
-check_chromium() {
-    command -v chromium >/dev/null && return
-    log "no chromium here: the tests of the owner's page are skipped; they run with a program of that name on PATH"
+check_browser() {
+    find_browser >/dev/null ||
+        log "no chromium here: the tests of the owner's page are skipped; they run with a program of that name on PATH"
 }
 
 # Unpacks Debian's package without installing it: an installed one would start a server, now and at every boot.
@@ -163,7 +166,7 @@ main() {
     jars=$!
     sync_environment "$python" || { kill "$jars" 2>/dev/null; exit 1; }
     wait "$jars" || fail "Kafka's jars are missing (see above)"
-    [ "$PURPOSE" != tests ] || { provide_prometheus; check_chromium; }
+    [ "$PURPOSE" != tests ] || { provide_prometheus; check_browser; }
 }
 
 main

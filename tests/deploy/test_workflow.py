@@ -22,7 +22,7 @@ def test_it_runs_make_test_last_for_each_push_and_pull_request() -> None:
     assert STEPS[-1] == {"run": "make test"}
     assert set(WORKFLOW[True]) == {"push", "pull_request"}
     assert JOB["runs-on"] == "ubuntu-latest"
-    assert JOB["timeout-minutes"] == 60
+    assert JOB["timeout-minutes"] == 90
 
 
 def test_it_may_read_the_repository_and_nothing_else() -> None:
@@ -44,7 +44,8 @@ def test_it_installs_what_setup_would_install_as_root(tmp_path: Path) -> None:
     line = next(line for line in COMMANDS.replace("\\\n", "").splitlines() if "apt-get install" in line)
     named = line.partition("--no-install-recommends")[2].split()
     installed = {"java" if name.startswith("openjdk-") else name for name in named}
-    assert installed == missing_packages(tmp_path, "tests")
+    # Ubuntu has no package of Chromium; its runners have Google's browser.
+    assert installed == missing_packages(tmp_path, "tests") - {"chromium"}
 
 
 def test_the_cache_is_of_the_locked_dependencies() -> None:

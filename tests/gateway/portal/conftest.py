@@ -5,7 +5,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from devkit.redis import DevRedis
-from tests.gateway.portal.stage import ISSUER, Owners, chromium
+from tests.browser import chromium
+from tests.gateway.portal.stage import ISSUER, Owners
 from tests.gateway.reads.filled import Filled
 from tests.gateway.stage import GatewayStage
 

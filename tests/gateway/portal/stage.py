@@ -2,14 +2,12 @@
 
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -28,14 +26,6 @@ COOKIE = "tollgate"
 # WCAG 2.2, levels A and AA.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
-
-
-def chromium() -> str:
-    """The browser's program; without one the tests that need it are skipped, as those of other tools are."""
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("no chromium here: deploy/setup.sh tests installs it")
-    return found
 
 
 class Owners:

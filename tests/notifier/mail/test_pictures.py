@@ -15,22 +15,20 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from agents.notifier.mail.writing import LOGO_ID, Writer
 from agents.notifier.tables import Brand
+from tests.browser import chromium
 from tests.notifier.mail.samples import named_events, one, writer
 
-CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS = (360, 600)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 64">
 <rect width="64" height="64" rx="14" fill="#0b6e4f"/><path d="m20 40 12-20 12 20z" fill="#fff"/>
 <rect x="84" y="20" width="200" height="24" rx="6" fill="#1b1e24"/></svg>"""
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        found = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield found
         found.close()
 
