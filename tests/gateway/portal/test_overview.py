@@ -34,7 +34,7 @@ STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
     "normal": (
         busy("normal"), {},
         ["$35.00", "$6.00 is reserved for 1 call in progress", "of 25 included calls used.", "3 answered",
-         "1 not answered", "1 in progress", "They have cost $9.00.", "Credits added", f"{MINUS}$6.00",
+         "1 not answered", "1 in progress", "Today's calls have cost $9.00.", "Credits added", f"{MINUS}$6.00",
          "All transactions"],
     ),
     "zero": (
