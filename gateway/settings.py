@@ -42,7 +42,8 @@ def _origins(given: str) -> str:
 
 def _portal_url(given: str) -> str:
     parts = urlsplit(given)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    wrong = "@" in parts.netloc or parts.query or parts.fragment
+    if parts.scheme not in {"http", "https"} or not parts.hostname or wrong:
         raise ValueError("must be a URL such as https://billing.example.com")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError("must begin with https:// unless its host is this machine's loopback address")

@@ -42,6 +42,7 @@ def test_every_setting_has_a_meaning_and_is_printed() -> None:
         ("GATEWAY_CORS_ORIGINS", "https://app.example.com/"),
         ("PORTAL_URL", "http://billing.example.com"),
         ("PORTAL_URL", "billing.example.com"),
+        ("PORTAL_URL", "https://user:secret@billing.example.com"),
         ("REDIS_URL", "localhost"),
         ("PAYMENTS_PROVIDER", "paypal"),
     ],
