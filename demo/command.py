@@ -134,14 +134,14 @@ def provider(
 @app.command()
 def live(
     *,
-    gateway_url: Annotated[str, typer.Option(envvar="GATEWAY_URL", help="Where the gateway answers.")],
+    gateway_url: Annotated[str, typer.Option(envvar="GATEWAY_URL", help="Address of the gateway.")],
     api_key: Annotated[
-        str, typer.Option(envvar="API_KEY", help="A key with the scope `calls`. Better given as the variable.")
+        str, typer.Option(envvar="API_KEY", help="A key with the scope `calls`. Prefer the variable to this option.")
     ],
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two calls, on average.")] = 20.0,
     seed: Seed = 1,
 ) -> None:
-    """Make calls at the accounts of `tollgate up` over HTTP until SIGTERM or Ctrl-C; the open ones end then."""
+    """Make calls on the accounts of `tollgate up` over HTTP until SIGTERM or Ctrl-C, then end the open calls."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     asyncio.run(live_calls.run(gateway_url, api_key, every, seed))
 

@@ -7,7 +7,7 @@ METRICS = (
         "tollgate_gateway_requests_total",
         "counter",
         ("route", "method", "status"),
-        "Requests answered, by the path's template and the class of the status (`2xx`).",
+        "Answered requests, by the path's template and the class of the status (`2xx`).",
     ),
     Meaning(
         "tollgate_gateway_request_seconds",
@@ -17,9 +17,9 @@ METRICS = (
     ),
     Meaning("tollgate_gateway_redis_errors_total", "counter", (), "Requests that Redis did not answer in time."),
     Meaning(
-        "tollgate_gateway_key_file_failures_total", "counter", (), "Times that the changed file of keys was unusable."
+        "tollgate_gateway_key_file_failures_total", "counter", (), "Reads of a changed file of keys that was unusable."
     ),
-    Meaning("tollgate_gateway_key_file_ok", "gauge", (), "1 while the file of keys is the one in force."),
+    Meaning("tollgate_gateway_key_file_ok", "gauge", (), "1 while the present file of keys is in force."),
     Meaning("tollgate_gateway_refused_keys_total", "counter", (), "Requests with a key that is not valid."),
 )
 

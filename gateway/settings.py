@@ -91,23 +91,24 @@ MEANING = {
     "gateway_health_host": "Address of the gateway's `/metrics`, `/livez` and `/readyz`.",
     "gateway_health_port": "Port of the gateway's `/metrics`, `/livez` and `/readyz`; 0 picks a free one, which is "
     "logged.",
-    "gateway_tls_cert": "Certificate (PEM, with its chain) to serve https with. Empty: http.",
-    "gateway_tls_key": "Its key (PEM, without a passphrase). Empty: it is in the certificate's file.",
+    "gateway_tls_cert": "Certificate (PEM, with its chain) for https. Empty: http.",
+    "gateway_tls_key": "Key of that certificate (PEM, without a passphrase). Empty: it is in the certificate's file.",
     "gateway_cors_origins": "Origins whose pages may call the gateway from a browser, separated by commas.",
     "trusted_proxies": "Addresses or networks of proxies, separated by commas, whose `X-Forwarded-For` and "
-    "`X-Forwarded-Proto` are believed.",
+    "`X-Forwarded-Proto` are trusted.",
     "api_keys": "File (TOML) of the keys that callers use. Must be set. It is read again when it changes.",
-    "command_timeout_ms": "A command without an outcome after this long (ms) is answered as pending.",
-    "gate_timeout_ms": "A call without a decision after this long (ms) is answered by the policy.",
+    "command_timeout_ms": "Time (ms) after which a command without an outcome is answered as pending.",
+    "gate_timeout_ms": "Time (ms) after which the policy answers for a call without a decision.",
     "gate_policy": "`open`: such a call is allowed, without paid features; `closed`: it is redirected.",
-    "gate_blind_max": "Most calls that the policy allows per key and minute, in one process. 0: no limit.",
-    "gate_blind_account_max": "Most calls that the policy allows per account and minute, in one process. 0: no limit.",
-    "portal_url": "What links to the owner's page begin with. Without TLS only on loopback.",
+    "gate_blind_max": "Maximum number of calls that the policy allows per key and minute, in one process. 0: no limit.",
+    "gate_blind_account_max": "Maximum number of calls that the policy allows per account and minute, in one process. "
+    "0: no limit.",
+    "portal_url": "Address that links to the owner's page begin with. http only on loopback.",
     "portal_return_hosts": "Hosts that a link's `return_url` may have, separated by commas.",
     "portal_note": "A sentence for the footer of the owner's page, such as that a trial moves no money.",
     "issuer": "File (TOML) of the sender of invoices and receipts, as for `tollgate invoice`. Empty: Tollgate.",
-    "payments_provider": "Where owners add cards: `stripe`, in its Checkout, or `fake`, a choice of test cards. Empty: "
-    "none can be added. The payment adapter must have the same one.",
+    "payments_provider": "Where owners add cards: `stripe`, in its Checkout, or `fake`, with test cards. Empty: "
+    "owners cannot add cards. The payment adapter must have the same value.",
     "payments_stripe_api_key": "Stripe's secret or restricted key (Checkout Sessions and Customers: write; "
     "SetupIntents and PaymentMethods: read). Empty: no card can be added. Secret.",
     "payments_stripe_api_base": "Address of the API instead of Stripe's own, for stripe-mock.",

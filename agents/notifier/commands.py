@@ -23,7 +23,7 @@ def notifier(context: typer.Context) -> None:
     """Send e-mail and webhooks about events, to the targets in the file TOLLGATE_NOTIFY.
 
     Without a command it runs until stopped. Settings come from the environment: `tollgate notifier settings` lists
-    them. Exit status: 0 stopped by SIGTERM; 75 a problem that passes (try again); 78 a person must change something;
+    them. Exit status: 0 stopped by SIGTERM; 75 a temporary problem (try again); 78 a person must change something;
     70 a bug.
     """
     if context.invoked_subcommand is None:

@@ -155,7 +155,7 @@ def _warn_of_types_without_mail(found: NotifyFile) -> None:
     """These are types of events, so the file is usable, and their events reach nobody by mail."""
     asked = () if found.email is None else found.email.types or ()
     if without := [one for one in asked if not matching(one) & MAILED_TYPES]:
-        logger.warning("[email]: types: no mail is made of some of these", types=without, mailed=sorted(MAILED_TYPES))
+        logger.warning("[email]: types: some of these make no mail", types=without, mailed=sorted(MAILED_TYPES))
 
 
 class FollowedFile:

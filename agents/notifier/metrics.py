@@ -18,20 +18,20 @@ WAITING = Meaning(
     "tollgate_notifier_waiting",
     "gauge",
     ("target",),
-    "Events that a target does not have yet, in the partitions of this process.",
+    "Events that wait for delivery to a target, in the partitions of this process.",
 )
 OLDEST = Meaning(
     "tollgate_notifier_oldest_waiting_seconds",
     "gauge",
     ("target",),
-    "How long the oldest event has been waiting for a target in this process; 0 without one.",
+    "Age of the oldest event that waits for a target in this process; 0 without one.",
 )
 METRICS = (
     Meaning(
         "tollgate_notifier_attempts_total",
         "counter",
         ("target", "outcome"),
-        "Attempts to deliver an event, by target and outcome. `refused`: no other attempt could succeed.",
+        "Attempts to deliver an event, by target and outcome. `refused`: no further attempt would succeed.",
     ),
     Meaning(
         "tollgate_notifier_given_up_total",
@@ -40,23 +40,21 @@ METRICS = (
         "Events given up, by target: refused, or failed at the last attempt. The log names them.",
     ),
     Meaning("tollgate_notifier_attempt_seconds", "histogram", (), "Duration of one attempt."),
-    Meaning(
-        "tollgate_notifier_events_total", "counter", ("topic",), "Events read that at least one target takes, by topic."
-    ),
+    Meaning("tollgate_notifier_events_total", "counter", ("topic",), "Events read for at least one target, by topic."),
     Meaning(
         "tollgate_notifier_skipped_total",
         "counter",
         (),
-        "Records skipped at the very first start, because they were older than `TOLLGATE_NOTIFY_MAX_AGE`. Markers of "
-        "transactions are counted too.",
+        "Records skipped at the very first start because they were older than `TOLLGATE_NOTIFY_MAX_AGE`, including "
+        "markers of transactions.",
     ),
     Meaning("tollgate_notifier_unreadable_total", "counter", ("topic",), "Records that are no event of their topic."),
-    Meaning("tollgate_notifier_file_reads_total", "counter", ("outcome",), "Readings of the changed file of targets."),
+    Meaning("tollgate_notifier_file_reads_total", "counter", ("outcome",), "Reads of the changed file of targets."),
     Meaning(
         "tollgate_notifier_file_usable",
         "gauge",
         (),
-        "1 when the file of targets is usable as it is now; 0 when a former one is in force.",
+        "1 when the present file of targets is in force; 0 when it is unusable and the former one stays in force.",
     ),
     Meaning("tollgate_notifier_partitions", "gauge", (), "Partitions that this process serves."),
     WAITING,

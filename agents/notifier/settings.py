@@ -77,10 +77,10 @@ def rows_topic(settings: engine.Settings) -> str:
 
 MEANING = {
     "notify": "File (TOML) of the targets: mails, webhooks, channels. Must be set. It is read again when it changes.",
-    "notify_templates": "Folder of templates that replace the shipped ones of mails, by name.",
-    "notify_retries_s": "Delays before the retries of a failed attempt, in seconds, separated by commas; as many "
-    "retries as numbers. Empty: no retry.",
-    "notify_max_age": "At the very first start, events older than this are skipped: seconds, or a number with `s`, "
+    "notify_templates": "Folder of mail templates. Each replaces the shipped template of the same name.",
+    "notify_retries_s": "Delays before the retries of a failed attempt, in seconds, separated by commas: one retry "
+    "for each number. Empty: no retry.",
+    "notify_max_age": "Events older than this are skipped at the very first start: seconds, or a number with `s`, "
     "`m`, `h` or `d`.",
     "notifier_health_host": "Address of the notifier's `/metrics`, `/livez` and `/readyz`.",
     "notifier_health_port": "Port of the notifier's `/metrics`, `/livez` and `/readyz`. 0 chooses a free port and logs "

@@ -45,7 +45,7 @@ class WebhookTarget:
         return event.type in self.types and covers(self._table.accounts, event.account_id)
 
     async def deliver(self, event: Event, attempt: int) -> Outcome:  # noqa: ARG002 every attempt is the same
-        """Post the event. Any answer but 2xx is a failure; 410 means that nobody wants it any more."""
+        """Post the event. Any answer but 2xx is a failure; 410 means that the receiver no longer wants it."""
         try:
             async with asyncio.timeout(ATTEMPT_S):
                 return await self._post(event)
@@ -96,7 +96,7 @@ def outcome_of(status: int, retry_after: str | None) -> Outcome:
     if status in SUCCESS:
         return Delivered()
     if status == HTTPStatus.GONE:
-        return GaveUp("answered 410: nobody wants it any more")
+        return GaveUp("answered 410: the receiver no longer wants it")
     return Retry(f"answered {status}", seconds_of(retry_after, time.time()))
 
 

@@ -49,10 +49,10 @@ def command(
         int | None, typer.Option(envvar="STACK_REDIS_PORT", help="Port of Redis. By default 6379, or else a free one.")
     ] = None,
 ) -> None:
-    """Run everything here with two demo accounts, a month behind them, and live calls.
+    """Run everything on this machine, with two demo accounts, their past month and live calls.
 
     Starts Kafka, Redis and every process, plays a month of calls at the first start, and prints links to the pages. The
-    data stays in a folder when it stops. Payments move no money, and mails are written to files. Ctrl-C stops it.
+    data stays in a folder after the end. Payments move no money, and mails are written to files. Ctrl-C stops it.
     """
     # In the background of a shell SIGINT is ignored, so both are set.
     signal.signal(signal.SIGINT, stop_once)

@@ -22,7 +22,8 @@ METRICS = (
         "tollgate_gateway_own_faults_total",
         "counter",
         (),
-        "Inputs that the engine refused for what the gateway itself had added: a fault of the gateway or its settings.",
+        "Inputs that the engine refused because of a part that the gateway added: a fault of the gateway or its "
+        "settings.",
     ),
     Meaning(
         "tollgate_gateway_events_total",

@@ -10,13 +10,13 @@ METRICS = (
         "tollgate_gate_decisions_total",
         "counter",
         ("source", "reason"),
-        "Calls authorized, by who decided and why. Those of the source `policy` were decided blind.",
+        "Answers to authorize, by source and reason. The source `policy` answered without the engine's decision.",
     ),
     Meaning(
         "tollgate_gate_seconds",
         "histogram",
         ("source",),
-        "Time from the last byte of a request to authorize a call until its answer, by who decided.",
+        "Time from the last byte of a request to authorize a call until its answer, by source of the decision.",
     ),
     Meaning(
         "tollgate_gate_differing_total",
@@ -25,15 +25,15 @@ METRICS = (
         "Calls that the policy allowed and the engine redirected, or the reverse, by the reasons of both.",
     ),
     Meaning("tollgate_gate_unwritten_starts", "gauge", (), "Starts of calls that no broker has acknowledged yet."),
-    Meaning("tollgate_gate_undecided_starts", "gauge", (), "Starts of calls that the log has and nobody decided yet."),
+    Meaning("tollgate_gate_undecided_starts", "gauge", (), "Starts of calls in the log that are not decided yet."),
     Meaning(
         "tollgate_gate_given_up_total",
         "counter",
         ("why",),
-        "Starts of calls that are no longer tried or waited for: `broker` (no answer for two minutes), `stop` (of this "
-        "process), `memory` (too many unwritten) or `undecided` (too many undecided).",
+        "Starts of calls that the process no longer writes or waits for: `broker` (no answer for two minutes), `stop` "
+        "(of this process), `memory` (too many unwritten) or `undecided` (too many undecided).",
     ),
-    Meaning("tollgate_gate_redis_errors_total", "counter", (), "Calls that were looked up while Redis was away."),
+    Meaning("tollgate_gate_redis_errors_total", "counter", (), "Look-ups of calls while Redis was away."),
 )
 GIVEN_UP = ("broker", "stop", "memory", "undecided")
 _BY_NAME = {row.name: row for row in METRICS}

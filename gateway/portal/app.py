@@ -111,7 +111,7 @@ class Portal:
             logger.warning("Redis did not answer the page", error=repr(error), request_id=scope["request_id"])
             response = self._screen.message(failures.away(request))
         except KafkaError as error:
-            logger.warning("the log did not answer the page", error=repr(error), request_id=scope["request_id"])
+            logger.warning("Kafka did not answer the page", error=repr(error), request_id=scope["request_id"])
             response = self._screen.message(failures.away(request))
         if request.method == "HEAD":
             await send_head(response, send)

@@ -85,7 +85,7 @@ class SessionStreams:
         try:
             found = await client.mget(names)
         except (redis.RedisError, OSError) as error:
-            logger.info("the sessions of streams are not looked at", error=repr(error))
+            logger.info("the sessions of streams cannot be checked now", error=repr(error))
             return in_time
         return [
             due and kept is not None and int(generation or 0) == session.generation

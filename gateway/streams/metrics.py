@@ -15,7 +15,7 @@ METRICS = (
         "(removed, disabled, expired or changed), `session` (of the owner's page, ended) or `stop` (of this process).",
     ),
     Meaning(
-        "tollgate_gateway_streams_refused_total", "counter", (), "Streams of events beyond a limit on their number."
+        "tollgate_gateway_streams_refused_total", "counter", (), "Streams of events refused by a limit on their number."
     ),
 )
 

@@ -8,13 +8,13 @@ METRICS = (
         "tollgate_notifier_mails_without_address_total",
         "counter",
         ("audience",),
-        "Events without an address to mail: an owner without billing e-mail, or no `operator` in [email].",
+        "Events not mailed for lack of an address: the owner has no billing e-mail, or [email] has no `operator`.",
     ),
     Meaning(
         "tollgate_notifier_mails_refused_total",
         "counter",
         ("report",),
-        "Mails that the mail server refused for good, by what became of the operator's mail about it.",
+        "Mails that the mail server refused for good, by the outcome of the operator's mail about the refusal.",
     ),
 )
 
