@@ -17,12 +17,12 @@ _SENTENCES = {
     "The card has reached a limit that your bank has set.": (
         *("card_decline_rate_limit_exceeded", "card_velocity_exceeded", "withdrawal_count_limit_exceeded"),
     ),
-    "Your bank could not process the payment just then.": (
+    "Your bank could not process the payment at that time.": (
         *("approve_with_id", "issuer_not_available", "payment_method_provider_timeout", "processing_error"),
         *("reenter_transaction", "try_again_later"),
     ),
-    "The bank took it for a second payment of the same amount.": ("duplicate_transaction",),
-    "Some details of the card are not right.": (
+    "The bank treated it as a duplicate of another payment.": ("duplicate_transaction",),
+    "Some details of the card are wrong.": (
         *("incorrect_address", "incorrect_cvc", "incorrect_number", "incorrect_postal_code", "incorrect_zip"),
         *("invalid_cvc", "invalid_expiry_month", "invalid_expiry_year", "invalid_number"),
     ),
