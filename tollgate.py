@@ -57,7 +57,7 @@ COMMANDS = {
     "redrive": Command("stream.repair.commands:redrive", "Send dead letters back to the input topic."),
     "dev-broker": Command("devkit.broker:command", "Run a single-node Kafka on this machine, for development."),
     "up": Command(
-        "demo.up.command:command", "Run everything here with two demo accounts, a month behind them, and live calls."
+        "demo.up.command:command", "Run everything here, with two demo accounts, their past month and live calls."
     ),
     "stack": Command("demo.stack.command:command", "Run Kafka, Redis and every process here, for development."),
     "demo": Command("demo.command:app", "Play a month of calls through a real Kafka and check every charge."),

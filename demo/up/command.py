@@ -49,7 +49,7 @@ def command(
         int | None, typer.Option(envvar="STACK_REDIS_PORT", help="Port of Redis. By default 6379, or else a free one.")
     ] = None,
 ) -> None:
-    """Run everything on this machine, with two demo accounts, their past month and live calls.
+    """Run everything here, with two demo accounts, their past month and live calls.
 
     Starts Kafka, Redis and every process, plays a month of calls at the first start, and prints links to the pages. The
     data stays in a folder after the end. Payments move no money, and mails are written to files. Ctrl-C stops it.

@@ -205,7 +205,7 @@ class Portal:
                 body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS_MAX
             )
         except ValueError:
-            raise Problem("schema_invalid", "The form is not readable.", status=400) from None
+            raise Problem("schema_invalid", "The form cannot be read.", status=400) from None
         form = Form(pairs)
         return form if session.holds_token(form.raw("csrf")) else None
 

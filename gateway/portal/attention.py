@@ -82,8 +82,8 @@ def _calls(visit: Visit, today: Today) -> Iterator[Box]:
         yield Box("stopped", text, _CREDITS, "Add credits")
     elif empty and (waiting := [words for name, words in _FEATURES.items() if features[name]]):
         names = " and ".join(waiting)
-        verb = "waits" if len(waiting) == 1 else "wait"
-        text = f"{names[:1].upper()}{names[1:]} {verb} for credits: calls are answered without."
+        verb, them = ("waits", "it") if len(waiting) == 1 else ("wait", "them")
+        text = f"{names[:1].upper()}{names[1:]} {verb} for credits: calls are answered without {them}."
         yield Box("attention", text, _CREDITS, "Add credits")
 
 
@@ -103,7 +103,7 @@ def _refill(visit: Visit, alerts: Sequence[Event]) -> Iterator[Box]:
     paused = _newest(alerts, "refill-paused")
     if refill["enabled"] and refill["paused"]:
         if refill["paused_reason"] in {"dispute", "refund"}:
-            what = "disputed" if refill["paused_reason"] == "dispute" else "given back"
+            what = "disputed" if refill["paused_reason"] == "dispute" else "refunded"
             text = f"{name} is paused: a payment was {what}{_on(visit, paused)}."
             yield Box("stopped", text, _REFILL, f"Check {name.lower()}")
         else:

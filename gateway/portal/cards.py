@@ -85,7 +85,7 @@ async def _list(visit: Visit) -> dict[str, Any]:
 async def _removal(visit: Visit) -> dict[str, Any]:
     card = card_of(visit.snapshot, visit.request.query_params.get("payment_method_id", ""))
     if card is None:
-        raise Problem("not_found", "The account has no such card, or none any more.")
+        raise Problem("not_found", "The account does not have this card.")
     refill = "Auto-refill" if visit.credits else "Auto top-up"
     return {
         "card": card,

@@ -37,7 +37,7 @@ _BRANDS: Final[dict[str, Brand]] = {
 # Letters and a few digits: so short a name in base 32 can hardly hold a run of digits that looks like a card number.
 _NAME_CHARACTERS = 26
 _AWAY = "Stripe does not answer right now. Nothing was added: try again in a moment."
-_FOREIGN = "This card was not entered from here, or your session has ended since. Start again."
+_FOREIGN = "This card was not entered from here, or your session has ended. Start again."
 _NOT_DONE = "No card was entered yet. Start again."
 _OTHER_BRAND = "This card cannot be used. Add a Visa, Mastercard, American Express or Discover card."
 

@@ -9,7 +9,7 @@ from gateway.http.problem import RETRY_AFTER_S, Problem
 from gateway.portal.screen import HOME, Message
 
 _HOME = (HOME, "Go to the overview")
-NOT_FOUND = Message(404, "There is no such page", "The address may be mistyped, or what it showed is gone.", _HOME)
+NOT_FOUND = Message(404, "There is no such page", "The address may be wrong, or the page may be gone.", _HOME)
 FOREIGN = Message(
     403, "This form came from another site", "Nothing was changed. Open the page again and send the form there.", _HOME
 )
@@ -33,7 +33,7 @@ _STATUSES = {
     400: ("This address is not complete", "Go back and try again."),
     404: (NOT_FOUND.title, NOT_FOUND.text),
     408: ("That took too long", "Your connection was slow. Try again."),
-    413: ("That is too much", "Use less text and send the form again."),
+    413: ("This form is too long", "Use less text and send the form again."),
     415: ("This form cannot be read", "Send it from the page itself."),
     429: ("Too many requests", "Wait a moment and try again."),
     500: (INTERNAL.title, INTERNAL.text),

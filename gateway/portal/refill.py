@@ -18,7 +18,7 @@ _PAUSED = {
     "hard_decline": "the card was declined for good",
     "retries_exhausted": "the card was declined again and again",
     "dispute": "a payment is disputed",
-    "refund": "a payment was given back to the card",
+    "refund": "a payment was refunded to the card",
 }
 
 Event = Mapping[str, Any]

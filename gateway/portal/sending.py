@@ -26,7 +26,7 @@ _PASSING = frozenset({"unavailable", "internal", "rate_limited"})
 _REFUSED = {
     "unknown_payment_method": "Choose one of your cards, or add one first.",
     "last_payment_method": "This is your only card, and your subscription needs one. Add another card first.",
-    "no_subscription": "There is no subscription that runs.",
+    "no_subscription": "There is no running subscription.",
     "card_number_refused": "Leave card numbers out of this form.",
 }
 # What the engine calls a field, and what the owner calls it.

@@ -39,7 +39,8 @@ STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
     ),
     "zero": (
         carded("zero", "live_agent", "appointment_booking"), {},
-        ["$0.00", "Live agent and appointment booking wait for credits: calls are answered without.", "Add credits"],
+        ["$0.00", "Live agent and appointment booking wait for credits: calls are answered without them.",
+         "Add credits"],
     ),
     "negative": (
         debt("negative"), {}, [f"Your balance is {MINUS}$2.40. It will be taken from the next credits you add."],

@@ -137,7 +137,7 @@ def test_m08_cancel_with_the_survey_and_undo(owners: Owners, tmp_path: Path) -> 
         live(page)
         page.get_by_role("link", name="Cancel subscription").click()
         expect(page.locator("main")).to_contain_text("calls are redirected to +1 415 555 0100")
-        expect(page.locator("main")).to_contain_text("The fee that is paid is not refunded.")
+        expect(page.locator("main")).to_contain_text("The paid fee is not refunded.")
         assert_accessible(page)
         picture(page, "plan-cancel", tmp_path)
         page.get_by_label("Something that I need is missing").check()
