@@ -58,7 +58,7 @@ class Source:
         before, *answers, after = await run(self._client, [look, *commands, look], on_error=raise_away)
         epoch, *times = before
         if None in before or None in after or epoch != after[0]:
-            raise unavailable("What is shown is being read again from the start: try again.")
+            raise unavailable("The views are reading the events again from the start: try again.")
         self._note(Shown(epoch, min(map(int, times), default=sys.maxsize)))
         return answers
 
