@@ -16,7 +16,6 @@ from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from faust.app.base import App
-from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
@@ -44,8 +43,6 @@ EXPECTED: dict[Callable[..., Any], tuple[str, ...]] = {
     consumer.Consumer._get_active_partitions: ("self",),
     consumer.Consumer.on_partitions_revoked: ("self", "revoked"),
     consumer.Consumer.on_partitions_assigned: ("self", "assigned", "generation_id"),
-    TableManager.on_start: ("self",),
-    TableManager._update_channels: ("self",),
     Recovery.on_recovery_completed: ("self", "generation_id"),
     Recovery._wait: ("self", "coro", "timeout"),
     driver.Consumer._new_consumer_thread: ("self",),

@@ -27,11 +27,6 @@ class EndingRecovery(Recovery):  # type: ignore[misc]  # Faust has no types
 class Tables(TableManager):  # type: ignore[misc]  # Faust has no types
     _recovery: EndingRecovery | None = None
 
-    async def on_start(self) -> None:
-        """Faust waits a second here for tables that are defined late. Here an app has all its tables from the start."""
-        await self._update_channels()
-        await self.recovery.start()
-
     @property
     def recovery(self) -> EndingRecovery:
         if self._recovery is None:
