@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -81,6 +82,11 @@ class GatewayProcess(PythonProcess):
         """Exit status and last line."""
         status = self.process.wait(seconds)
         return status, json.loads(self.log().splitlines()[-1])
+
+
+def named_for_process(name: str) -> str:
+    """A name for a stage that several files share: each process that runs some of them has a stage of its own."""
+    return f"{name}-{os.getpid()}"
 
 
 def call(

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from devkit.redis import DevRedis
 from tests.browser import chromium
 from tests.gateway.portal.stage import ISSUER, Owners
 from tests.gateway.reads.filled import Filled
-from tests.gateway.stage import GatewayStage
+from tests.gateway.stage import GatewayStage, named_for_process
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,13 +43,11 @@ def owners(
 ) -> Iterator[Owners]:
     """Everything that runs behind the page: a worker, the views, fake payments and a gateway."""
     directory = tmp_path_factory.mktemp("gw-portal")
-    stage = GatewayStage(kafka, owners_redis.url, "gw-portal", directory)
-    stage.worker()
-    stage.views()
-    stage.start("payments", "run", payments_provider="fake", payments_fake_speed_up=100)
-    made = Owners(stage, browser)
-    yield made
-    stage.close()
+    with closing(GatewayStage(kafka, owners_redis.url, named_for_process("gw-portal"), directory)) as stage:
+        stage.worker()
+        stage.views()
+        stage.start("payments", "run", payments_provider="fake", payments_fake_speed_up=100)
+        yield Owners(stage, browser)
 
 
 @pytest.fixture(scope="package")
@@ -65,10 +64,8 @@ def drawn(
     """A gateway whose views the tests fill themselves, for states that would take months to come."""
     directory = tmp_path_factory.mktemp("gw-drawn")
     (directory / "issuer.toml").write_text(ISSUER)
-    stage = GatewayStage(kafka, own_redis.url, "gw-drawn", directory)
-    made = Owners(stage, browser, issuer=directory / "issuer.toml")
-    yield made
-    stage.close()
+    with closing(GatewayStage(kafka, own_redis.url, named_for_process("gw-drawn"), directory)) as stage:
+        yield Owners(stage, browser, issuer=directory / "issuer.toml")
 
 
 @pytest.fixture(scope="package")

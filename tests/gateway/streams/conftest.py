@@ -1,9 +1,10 @@
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from devkit.redis import DevRedis
-from tests.gateway.stage import GatewayStage
+from tests.gateway.stage import GatewayStage, named_for_process
 from tests.gateway.streams.published import Published
 
 
@@ -17,12 +18,12 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevRedis]:
 @pytest.fixture(scope="package")
 def stage(kafka: str, own_redis: DevRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayStage]:
     """A worker, the views and a gateway."""
-    made = GatewayStage(kafka, own_redis.url, "gw-streams", tmp_path_factory.mktemp("gw-streams"))
-    made.worker()
-    made.views()
-    made.gateway()
-    yield made
-    made.close()
+    name = named_for_process("gw-streams")
+    with closing(GatewayStage(kafka, own_redis.url, name, tmp_path_factory.mktemp(name))) as made:
+        made.worker()
+        made.views()
+        made.gateway()
+        yield made
 
 
 @pytest.fixture(scope="package")
