@@ -30,7 +30,7 @@ def demo_accounts(now_ms: int) -> list[Account]:
     """One account that pays by the call, and one that subscribes to a plan with minutes. Both signed up before their
     first call.
     """
-    opened_ms = _begin_ms(now_ms) - HOUR_MS
+    opened_ms = begin_ms(now_ms)
     return [
         Account(CREDITS, "free", "USD", 2.0, True, "America/New_York", opened_ms, small=False),
         Account(MINUTES, "professional", "USD", 3.0, True, "America/Chicago", opened_ms, small=False),
@@ -41,20 +41,22 @@ def history(now_ms: int, seed: int) -> list[Timed]:
     """All inputs but ticks and answers to payments, in the order in which they reach the log. No call is open at
     `now_ms` (epoch).
     """
-    accounts, begin_ms = demo_accounts(now_ms), _begin_ms(now_ms)
+    accounts, midnight_ms = demo_accounts(now_ms), _first_midnight_ms(now_ms)
     rng = Random(seed)  # noqa: S311 repeatable, not secret
-    requests = [record for account in accounts for record in _requests(account, begin_ms)]
-    reported = (record for record in calls(accounts, CALLS, begin_ms, SHARES, rng) if record.at_ms < now_ms - QUIET_MS)
+    requests = [record for account in accounts for record in _requests(account, midnight_ms)]
+    reported = (
+        record for record in calls(accounts, CALLS, midnight_ms, SHARES, rng) if record.at_ms < now_ms - QUIET_MS
+    )
     happened = [record for record in requests if record.at_ms < now_ms - QUIET_MS] + list(_ended(list(reported)))
     return sorted(happened, key=attrgetter("at_ms"))
 
 
 def begin_ms(now_ms: int) -> int:
     """When the first account opens: an hour before the first midnight (UTC)."""
-    return _begin_ms(now_ms) - HOUR_MS
+    return _first_midnight_ms(now_ms) - HOUR_MS
 
 
-def _begin_ms(now_ms: int) -> int:
+def _first_midnight_ms(now_ms: int) -> int:
     return (now_ms // DAY_MS - DAYS_BEFORE) * DAY_MS
 
 
@@ -68,8 +70,8 @@ def _call_of(record: Timed) -> str:
     return str(orjson.loads(record.value)["call_id"])
 
 
-def _requests(account: Account, begin_ms: int) -> Iterable[Timed]:
-    """What the owner requested, each with the days since the account was opened."""
+def _requests(account: Account, midnight_ms: int) -> Iterable[Timed]:
+    """What the owner requested: some when the account opened, the rest so many days after the first midnight."""
     opening: Mapping[str, object] = {
         "plan": account.plan,
         "time_zone": account.time_zone,
@@ -79,7 +81,7 @@ def _requests(account: Account, begin_ms: int) -> Iterable[Timed]:
     yield account.record("open", opened_ms, ("account-opened", opening))
     wanted = _OF_CREDITS if account.account_id == CREDITS else _OF_MINUTES
     for number, (after_days, request) in enumerate(wanted):
-        at_ms = opened_ms + MINUTE_MS * (number + 1) if after_days == 0 else begin_ms + round(after_days * DAY_MS)
+        at_ms = opened_ms + MINUTE_MS * (number + 1) if after_days == 0 else midnight_ms + round(after_days * DAY_MS)
         yield account.record(f"request-{number}", at_ms, request)
 
 

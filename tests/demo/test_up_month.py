@@ -96,7 +96,7 @@ def test_no_call_is_open_at_the_end_and_both_accounts_have_something_to_show(now
 
 
 def test_a_refused_input_is_named() -> None:
-    """The month is made by the rules' own hand: one that they refuse is a fault of the demo, and would be a hole."""
+    """An input that the rules refuse is a fault of the demo: the month would lack it without a word."""
     now_ms = MOMENTS[0]
     wrong = history(now_ms, 1)[:1]
     wrong[0] = wrong[0]._replace(
