@@ -9,17 +9,23 @@ from time import monotonic
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from stream import log
 from stream.fail_stop import Exit, halt
 from stream.failures import classify, fail
+from stream.settings import Settings
 
 logger = log.get("group")
 
 CHECK_EVERY_S = 0.5
 # A refusal that is not known to be permanent may pass: joining is retried for this long.
 REFUSED_FOR_S = 30.0
+# How long a rebalance waits for a member that must give partitions up: what it has under way, and a commit.
+REBALANCE_TIMEOUT_MS = 15_000
+# A joining member is answered only after the rebalance, so a longer wait means that the answer is lost.
+REQUEST_TIMEOUT_MS = REBALANCE_TIMEOUT_MS + 1_000
 
 
 class GroupMember(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
@@ -63,6 +69,25 @@ class GroupMember(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no ty
         if refused_for_s > REFUSED_FOR_S:
             halt("this process could not join its consumer group", status=Exit.PASSING, error=failure.line, **fields)
         logger.warning("joining the consumer group again", error=failure.line, **fields)
+
+
+def sharing_member(settings: Settings, group: str) -> GroupMember:
+    """A member that only shares partition numbers out: number n of all its topics goes to one member, which reads by
+    other means.
+    """
+    return GroupMember(
+        **settings.connection.options,
+        group_id=group,
+        client_id=group,
+        partition_assignment_strategy=[RangePartitionAssignor],
+        enable_auto_commit=False,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=settings.session_timeout_ms // 3,
+        # It never polls, because it fetches nothing. A stuck event loop sends no heartbeats either.
+        max_poll_interval_ms=10**9,
+        rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+    )
 
 
 def _end_if_failed(watch: asyncio.Task[None]) -> None:

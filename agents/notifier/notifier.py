@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from agents.notifier.event_types import TOPICS
@@ -21,7 +20,7 @@ from stream.broker_link import close_in_time
 from stream.evidence import committed_reader
 from stream.failures import fail, fail_without_access
 from stream.lane import record_batches
-from stream.membership import GroupMember
+from stream.membership import sharing_member
 
 logger = log.get("notifier")
 
@@ -29,9 +28,6 @@ FETCH_BYTES = 1 << 20
 # How long a fetch waits for new events at the end of the log, and how long one of an event that is read again.
 WAIT_MS = 500
 AGAIN_WAIT_MS = 20
-# How long a rebalance waits for a member that must give partitions up: REBALANCE_GRACE_S, and a commit.
-REBALANCE_TIMEOUT_MS = 15_000
-REQUEST_TIMEOUT_MS = REBALANCE_TIMEOUT_MS + 1_000
 # How long a stop and a rebalance wait for attempts under way; the next owner makes the others again.
 STOP_GRACE_S, REBALANCE_GRACE_S = 6.0, 5.0
 COMMIT_S = 5.0
@@ -56,19 +52,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._partitions: dict[int, Partition] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._joined, self._stopping = False, False
-        self._member = GroupMember(
-            **settings.connection.options,
-            group_id=settings.group,
-            client_id=settings.group,
-            partition_assignment_strategy=[RangePartitionAssignor],
-            enable_auto_commit=False,
-            session_timeout_ms=settings.session_timeout_ms,
-            heartbeat_interval_ms=settings.session_timeout_ms // 3,
-            # It never polls, because it fetches nothing. A stuck event loop sends no heartbeats either.
-            max_poll_interval_ms=10**9,
-            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-        )
+        self._member = sharing_member(settings, settings.group)
         self._producer = AIOKafkaProducer(**settings.connection.options, acks="all", enable_idempotence=True)
 
     @property

@@ -5,7 +5,6 @@ import time
 from collections import Counter
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from msgspec.json import encode
 
@@ -23,15 +22,11 @@ from stream.failures import fail, fail_without_access
 from stream.lane import record_batches
 from stream.lane.commit_errors import CommitError, FencedError, end
 from stream.lane.transaction import PartitionWriter
-from stream.membership import GroupMember
+from stream.membership import sharing_member
 
 logger = log.get("payments")
 
 FETCH_BYTES = 1 << 20
-# How long a rebalance waits for a member that must give a partition up: one commit, and GRACE_S for calls in flight.
-REBALANCE_TIMEOUT_MS = 15_000
-# A joining member is answered only after the rebalance, so a longer wait means that the answer is lost.
-REQUEST_TIMEOUT_MS = REBALANCE_TIMEOUT_MS + 1_000
 COMMIT_NOTES_S = 5.0
 
 
@@ -46,20 +41,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._partitions: dict[int, Partition] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._joined, self._stopping = False, False
-        self._member = GroupMember(
-            **settings.connection.options,
-            group_id=settings.group,
-            client_id=settings.group,
-            # Partition n of both topics goes to one member.
-            partition_assignment_strategy=[RangePartitionAssignor],
-            enable_auto_commit=False,
-            session_timeout_ms=settings.session_timeout_ms,
-            heartbeat_interval_ms=settings.session_timeout_ms // 3,
-            # It never polls, because it fetches nothing. A stuck event loop sends no heartbeats either.
-            max_poll_interval_ms=10**9,
-            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-        )
+        self._member = sharing_member(settings, settings.group)
         self._notes_producer = AIOKafkaProducer(**settings.connection.options, acks="all", enable_idempotence=True)
 
     @property

@@ -4,10 +4,13 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import LeaderNotAvailableError
 
 from stream import topic_changes, topics
 from stream.topics import DAY_MS, Difference
@@ -124,6 +127,49 @@ def test_a_topic_that_the_broker_does_not_know_yet_is_asked_for_again(stage: Sta
         await asyncio.wait_for(check, DEADLINE_S)
 
     asyncio.run(check_and_create())
+
+
+class LateAdmin(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
+    """Asks a broker that is behind the controller: it lists a new topic late, and its leader later still."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.made_at = float("inf")
+        self.ages: list[float] = []
+
+    async def create_topics(self, *args: Any, **options: Any) -> Any:
+        response = await super().create_topics(*args, **options)
+        self.made_at = time.monotonic()
+        return response
+
+    async def describe_topics(self, *args: Any, **options: Any) -> Any:
+        listed = await super().describe_topics(*args, **options)
+        self.ages.append(time.monotonic() - self.made_at)
+        if self.ages[-1] < 1:
+            listed = [topic for topic in listed if "charges" not in topic["topic"]]
+        elif self.ages[-1] < 2:
+            listed = [topic | {"partitions": [one | {"leader": -1} for one in topic["partitions"]]} for topic in listed]
+        return listed
+
+
+def test_new_topics_are_waited_for_until_each_partition_has_a_leader(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that joined its group earlier would own nothing until its client reads the metadata again."""
+    admins: list[LateAdmin] = []
+
+    def late(**options: Any) -> LateAdmin:
+        admins.append(LateAdmin(**options))
+        return admins[-1]
+
+    monkeypatch.setattr(topics, "AIOKafkaAdminClient", late)
+    asyncio.run(topics.ensure(stage.settings()))
+    assert admins[0].ages[-1] >= 2
+    monkeypatch.setattr(topics, "KNOWN_WITHIN_S", 0.5)
+    other = {stage.topic("charges-again"): topics.Topic("charges-again", DAY_MS)}
+    with pytest.raises(LeaderNotAvailableError, match="charges-again: created, but") as raised:
+        asyncio.run(topics.ensure(stage.settings(), other))
+    assert raised.value.retriable
 
 
 async def make(stage: Stage, wanted: list[NewTopic]) -> None:
