@@ -78,7 +78,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., StackProcess]]:
 def status(url: str, key: str = "") -> int:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

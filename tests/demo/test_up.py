@@ -112,7 +112,7 @@ def test_a_month_is_there_calls_come_in_and_the_next_run_goes_on(start: Callable
     wait_until(lambda: any(first.data.glob("mails/*-Receipt-*.eml")), "a mail of the month", 60)
 
     second = start()
-    assert second.process.wait(30) == 1
+    assert second.process.wait(60) == 1
     assert "Another `tollgate up` uses" in second.errors()
 
     processes = children(first.process.pid)

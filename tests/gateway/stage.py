@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from redis import Redis
@@ -69,16 +70,16 @@ class GatewayProcess(PythonProcess):
         assert self.process.poll() is None, self.log()[-3_000:]
         return bool(self.started()) and self.health("/readyz").status == 200
 
-    def wait_ready(self, seconds: float = 40) -> "GatewayProcess":
+    def wait_ready(self, seconds: float = 60) -> "GatewayProcess":
         wait_until(self.ready, f"a gateway that is ready: {self.log()[-1_000:]}", seconds)
         return self
 
     def stop(self) -> None:
         """SIGTERM: it must end by itself, with status 0."""
         self.process.terminate()
-        assert self.process.wait(20) == 0, self.log()[-3_000:]
+        assert self.process.wait(60) == 0, self.log()[-3_000:]
 
-    def wait_ended(self, seconds: float = 40) -> tuple[int, dict[str, Any]]:
+    def wait_ended(self, seconds: float = 60) -> tuple[int, dict[str, Any]]:
         """Exit status and last line."""
         status = self.process.wait(seconds)
         return status, json.loads(self.log().splitlines()[-1])
@@ -143,7 +144,7 @@ class GatewayStage:
         self.directory = directory
         self.keys = KeyFile(directory / "keys.toml")
         self.key = self.keys.add("stage", requests_per_s=10_000)
-        self.redis: Any = Redis.from_url(redis_url, socket_timeout=5)
+        self.redis: Any = Redis.from_url(redis_url, socket_timeout=20)
 
     def environment(self, **changed: object) -> dict[str, str]:
         """The variables that every process is started with; keyword arguments are settings, None leaves one out."""
@@ -156,6 +157,7 @@ class GatewayStage:
             "api_keys": self.keys.path,
             **{f"{process}health_port": 0 for process in ("", "views_", "gateway_", "payments_")},
             "gateway_port": 0,
+            "command_timeout_ms": 30_000,  # A busy machine decides late.
             "log_level": "debug",
             **changed,
         }
@@ -168,7 +170,7 @@ class GatewayStage:
     def worker(self, **changed: object) -> PythonProcess:
         """A worker that owns every partition."""
         worker = self.start("worker", **changed)
-        wait_until(lambda: self._owns_all(worker), f"a worker: {worker.log()[-1_000:]}", 40)
+        wait_until(lambda: self._owns_all(worker), f"a worker: {worker.log()[-1_000:]}")
         return worker
 
     def views(self, **changed: object) -> ViewsProcess:
@@ -217,6 +219,17 @@ class GatewayStage:
 
     def post(self, path: str, body: Any = None, **options: Any) -> Reply:
         return self.request("POST", path, body, **options)
+
+    def shown(self, account: str, reply: Reply) -> Reply:
+        """Wait until the views have the account as it is after a command, whose answer is returned."""
+        version = reply.json().get("version") or 0
+
+        def seen() -> bool:
+            read = self.get(f"/v1/accounts/{quote(account, safe='')}?min_version={version}")
+            return read.status == 200 and read.json()["version"] >= version
+
+        wait_until(seen, f"version {version} of {account} in the views", 40)
+        return reply
 
     def client(self, key: str = "", gateway: GatewayProcess | None = None) -> aiohttp.ClientSession:
         """A client for many requests at a time, to be used in `async with`."""

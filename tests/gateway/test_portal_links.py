@@ -33,7 +33,8 @@ def stage(kafka: str, own_redis: DevRedis, tmp_path_factory: pytest.TempPathFact
     made.worker()
     made.views()
     made.gateway(portal_url=URL, portal_return_hosts=HOSTS)
-    assert made.post("/v1/accounts", {"account_id": "owner-1", "plan": "free"}).status == 201
+    opened = made.post("/v1/accounts", {"account_id": "owner-1", "plan": "free"})
+    assert made.shown("owner-1", opened).status == 201
     yield made
     made.close()
 
@@ -42,7 +43,7 @@ def stage(kafka: str, own_redis: DevRedis, tmp_path_factory: pytest.TempPathFact
 def keys(stage: GatewayStage) -> dict[str, str]:
     made = {name: stage.keys.add(name, f"accounts:{name}") for name in ("read", "write")}
     made["calls"] = stage.keys.add("calls", "calls")
-    wait_until(lambda: stage.get("/v1/plans", key=made["calls"]).status == 200, "the new keys", 10)
+    wait_until(lambda: stage.get("/v1/plans", key=made["calls"]).status == 200, "the new keys")
     return made
 
 
@@ -51,7 +52,7 @@ def narrow(stage: GatewayStage) -> dict[str, str]:
     """Keys of other accounts."""
     scopes = {"read": "accounts:read", "write": "accounts:write", "calls": "calls"}
     made = {name: stage.keys.add(f"narrow-{name}", scope, accounts=["mine-*"]) for name, scope in scopes.items()}
-    wait_until(lambda: stage.get("/v1/plans", key=made["calls"]).status == 200, "the new keys", 10)
+    wait_until(lambda: stage.get("/v1/plans", key=made["calls"]).status == 200, "the new keys")
     return made
 
 
@@ -181,7 +182,7 @@ def test_a_link_leads_nowhere_else(stage: GatewayStage, url: Any) -> None:
 
 def test_no_link_for_an_account_that_is_not_there(stage: GatewayStage) -> None:
     other = stage.keys.add("other", "admin", accounts=["mine-*"])
-    wait_until(lambda: stage.get("/v1/plans", key=other).status == 200, "the new key", 10)
+    wait_until(lambda: stage.get("/v1/plans", key=other).status == 200, "the new key")
     for account, key in (("nobody", ""), ("owner-1", other), ("mine-nobody", other)):
         assert link(stage, account=account, key=key).code == "not_found"
         ended = stage.request("DELETE", f"/v1/accounts/{account}/portal-sessions", key=key)
@@ -218,4 +219,4 @@ def test_without_redis_there_are_no_links(stage: GatewayStage, own_redis: DevRed
         for reply in (link(stage), stage.request("DELETE", "/v1/accounts/owner-1/portal-sessions")):
             assert (reply.status, reply.code) == (503, "unavailable")
             assert int(reply.headers["retry-after"]) >= 1
-    wait_until(lambda: link(stage).status == 201, "links again", 30)
+    wait_until(lambda: link(stage).status == 201, "links again")

@@ -15,7 +15,7 @@ def wait_port(worker: WorkerProcess) -> int:
 
 def scrape(port: int) -> str:
     """All metrics, in Prometheus' text."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
         return str(answer.read().decode())
 
 

@@ -24,6 +24,7 @@ from schemas.rows import CHECKPOINT_KEY, Checkpoint, decode_row
 from stream import startup, topics
 from stream.settings import Settings
 from tests.lane.tally import HEAD, Charge, Deposit
+from tests.log_file import whole_lines
 
 ROOT = Path(__file__).parents[2]
 SMALL_RULE = ("tests.lane.tally_worker",)
@@ -40,7 +41,7 @@ def own_name(test: pytest.Item) -> str:
     return f"{words[:50]}-{zlib.crc32(test.nodeid.encode()):08x}"
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> float:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> float:
     """Wait until `condition` holds. Returns the seconds waited; AssertionError when it did not hold in time."""
     began = time.monotonic()
     while not condition():
@@ -71,18 +72,18 @@ class WorkerProcess:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         field = f'"event": "{name}"'
-        return [json.loads(line) for line in self._log.read_text(errors="replace").splitlines() if field in line]
+        return [json.loads(line) for line in whole_lines(self._log) if field in line]
 
     def lines(self) -> list[dict[str, Any]]:
         """Every line of its log, also those of libraries."""
-        return [json.loads(line) for line in self._log.read_text(errors="replace").splitlines() if line]
+        return [json.loads(line) for line in whole_lines(self._log) if line]
 
     def owned(self) -> set[int]:
         """The partitions it had at its last assignment."""
         lines = self.events("partitions owned")
         return set(lines[-1]["partitions"]) if lines else set()
 
-    def wait_owned(self, partitions: int = PARTITIONS, seconds: float = 30.0) -> float:
+    def wait_owned(self, partitions: int = PARTITIONS, seconds: float = 60.0) -> float:
         def enough() -> bool:
             assert self.process.poll() is None, self.tail()
             return len(self.owned()) == partitions
@@ -99,12 +100,11 @@ class WorkerProcess:
     def stop(self) -> None:
         """SIGTERM: it must end by itself, with status 0."""
         self.process.terminate()
-        assert self.process.wait(20) == 0, self.tail()
+        assert self.process.wait(60) == 0, self.tail()
 
-    def wait_ended(self, seconds: float = 30.0) -> tuple[int, dict[str, Any]]:
+    def wait_ended(self, seconds: float = 60.0) -> tuple[int, dict[str, Any]]:
         """Exit status and last line."""
-        status = self.process.wait(seconds)
-        return status, json.loads(self.tail(1))
+        return self.process.wait(seconds), json.loads(self.tail(1))
 
     def tail(self, lines: int = 15) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])

@@ -46,7 +46,7 @@ def test_kill_at_the_last_step_of_a_transaction(stage: Stage) -> None:
         worker = stage.worker(TALLY_DIE_AT=commits)
         worker.wait_owned()
         stage.send(stage.deposits(300), per_second=1_000)
-        assert worker.process.wait(20) == -signal.SIGKILL
+        assert worker.process.wait(60) == -signal.SIGKILL
     last = stage.worker()
     last.wait_owned()
     stage.check_exactly_once()

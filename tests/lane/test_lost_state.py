@@ -78,7 +78,7 @@ def test_facts_that_were_aborted_are_no_facts(stage: Stage) -> None:
     first = stage.worker(clock="none", TALLY_DIE_AT=1)
     first.wait_owned()
     stage.send(stage.deposits(300))
-    assert first.process.wait(20) == -signal.SIGKILL
+    assert first.process.wait(60) == -signal.SIGKILL
     assert sum(stage.ends(stage.topic("charges")).values()) > 0
     assert stage.committed() == {}
     stage.worker(clock="none").wait_owned()

@@ -132,7 +132,7 @@ def test_it_reports_its_readiness_and_its_metrics(stage: Stage) -> None:
 
 def status_of(port: int, path: str) -> int:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -177,7 +177,7 @@ class NotifierStage:
     def waiting(self) -> dict[str, dict[str, Any]]:
         return {key: row for key, row in self.rows().items() if "/waiting/" in key}
 
-    def wait_for(self, condition: Any, what: str, seconds: float = 40) -> float:
+    def wait_for(self, condition: Any, what: str, seconds: float = 60) -> float:
         def holds() -> bool:
             for process in self.processes:
                 assert process.process.poll() in {None, 0, -9}, process.log()[-3_000:]
@@ -185,7 +185,7 @@ class NotifierStage:
 
         return wait_until(holds, what, seconds)
 
-    def wait_settled(self, topic: str = "alerts", seconds: float = 40) -> None:
+    def wait_settled(self, topic: str = "alerts", seconds: float = 60) -> None:
         """Until the group's offsets are at the ends of the topic, and nothing waits."""
         places = [TopicPartition(self.settings.topic(topic), number) for number in range(PARTITIONS)]
 

@@ -22,6 +22,7 @@ from payments.settings import Settings
 from schemas.partitioning import partition_of
 from stream.startup import make_topics
 from tests.lane.stage import ROOT, log_ends, wait_until
+from tests.log_file import whole_lines
 from tests.payments.requests import PARTITIONS
 from tests.payments.stripe_server import API_KEY, StripeServer
 
@@ -48,7 +49,7 @@ class PythonProcess:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         wanted = f'"event": "{name}"'
-        return [json.loads(line) for line in self.log().splitlines() if wanted in line]
+        return [json.loads(line) for line in whole_lines(self._log) if wanted in line]
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")
@@ -70,14 +71,14 @@ class AdapterProcess(PythonProcess):
 
     def status(self, path: str) -> int:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port('health_port')}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port('health_port')}{path}", timeout=20) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
 
     def sample(self, name: str) -> float:
         """A metric's value; `name` includes the labels as scraped."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port('health_port')}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port('health_port')}/metrics", timeout=20) as answer:
             lines = answer.read().decode().splitlines()
         return next(float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name)
 
@@ -88,11 +89,11 @@ class AdapterProcess(PythonProcess):
     def stop(self) -> None:
         """SIGTERM: it must end by itself, with status 0."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0, self.log()[-2_000:]
+        assert self.process.wait(60) == 0, self.log()[-2_000:]
 
     def wait_ended(self) -> tuple[int, dict[str, Any]]:
         """Exit status and last line."""
-        status = self.process.wait(30)
+        status = self.process.wait(60)
         return status, json.loads(self.log().splitlines()[-1])
 
 

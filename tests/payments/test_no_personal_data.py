@@ -97,7 +97,7 @@ def worker(stage: AdapterStage, tmp_path: Path) -> Iterator[AdapterProcess]:
 
 def metrics_of(process: AdapterProcess, started: str) -> str:
     port = process.events(started)[0]["health_port"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
         return str(answer.read().decode())
 
 

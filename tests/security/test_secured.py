@@ -91,7 +91,7 @@ def test_worker_adapter_and_tools_work_with_exactly_their_rights(processes: Proc
     wait_until(lambda: paid(place, name) == 1, "an answer of the adapter", 60)
     for process in (worker, adapter):
         process.process.terminate()
-        assert process.process.wait(30) == 0, process.log()[-2_000:]
+        assert process.process.wait(60) == 0, process.log()[-2_000:]
         assert CANARY not in process.log()
     for command, options, said in TOOLS:
         place.grant(OPERATOR, ALL[command](settings_of(name)))
@@ -113,7 +113,7 @@ def test_views_work_with_exactly_their_rights(processes: Processes, tmp_path: Pa
         with Redis.from_url(redis.url) as client:
             wait_until(lambda: client.zcard(f"tg:1:{{{ACCOUNT}}}:charges") == 1, "the charge in Redis", ENDED_S)
         worker.process.terminate()
-        assert worker.process.wait(30) == 0, worker.log()[-2_000:]
+        assert worker.process.wait(60) == 0, worker.log()[-2_000:]
         place.grant(OPERATOR, ALL["views verify"](settings_of(name)))
         status, output = granted(place, "views verify", name, redis_url=redis.url)
         assert (status, output.splitlines()[-1]) == (0, "ok 1 accounts"), output

@@ -34,20 +34,20 @@ class ViewsProcess(PythonProcess):
 
     def status(self, path: str) -> int:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=20) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}/metrics", timeout=20) as answer:
             return str(answer.read().decode())
 
     def ready(self) -> bool:
         assert self.process.poll() is None, self.log()[-3_000:]
         return bool(self.events("views start")) and self.status("/readyz") == 200
 
-    def wait_ready(self, seconds: float = 40) -> None:
+    def wait_ready(self, seconds: float = 60) -> None:
         wait_until(self.ready, f"views that are ready: {self.log()[-1_000:]}", seconds)
 
     def partitions(self) -> set[int]:
@@ -61,7 +61,7 @@ class ViewsProcess(PythonProcess):
     def stop(self) -> None:
         """SIGTERM: it must end by itself, with status 0."""
         self.process.terminate()
-        assert self.process.wait(20) == 0, self.log()[-3_000:]
+        assert self.process.wait(60) == 0, self.log()[-3_000:]
 
     def wait_ended(self) -> tuple[int, dict[str, Any]]:
         """Exit status and last line."""
@@ -180,7 +180,7 @@ class ViewsStage:
     def members(self, account: str, name: str) -> dict[bytes, int]:
         return {m: int(score) for m, score in self.redis.zrange(f"tg:1:{{{account}}}:{name}", 0, -1, withscores=True)}
 
-    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 40) -> None:
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
         def holds() -> bool:
             for process in self.processes:
                 assert process.process.poll() in {None, 0, -9}, process.log()[-3_000:]

@@ -69,13 +69,15 @@ function sameText(part, next) {
 async function readAgain() {
   timer = 0;
   if (reading) return;
+  // A form is under way: its answer is a new page, and this one may no longer be there.
+  if (document.querySelector("form[data-sent]")) return later(1000);
   reading = true;
   const version = wanted;
   try {
     const target = new URL(address);
     target.searchParams.set("after", String(version));
     const answer = await fetch(target, { credentials: "same-origin" });
-    if (answer.status === 401) return ended();
+    if (answer.status === 401 || answer.status === 404) return ended();
     if (!answer.ok) return later(5000);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (replaceParts(fresh)) shown = Math.max(version, Number(fresh.body.dataset.version || 0));
@@ -92,7 +94,7 @@ function later(ms) {
   if (!timer) timer = setTimeout(readAgain, ms);
 }
 
-// The session has ended: the page says so, and no longer shows the account.
+// The session has ended, or what the page was about is gone: a reload says so, and shows nothing old.
 function ended() {
   source?.close();
   location.reload();

@@ -7,9 +7,10 @@ from tests.gateway.stage import GatewayStage, Reply
 
 
 def opened(stage: GatewayStage, account: str, **fields: Any) -> Reply:
+    """A new account, which the views have too."""
     reply = stage.post("/v1/accounts", {"account_id": account, "plan": "free", **fields})
     assert reply.status == 201, reply.body
-    return reply
+    return stage.shown(account, reply)
 
 
 def in_minutes(minutes: float) -> str:

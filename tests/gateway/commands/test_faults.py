@@ -51,7 +51,7 @@ def opened(stage: GatewayStage, account: str) -> None:
 
 def ended(process: PythonProcess) -> None:
     process.process.terminate()
-    process.process.wait(20)
+    process.process.wait(60)
 
 
 def in_background(

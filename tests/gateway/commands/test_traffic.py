@@ -48,7 +48,7 @@ def owned(worker: PythonProcess) -> set[int]:
     return set(lines[-1]["partitions"]) if lines else set()
 
 
-def wait_for_more(senders: Sequence[Sender], seconds: float = 30.0) -> None:
+def wait_for_more(senders: Sequence[Sender], seconds: float = 60.0) -> None:
     before = grants(senders)
     wait_until(lambda: grants(senders) >= before + MORE, "commands that take effect", seconds)
 

@@ -56,21 +56,21 @@ def statuses(answers: list[Reply]) -> list[int]:
 
 
 def test_a_key_has_a_bucket_of_its_rate(stage: GatewayStage, keys: dict[str, str]) -> None:
-    wait_until(lambda: stage.get("/v1/shown", key=keys["slow"]).status == 200, "the key is valid", 20)
+    wait_until(lambda: stage.get("/v1/shown", key=keys["slow"]).status == 200, "the key is valid")
     answers = [stage.get("/v1/shown", key=keys["slow"]) for _ in range(30)]
     limited = [answer for answer in answers if answer.status == 429]
     assert limited
     assert {answer.code for answer in limited} == {"rate_limited"}
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in limited)
     assert stage.get("/v1/shown").status == 200  # Another key has its own bucket.
-    wait_until(lambda: stage.get("/v1/shown", key=keys["slow"]).status == 200, "the bucket fills again", 20)
+    wait_until(lambda: stage.get("/v1/shown", key=keys["slow"]).status == 200, "the bucket fills again")
 
 
 def test_authorize_has_a_bucket_of_its_own(stage: GatewayStage, keys: dict[str, str]) -> None:
     def spent() -> bool:
         return stage.get("/v1/shown", key=keys["authorize"]).status == 429
 
-    wait_until(spent, "the bucket of the other calls is empty", 20)
+    wait_until(spent, "the bucket of the other calls is empty")
     assert stage.post("/v1/authorize", {}, key=keys["authorize"]).status == 200
 
 

@@ -68,11 +68,11 @@ def test_sigterm_finishes_what_is_under_way_and_takes_nothing_new(stage: Gateway
     port, answers = gateway.port, list[Reply]()
     slow = threading.Thread(target=lambda: answers.append(stage.get("/v1/slow", gateway=gateway)))
     slow.start()
-    wait_until(lambda: bool(gateway.events("slow call begins")), "the slow call is under way", 20)
+    wait_until(lambda: bool(gateway.events("slow call begins")), "the slow call is under way")
     gateway.process.send_signal(signal.SIGTERM)
     slow.join(20)
     assert [(answer.status, answer.json()) for answer in answers] == [(200, {"finished": True})]
-    assert gateway.process.wait(20) == 0
+    assert gateway.process.wait(60) == 0
     with pytest.raises(ConnectionRefusedError):
         http.client.HTTPConnection("127.0.0.1", port, timeout=5).connect()
     assert json.loads(gateway.log().splitlines()[-1])["event"] == "gateway ends"

@@ -3,7 +3,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from devkit.redis import DevRedis
 from tests.browser import chromium
@@ -24,6 +24,7 @@ def browser() -> Iterator[Browser]:
     """The distribution's Chromium, one for these tests. Its library keeps an event loop running in this thread, where
     the tests of other packages start their own: it ends with the package.
     """
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield made

@@ -46,15 +46,17 @@ class Owners:
         )
 
     def account(self, account_id: str, plan: str = "free", **fields: Any) -> str:
-        """A new account."""
+        """A new account, which the views have too."""
         reply = self.stage.post("/v1/accounts", {"account_id": account_id, "plan": plan, **fields})
-        assert reply.status == 201, reply.body
+        assert reply.status in {201, 202}, reply.body
+        self.stage.shown(account_id, reply)
         return account_id
 
     def send(self, account_id: str, kind: str, **fields: Any) -> dict[str, Any]:
-        """An input, by the API."""
+        """An input, by the API, whose effect the views have too. It is pending where nobody decides."""
         reply = self.stage.post(f"/v1/accounts/{account_id}/{kind}", fields)
         assert reply.status in {200, 202}, reply.body
+        self.stage.shown(account_id, reply)
         answer: dict[str, Any] = reply.json()
         return answer
 
@@ -77,7 +79,7 @@ class Owners:
         """A browser of its own; with an account signed in. Close it, or use it in `with`."""
         assert self.browser is not None, "these owners have no browser"
         context = self.browser.new_context(base_url=self.url, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         if account_id:
             page = context.new_page()
             page.goto(self.link(account_id, mode))
@@ -135,8 +137,11 @@ class Watched:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        assert not self.lines, self.lines
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if error is None:
+            assert not self.lines, self.lines
+        else:
+            error.add_note(f"The page's console: {self.lines}")
 
 
 def assert_accessible(page: Page) -> None:
@@ -167,4 +172,4 @@ def picture(page: Page, name: str, directory: Path | None = None) -> None:
 
 def live(page: Page) -> None:
     """Wait until the page follows its account."""
-    wait_until(lambda: page.locator("body").get_attribute("data-live") == "on", "a page that is live", 15)
+    wait_until(lambda: page.locator("body").get_attribute("data-live") == "on", "a page that is live")

@@ -80,7 +80,7 @@ def test_a_form_that_is_sent_twice_is_one_input(served: Owners, visitor: Visitor
     first, second = (sent(visitor, PATH, "page-twice", amount="10") for _ in range(2))
     assert first.status == second.status == 303
     assert first.headers["location"] == second.headers["location"]
-    wait_until(lambda: "p-page-twice" in purchases(served, account), "the purchase", 10)
+    wait_until(lambda: "p-page-twice" in purchases(served, account), "the purchase")
     assert purchases(served, account).count("p-page-twice") == 1
     changed = sent(visitor, PATH, "page-twice", amount="11")
     assert changed.status == 409
@@ -170,7 +170,7 @@ def test_the_form_says_that_its_input_is_under_way(served: Owners, visitor: Visi
     slow = stage.gateway(program=PROGRAM, portal_url=served.url, command_timeout_ms=200)
     [worker] = [process for process in stage.processes if process.events("partitions owned")]
     worker.process.terminate()
-    worker.process.wait(20)
+    worker.process.wait(60)
     hidden = visitor.hidden("/portal")
     fields = {"csrf": hidden["csrf"], "id": "page-waits", "number": "+14155550199"}
     reply = visitor.post(SEND, fields, port=slow.port)

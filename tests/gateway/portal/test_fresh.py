@@ -33,7 +33,7 @@ def test_a_page_waits_for_what_is_being_committed(owners: Owners) -> None:
     account = owners.account("fresh-1")
     granted = owners.send(account, "credits-granted", grant_id="g1", amount_micros=1_000_000, reason="a gift")
     ledger = f"/v1/accounts/{account}/ledger"
-    wait_until(lambda: bool(owners.stage.get(ledger).json()["items"]), "the first entry", 20)
+    wait_until(lambda: bool(owners.stage.get(ledger).json()["items"]), "the first entry")
     [entry] = owners.stage.get(ledger).json()["items"]
     second = json.dumps(entry | {"id": f"{entry['id']}-2", "entry_id": f"{entry['entry_id']}-2"}).encode()
     visitor = owners.visitor(account)
@@ -51,4 +51,4 @@ def test_a_page_waits_for_what_is_being_committed(owners: Owners) -> None:
             commit.set()
         writing.result(30)
         assert page.result(30).status == 200
-    wait_until(lambda: visitor.get(path).body.count(TITLE) == 2, "the second entry", 20)
+    wait_until(lambda: visitor.get(path).body.count(TITLE) == 2, "the second entry")

@@ -77,6 +77,31 @@ def test_what_was_opened_stays_open(owners: Owners, page: Page) -> None:
     expect(page.locator("#recent details[open]")).to_have_count(1)
 
 
+def test_a_page_is_not_read_again_while_its_form_is_under_way(owners: Owners) -> None:
+    """The change is published before its form is answered; the page of the form is then no longer there."""
+    account = owners.account("live-form", "professional")
+    with owners.context(account) as context:
+        page = context.new_page()
+        page.clock.install()
+        page.goto("/portal/plan/change?plan=dental")
+        read: list[str] = []
+        page.on("request", lambda request: read.append(request.url) if "after=" in request.url else None)
+        live(page)
+        # The form is under way, and stays so.
+        page.evaluate(
+            "() => { const form = document.querySelector('main form');"
+            " form.addEventListener('submit', (event) => event.preventDefault()); form.requestSubmit(); }"
+        )
+        version = owners.send(account, "plan-change-requested", plan="dental")["version"]
+        wait_until(lambda: int(page.evaluate("wanted")) >= version, "the event")
+        page.clock.run_for(3_000)
+        assert read == []
+        # In another window, where nothing was sent, the page that is gone says so.
+        page.evaluate("delete document.querySelector('form[data-sent]').dataset.sent")
+        page.clock.run_for(3_000)
+        expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+
+
 def test_a_page_whose_session_has_ended_says_so(owners: Owners) -> None:
     account = owners.account("live-ended")
     with owners.context(account) as context:
@@ -130,7 +155,7 @@ class Stream:
         return not self._thread.is_alive()
 
     def has(self, text: bytes) -> None:
-        wait_until(lambda: text in self.text, f"{text!r} in {self.text[-300:]!r}", 20)
+        wait_until(lambda: text in self.text, f"{text!r} in {self.text[-300:]!r}")
 
     def _read(self) -> None:
         try:
@@ -174,13 +199,13 @@ def test_the_stream_ends_with_its_session(owners: Owners, account: str) -> None:
     for stream in streams:
         stream.has(b"event: account-snapshot\n")
     assert signed_out.post("/portal/sign-out", hidden[0]).status == 200
-    wait_until(lambda: streams[0].ended, "the end of the first stream", 5)
+    wait_until(lambda: streams[0].ended, "the end of the first stream")
     second = owners.stage.gateway(portal_url=owners.url)
     assert elsewhere.post("/portal/sign-out", hidden[1], port=second.port).status == 200
-    wait_until(lambda: streams[1].ended, "the end of the second stream", 5)
+    wait_until(lambda: streams[1].ended, "the end of the second stream")
     assert not streams[2].ended
     assert owners.stage.request("DELETE", f"/v1/accounts/{account}/portal-sessions").status == 204
-    wait_until(lambda: streams[2].ended, "the end of the third stream", 5)
+    wait_until(lambda: streams[2].ended, "the end of the third stream")
     assert ended_with_session(owners) == before + 3
     second.stop()
 
@@ -194,12 +219,12 @@ def ended_with_session(owners: Owners) -> int:
 
 def test_the_stream_ends_with_the_key_of_its_link(owners: Owners, account: str) -> None:
     key = owners.stage.keys.add("streaming", "accounts:write")
-    wait_until(lambda: owners.stage.get("/v1/plans", key=key).status == 200, "the new key", 10)
+    wait_until(lambda: owners.stage.get("/v1/plans", key=key).status == 200, "the new key")
     visitor = owners.visitor(account, key=key)
     with Stream(visitor) as stream:
         stream.has(b"event: account-snapshot\n")
         owners.stage.keys.remove("streaming")
-        wait_until(lambda: stream.ended, "the end of the stream", 5)
+        wait_until(lambda: stream.ended, "the end of the stream")
 
 
 def test_a_page_counts_among_the_streams_of_its_account(owners: Owners) -> None:

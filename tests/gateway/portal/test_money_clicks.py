@@ -142,7 +142,7 @@ def test_an_amount_of_ones_own_and_its_refusals(opened: Open, tmp_path: Path) ->
     page.get_by_label("Amount in USD").fill("$12.34")
     page.get_by_role("button", name="Add credits").click()
     expect(page.get_by_text("Your bank was asked for the payment.")).to_be_visible()
-    wait_until(lambda: page.reload() is not None and balance(page) == "$12.34", "the credits", 20)
+    wait_until(lambda: page.reload() is not None and balance(page) == "$12.34", "the credits")
 
 
 def test_a_double_click_is_one_purchase(owners: Owners, opened: Open) -> None:
@@ -152,12 +152,12 @@ def test_a_double_click_is_one_purchase(owners: Owners, opened: Open) -> None:
     page.goto(CREDITS)
     page.get_by_role("button", name="Add $50.00").dblclick(no_wait_after=True)
     expect(page.get_by_text("Your bank was asked for the payment.")).to_be_visible()
-    wait_until(lambda: page.goto(CREDITS) is not None and balance(page) == "$50.00", "the credits", 20)
+    wait_until(lambda: page.goto(CREDITS) is not None and balance(page) == "$50.00", "the credits")
     visitor = owners.visitor("click-double")
     hidden = form_of(visitor.get(CREDITS).body.decode(), f"{CREDITS}/add")
     for _ in range(3):
         assert visitor.post(f"{CREDITS}/add", {**hidden, "amount": "20.00"}).status == 303
-    wait_until(lambda: page.goto(CREDITS) is not None and balance(page) == "$70.00", "the credits", 20)
+    wait_until(lambda: page.goto(CREDITS) is not None and balance(page) == "$70.00", "the credits")
     page.goto(TRANSACTIONS)
     assert page.locator(".movement").count() == 2
     other = visitor.post(f"{CREDITS}/add", {**hidden, "amount": "50.00"})
@@ -199,7 +199,7 @@ def test_auto_refill_is_turned_on_managed_and_turned_off(owners: Owners, opened:
     expect(page.get_by_text("Saved. It is on.")).to_be_visible()
     # The balance is below at once.
     expect(page.locator("#status")).to_contain_text("$25.00 added of at most $60.00")
-    wait_until(lambda: page.goto(REFILL) is not None and "added" in page.locator("dd").last.inner_text(), "its end", 20)
+    wait_until(lambda: page.goto(REFILL) is not None and "added" in page.locator("dd").last.inner_text(), "its end")
     assert_accessible(page)
     picture(page, "refill-done", tmp_path)
     page.get_by_label("Amount to add").fill("30.50")
@@ -289,7 +289,7 @@ def test_why_a_charge_is_what_it_is(owners: Owners, opened: Open, tmp_path: Path
     assert ended["outcome"] == "accepted"
     page.goto(TRANSACTIONS)
     row = page.locator(".movements > li").first
-    wait_until(lambda: page.reload() is not None and row.locator("details").count() == 1, "the charge", 20)
+    wait_until(lambda: page.reload() is not None and row.locator("details").count() == 1, "the charge")
     expect(row).to_contain_text("Call from +1 415 555 0123")
     sentence = row.get_by_text("This call cost $3.00: it was call 1 of the period")
     expect(sentence).to_be_hidden()

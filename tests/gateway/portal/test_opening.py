@@ -46,7 +46,7 @@ def test_the_page_of_a_link_shows_the_buyers_name(owners: Owners) -> None:
     owners.account("opening-named")
     owners.send("opening-named", "billing-details-set", name="Hara & <Sons>")
     path = owners.link("opening-named")
-    wait_until(lambda: b"Hara &amp; &lt;Sons&gt;" in owners.visitor().get(path).body, "the name", 10)
+    wait_until(lambda: b"Hara &amp; &lt;Sons&gt;" in owners.visitor().get(path).body, "the name")
 
 
 def test_of_many_who_press_the_button_one_gets_in(owners: Owners, account: str) -> None:
@@ -131,7 +131,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_sessions_end_with_the_key_that_made_their_link(owners: Owners, account: str, change: str) -> None:
     stage = owners.stage
     key = stage.keys.add(f"portal-{change}", "accounts:write")
-    wait_until(lambda: stage.get("/v1/plans", key=key).status == 200, "the new key", 10)
+    wait_until(lambda: stage.get("/v1/plans", key=key).status == 200, "the new key")
     visitor, unopened = Visitor(owners), owners.link(account, key=key)
     visitor.cookie = cookie_of(visitor.post(owners.link(account, key=key), {}))
     assert visitor.get("/portal").status == 200
@@ -140,7 +140,7 @@ def test_sessions_end_with_the_key_that_made_their_link(owners: Owners, account:
     else:
         stage.keys.entries[f"portal-{change}"] |= CHANGES[change]
         stage.keys.write()
-    wait_until(lambda: visitor.get("/portal").status == 401, "the end of the session", 10)
+    wait_until(lambda: visitor.get("/portal").status == 401, "the end of the session")
     assert visitor.get(unopened).status == 410
 
 

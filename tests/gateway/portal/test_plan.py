@@ -34,7 +34,7 @@ def subscriber(owners: Owners, account: str, plan: str = "professional", *, days
     owners.account(account, plan, occurred_at=wire(days_ago(days)), billing_email=f"{account}@example.com")
     owners.send(account, "payment-method-added", payment_method_id="pm1", **VISA)
     if plan != "free":
-        wait_until(lambda: bool(receipts(owners, account)), "the receipt of the first fee", 20)
+        wait_until(lambda: bool(receipts(owners, account)), "the receipt of the first fee")
     return account
 
 
@@ -77,7 +77,7 @@ def test_m07_an_upgrade_costs_what_was_shown(owners: Owners, tmp_path: Path) -> 
         page.wait_for_url("**/portal/plan*")
         expect(page.locator(".notice.fine")).to_contain_text("Your change of plan is saved.")
         expect(page.locator("#plan-now h2")).to_have_text("Dental")
-    wait_until(lambda: len(receipts(owners, account)) == 2, "the payment of the upgrade", 20)
+    wait_until(lambda: len(receipts(owners, account)) == 2, "the payment of the upgrade")
     paid = receipts(owners, account)[0]
     assert (paid["purpose"], format_money(paid["amount_micros"])) == ("subscription", shown)
     assert snapshot(owners, account)["plan"] == "dental"
@@ -94,7 +94,7 @@ def test_m07_a_form_that_is_sent_twice_is_one_upgrade(owners: Owners) -> None:
     for _ in range(2):
         reply = visitor.post(path, fields)
         assert reply.status == 303, reply.body
-    wait_until(lambda: len(receipts(owners, account)) == 2, "the payment of the upgrade", 20)
+    wait_until(lambda: len(receipts(owners, account)) == 2, "the payment of the upgrade")
     assert snapshot(owners, account)["pending_payments"] == []
 
 
@@ -188,7 +188,7 @@ def test_p11_from_credits_to_a_subscription(owners: Owners, tmp_path: Path) -> N
         shown = page.locator(".said").inner_text().removeprefix("Upgrade now: ").partition(" today")[0]
         page.get_by_role("button", name=f"Upgrade to Professional and pay {shown}").click()
         expect(page.locator("#plan-now h2")).to_have_text("Professional")
-    wait_until(lambda: bool(receipts(owners, account)), "the payment of the first fee", 20)
+    wait_until(lambda: bool(receipts(owners, account)), "the payment of the first fee")
     assert format_money(receipts(owners, account)[0]["amount_micros"]) == shown
 
 

@@ -197,7 +197,7 @@ def test_the_pages_metrics_name_templates(owners: Owners, visitor: Visitor, acco
     visitor.get("/portal/never-there")
     visitor.get("/portal")
     metrics = owners.gateway.metrics()
-    wait_until(lambda: 'route="/portal"' in owners.gateway.metrics(), "the metric", 5)
+    wait_until(lambda: 'route="/portal"' in owners.gateway.metrics(), "the metric")
     assert 'route="/portal/open/{token}"' in metrics
     assert path.rpartition("/")[2] not in metrics
     assert "never-there" not in metrics

@@ -64,4 +64,4 @@ def wait_past_decline(owners: Owners, account_id: str) -> None:
     """
     [newest, *_] = owners.stage.get(f"/v1/accounts/{account_id}/alerts?type=purchase-declined").json()["items"]
     at = datetime.fromisoformat(newest["occurred_at"])
-    wait_until(lambda: datetime.now(UTC) > at, "the time of the decline", 10)
+    wait_until(lambda: datetime.now(UTC) > at, "the time of the decline")

@@ -36,7 +36,7 @@ class Filled:
     def __init__(self, redis_url: str) -> None:
         self._settings = Settings(redis_url=redis_url)
         self._next: Counter[tuple[str, int]] = Counter()
-        self.redis: Any = Redis.from_url(redis_url, socket_timeout=5)
+        self.redis: Any = Redis.from_url(redis_url, socket_timeout=20)
         self.catch_up()
 
     def catch_up(

@@ -25,14 +25,14 @@ class Published:
     def open(self, account: str, version: int = 1) -> None:
         """An account with a snapshot and nothing else."""
         self.send([snapshot(account, version)])
-        wait_until(lambda: bool(self._stage.redis.exists(f"tg:1:{{{account}}}:snapshot")), "the snapshot", 20)
+        wait_until(lambda: bool(self._stage.redis.exists(f"tg:1:{{{account}}}:snapshot")), "the snapshot")
 
     def move(self, account: str, numbers: Iterable[int], *, seen: bool = True) -> None:
         """Ledger entries with these numbers; with `seen`, the views have them afterwards."""
         moved = list(numbers)
         self.send([movement(account, number, number) for number in moved])
         if seen:
-            wait_until(lambda: self.count(account) >= moved[-1], "the entries", 30)
+            wait_until(lambda: self.count(account) >= moved[-1], "the entries")
 
     def count(self, account: str) -> int:
         return int(self._stage.redis.zcard(f"tg:1:{{{account}}}:ledger"))

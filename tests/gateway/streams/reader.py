@@ -79,7 +79,7 @@ class Reader:
     def types(self) -> list[str]:
         return [event.type for event in self.events]
 
-    def wait_for(self, count: int, type_: str, seconds: float = 30) -> list[Event]:
+    def wait_for(self, count: int, type_: str, seconds: float = 60) -> list[Event]:
         """The events of a type, once there are so many."""
         wait_until(lambda: self.types().count(type_) >= count, f"{count} {type_} in {self.types()}", seconds)
         return [event for event in self.events if event.type == type_]

@@ -54,7 +54,7 @@ def test_a_stream_ends_with_its_key(stage: GatewayStage, published: Published, h
     account = f"key-{how}"
     published.open(account)
     key = stage.keys.add(f"ending-{how}", "accounts:read")
-    wait_until(lambda: stage.get("/v1/plans", key=key).status == 200, "the new key", 10)
+    wait_until(lambda: stage.get("/v1/plans", key=key).status == 200, "the new key")
     with Reader(stage, account, key=key) as reader, Reader(stage, account) as other:
         reader.wait_for(1, SNAPSHOT)
         other.wait_for(1, SNAPSHOT)
@@ -64,7 +64,7 @@ def test_a_stream_ends_with_its_key(stage: GatewayStage, published: Published, h
             field = {"disabled": True} if how == "disabled" else {"expires_at": "2026-01-01T00:00:00Z"}
             stage.keys.entries[f"ending-{how}"] |= field
             stage.keys.write()
-        wait_until(lambda: reader.ended, "the end of the stream", 10)
+        wait_until(lambda: reader.ended, "the end of the stream")
         assert not reader.broken
         assert not other.ended
         published.move(account, [1])
@@ -87,7 +87,7 @@ def test_a_gateway_that_stops_ends_its_streams(stage: GatewayStage, published: P
     with Reader(stage, "stop-1", gateway=gateway) as reader:
         reader.wait_for(1, SNAPSHOT)
         gateway.stop()
-        wait_until(lambda: reader.ended, "the end of the stream", 5)
+        wait_until(lambda: reader.ended, "the end of the stream")
         assert not reader.broken
     assert not gateway.events("requests were cut off"), gateway.log()[-1_000:]
     published.move("stop-1", [1])
@@ -107,6 +107,6 @@ def test_without_redis_none_opens_and_open_ones_go_on(
             assert int(refused.headers["retry-after"]) >= 1
             published.move("away-1", [1], seen=False)
             reader.wait_for(1, ENTRY)
-        wait_until(lambda: published.count("away-1") == 1, "the views go on", 30)
+        wait_until(lambda: published.count("away-1") == 1, "the views go on")
     with Reader(stage, "away-1") as again:
         again.wait_for(1, SNAPSHOT)

@@ -170,6 +170,6 @@ def test_nothing_is_missing_and_nothing_is_late_while_readers_come_and_go(
         ending.set()
         thread.join()
     with Reader(stage, "busy-1", last=last) as reader:
-        wait_until(lambda: sent[0] in (got + numbers(reader)), "the last entry", 30)
+        wait_until(lambda: sent[0] in (got + numbers(reader)), "the last entry")
     got += numbers(reader)
     assert got == list(range(1, sent[0] + 1))

@@ -15,6 +15,7 @@ ENTRY, SNAPSHOT = "ledger-entry-posted", "account-snapshot"
 def opened(stage: GatewayStage, account: str) -> str:
     reply = stage.post("/v1/accounts", {"account_id": account, "plan": "free"})
     assert reply.status == 201, reply.body
+    stage.shown(account, reply)
     return account
 
 
@@ -70,7 +71,7 @@ def test_no_payment_request_token_or_dead_letter_is_shown(stage: GatewayStage) -
         again = stage.post(f"/v1/accounts/{account}/payment-method-removed", {"payment_method_id": "pm-9"})
         assert again.status == 422
         version = grant(stage, account, 1)["version"]
-        wait_until(lambda: any(event.json().get("version") == version for event in reader.events), "the snapshot", 20)
+        wait_until(lambda: any(event.json().get("version") == version for event in reader.events), "the snapshot")
     sent = b"".join(reader.lines)
     assert b"pm-1" in sent
     for hidden in (b"tok-secret", b"payment-requested", b"pm-9", b"dead-letter"):
@@ -101,7 +102,7 @@ def test_an_unknown_type_is_refused(stage: GatewayStage, types: str) -> None:
 def test_a_reader_that_saw_nothing_goes_on_from_there(stage: GatewayStage) -> None:
     account = opened(stage, "nothing-1")
     with Reader(stage, account, f"?types={ENTRY}") as reader:
-        wait_until(lambda: bool(reader.last), "an id without an event", 20)
+        wait_until(lambda: bool(reader.last), "an id without an event")
     assert reader.events == []
     grant(stage, account, 1)
     with Reader(stage, account, f"?types={ENTRY}", last=reader.last) as again:
@@ -112,7 +113,7 @@ def test_whom_a_stream_is_shown(stage: GatewayStage) -> None:
     account = opened(stage, "whom-1")
     other = stage.keys.add("other", "accounts:read", accounts=["mine-*"])
     writer = stage.keys.add("writer", "accounts:write")
-    wait_until(lambda: stage.get("/v1/plans", key=writer).status == 200, "the new keys", 10)
+    wait_until(lambda: stage.get("/v1/plans", key=writer).status == 200, "the new keys")
     path = f"/v1/accounts/{account}/events"
     assert stage.get(path, key=other).code == "not_found"
     assert stage.get("/v1/accounts/mine-nobody/events", key=other).code == "not_found"
@@ -135,14 +136,14 @@ def test_an_account_has_at_most_20_streams(stage: GatewayStage) -> None:
     entries = {reader.wait_for(1, ENTRY)[0].data for reader in readers}
     assert len(entries) == 1
     readers.pop().close()
-    wait_until(lambda: _opens(stage, account), "a place that is free again", 10)
+    wait_until(lambda: _opens(stage, account), "a place that is free again")
     for reader in readers:
         reader.close()
 
 
 def test_a_key_has_at_most_200_streams(stage: GatewayStage, published: Published) -> None:
     key = stage.keys.add("two-hundred", "accounts:read", requests_per_s=1_000)
-    wait_until(lambda: stage.get("/v1/plans", key=key).status == 200, "the new key", 10)
+    wait_until(lambda: stage.get("/v1/plans", key=key).status == 200, "the new key")
     accounts = [f"keyed-{number}" for number in range(11)]
     for account in accounts:
         published.open(account)
@@ -155,7 +156,7 @@ def test_a_key_has_at_most_200_streams(stage: GatewayStage, published: Published
         of_another_key.wait_for(1, SNAPSHOT)
     for reader in readers:
         reader.close()
-    wait_until(lambda: streams_open(stage) < 20, "no stream without a reader", 20)
+    wait_until(lambda: streams_open(stage) < 20, "no stream without a reader")
 
 
 def _opens(stage: GatewayStage, account: str) -> bool:
