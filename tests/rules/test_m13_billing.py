@@ -178,6 +178,15 @@ def test_m13_g10_types_and_ranges_are_checked(kind: str, fields: Event) -> None:
     assert paying().says(kind, **fields).refusal() == "schema_invalid"
 
 
+# 0007: what no card can be charged is carried on, and the sums of years have to fit 64 bits.
+def test_m13_the_fees_of_all_numbers_are_bounded_together() -> None:
+    story = paying().adds_number("+1", fee="8_999_999_998").adds_number("+2", fee="1.99")
+    assert story.refusal() is None
+    assert story.adds_number("+3", fee="0.01").refusal() == "schema_invalid"
+    assert story.adds_number("+2", fee=2).refusal() == "schema_invalid"
+    assert story.adds_number("+2", fee=1).refusal() is None
+
+
 @pytest.mark.parametrize("rate_ppm", [0, 1_000_000])
 def test_m13_the_bounds_of_a_rate_are_rates(rate_ppm: int) -> None:
     assert paying().is_taxed(rate_ppm).refusal() is None

@@ -7,9 +7,13 @@ from agents.wallet.funds.amounts import refuse_fraction
 from agents.wallet.turn import Effect, Refusal, Turn
 from schemas.billing import Billing, PhoneNumber
 from schemas.inputs import PhoneNumberAdded, PhoneNumberRemoved
+from schemas.money import AMOUNT_LIMIT_MICROS
 
 # An account has a handful. Without a bound a faulty sender could make its row grow for ever.
 NUMBERS_MAX = 64
+# Fees that no card can be charged are carried from month to month. One month's are bounded like any other amount, so
+# that their sum fits 64 bits, as a row holds them, for decades.
+_TOO_MUCH = Refusal("schema_invalid", f"`monthly_fee_micros` would take the account's fees to {AMOUNT_LIMIT_MICROS}")
 
 
 def add_number(turn: Turn, event: PhoneNumberAdded) -> Effect | Refusal:
@@ -34,6 +38,8 @@ def add_number(turn: Turn, event: PhoneNumberAdded) -> Effect | Refusal:
         numbers = _with(numbers, known, replace(known, removed_at_ms=start_ms), added)
     else:
         numbers = _with(numbers, known, replace(known, monthly_fee_micros=event.monthly_fee_micros, removed_at_ms=None))
+    if sum(number.monthly_fee_micros for number in numbers) >= AMOUNT_LIMIT_MICROS:
+        return _TOO_MUCH
     turn.billing = replace(billing, numbers=numbers)
     schedule_period_end(turn, period_to_invoice(turn, at_ms))
     return Effect.APPLIED
