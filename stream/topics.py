@@ -11,7 +11,6 @@ from aiokafka.errors import (
     BrokerNotAvailableError,
     ClusterAuthorizationFailedError,
     InvalidReplicationFactorError,
-    LeaderNotAvailableError,
     TopicAuthorizationFailedError,
     for_code,
 )
@@ -20,13 +19,11 @@ from agents.wallet.dead_letter import LETTER_BYTES_MAX
 from stream import log
 from stream.fail_stop import PersonNeededError
 from stream.lane.lost_state import State, lost
+from stream.new_topics import ASK_EVERY_S, KNOWN_WITHIN_S, wait_until_led
 from stream.settings import Settings
 
 DAY_MS = 86_400_000
 KEPT_FOR_EVER = -1
-# A broker answers for a new topic once it has read it from the metadata log, a moment after its creation.
-KNOWN_WITHIN_S = 10.0
-ASK_EVERY_S = 0.1
 TOPIC_EXISTS = 36
 NOT_ALLOWED = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
 
@@ -215,26 +212,7 @@ async def _create(admin: Any, settings: Settings, topics: Mapping[str, Topic]) -
         # Another worker that starts at the same moment may have created it first.
         if code not in (0, TOPIC_EXISTS):
             raise creation_error(settings, name, code, message or "")
-    await _wait_until_known(admin, settings, set(topics))
-
-
-async def _wait_until_known(admin: Any, settings: Settings, names: set[str]) -> None:
-    """Return once the broker lists every partition of new topics with a leader; KafkaError after KNOWN_WITHIN_S.
-
-    A member that joins its group before that would share out none of their partitions, and nobody would own them until
-    the client reads the metadata again, minutes later.
-    """
-    now = asyncio.get_running_loop().time
-    deadline = now() + KNOWN_WITHIN_S
-    while True:
-        listed = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
-        led = {name: sum(one["leader"] >= 0 for one in listed.get(name, ())) for name in names}
-        waiting = sorted(name for name, count in led.items() if count < settings.partitions)
-        if not waiting:
-            return
-        if now() > deadline:
-            raise LeaderNotAvailableError(f"{waiting[0]}: created, but the broker does not list all of its partitions")
-        await asyncio.sleep(ASK_EVERY_S)
+    await wait_until_led(admin, set(topics), settings.partitions)
 
 
 def creation_error(settings: Settings, name: str, code: int, message: str) -> Exception:

@@ -12,7 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import LeaderNotAvailableError
 
-from stream import topic_changes, topics
+from stream import new_topics, topic_changes, topics
 from stream.topics import DAY_MS, Difference
 from tests.lane.operator import configure
 from tests.lane.stage import ROOT, Stage, wait_until
@@ -165,7 +165,7 @@ def test_new_topics_are_waited_for_until_each_partition_has_a_leader(
     monkeypatch.setattr(topics, "AIOKafkaAdminClient", late)
     asyncio.run(topics.ensure(stage.settings()))
     assert admins[0].ages[-1] >= 2
-    monkeypatch.setattr(topics, "KNOWN_WITHIN_S", 0.5)
+    monkeypatch.setattr(new_topics, "KNOWN_WITHIN_S", 0.5)
     other = {stage.topic("charges-again"): topics.Topic("charges-again", DAY_MS)}
     with pytest.raises(LeaderNotAvailableError, match="charges-again: created, but") as raised:
         asyncio.run(topics.ensure(stage.settings(), other))
