@@ -70,7 +70,7 @@ def command(
         books = Books(load_catalogue(plans, currencies), time, partitions)
         with open_inputs(events) as lines:
             _write(books, with_progress(lines, "replay"), snapshots=snapshots)
-    except (CatalogueError, OSError) as error:
+    except CatalogueError as error:
         typer.echo(f"replay: {error}", err=True)
         raise typer.Exit(2) from None
 

@@ -26,6 +26,7 @@ from devkit.kafka_jars import MissingToolError
 from devkit.redis import DevRedis
 from devkit.server import DevServerError, free_port
 from stream.fail_stop import StatusError
+from stream.failures import classify
 from stream.settings import CONNECTION
 from stream.topics import TopicsError
 
@@ -49,7 +50,7 @@ class RunOptions:
 
 def run(options: RunOptions, console: Console) -> int:
     """Returns the exit status: 0 when the audit found nothing, 1 when it did or a process died, 130 when
-    interrupted.
+    interrupted, and that of an error of the broker.
     """
     # The Kafka client logs warnings while a broker stops. They would break up the table, and add nothing: a child that
     # ends because of it is reported with its log.
@@ -67,8 +68,12 @@ def run(options: RunOptions, console: Console) -> int:
         return INTERRUPTED
     except (ChildDiedError, DevServerError, KafkaError, MissingToolError, OSError, StatusError, TopicsError) as error:
         keep_logs = True
-        console.print(f"\n{error}\n\nlogs: {folder}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        status, line = 1, str(error)
+        if isinstance(error, KafkaError):
+            failure = classify(error)
+            status, line = int(failure.status), failure.line
+        console.print(f"\n{line}\n\nlogs: {folder}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return status
     finally:
         tidy(folder, keep_logs=keep_logs)
 

@@ -15,10 +15,10 @@ from typing import Annotated
 import typer
 
 from devkit.kafka_jars import POM, DevkitError, ensure_jars, require
-from devkit.server import HOST, DevServer, DevServerError, free_port, spawn_tied
+from devkit.server import HOST, PORT_MAX, DevServer, DevServerError, free_port, spawn_tied
 
 CLUSTER_ID = "dG9sbGdhdGUtZGV2LTAwMQ"  # Any 16 bytes in base64; constant, so that existing data can be used again.
-START_DEADLINE_S = 60  # It takes two seconds on an idle machine, and took twenty on a busy one with two cores.
+START_DEADLINE_S = 180  # It takes two seconds on an idle machine, and took over sixty on a crowded one of two cores.
 # A small heap and a simple garbage collector start fast. The JDK's class-data archive is on by default.
 JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Djava.awt.headless=true")
 
@@ -129,7 +129,7 @@ def answers(port: int) -> bool:
 
 
 def command(
-    port: Annotated[int, typer.Option(help="Client port on the loopback interface.")] = 9092,
+    port: Annotated[int, typer.Option(min=1, max=PORT_MAX, help="Client port on the loopback interface.")] = 9092,
     data: Annotated[
         Path | None, typer.Option(help="Directory for the data; without it a temporary one, deleted at the end.")
     ] = None,

@@ -20,6 +20,7 @@ from devkit.kafka_jars import DevkitError
 HOST = "127.0.0.1"
 # Below Linux's range for outgoing connections, which could take a free port before the server does.
 PORTS = range(20_000, 32_000)
+PORT_MAX = 65_535
 STOP_DEADLINE_S = 15  # Then the server is killed; its data recovers at the next start.
 PROBE_INTERVAL_S = 0.05
 

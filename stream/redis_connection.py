@@ -1,5 +1,6 @@
 """The one connection to Redis: where it is, time-outs, how commands and scripts are sent, and what errors mean."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha1
 from importlib.resources import files
@@ -31,6 +32,10 @@ PASSING = (
 )
 PASSING_PREFIXES = ("MISCONF", "BUSY", "NOREPLICAS", "UNKILLABLE", "LOADING", "MASTERDOWN", "OOM", "READONLY")
 REFUSED = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
+
+
+# What the client says when nothing answers at the address.
+_NOBODY = re.compile(r"Error -?\d+ connecting to (\S+)\. (.+?)\.?")
 
 
 class AwayError(StatusError):
@@ -161,5 +166,8 @@ def raise_for(error: Exception) -> NoReturn:
     if isinstance(error, REFUSED):
         raise PersonNeededError(f"Redis refuses TOLLGATE_REDIS_URL: {text}") from error
     if isinstance(error, PASSING) or text.startswith(PASSING_PREFIXES):
+        nobody = _NOBODY.fullmatch(text)
+        if nobody is not None:
+            text = f"no Redis answers at {nobody[1]} ({nobody[2]}): is it running, and is TOLLGATE_REDIS_URL right?"
         raise AwayError(text) from error
     raise PersonNeededError(f"Redis refuses a command: {text}") from error

@@ -91,5 +91,7 @@ async def make_topics(settings: Settings, wanted: Mapping[str, topics.Topic], ne
             if now() > deadline:
                 servers, protocol = settings.bootstrap_servers, settings.security_protocol
                 waited = f"no answer from {servers} in {BROKER_WAIT_S:.0f} s (TOLLGATE_SECURITY_PROTOCOL={protocol})"
-                raise KafkaTimeoutError(f"{waited}: {error}") from error
+                last = f"; last: {text}" if (text := " ".join(str(error).split())) else ""
+                remedy = "is a broker running there, and is TOLLGATE_BOOTSTRAP_SERVERS right?"
+                raise KafkaTimeoutError(f"{waited}: {remedy}{last}") from error
         await asyncio.sleep(RETRY_S)

@@ -36,7 +36,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment(**variables: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TOLLGATE_")}
-    return {**clean, "TOLLGATE_BOOTSTRAP_SERVERS": NOWHERE, "PYTHONPATH": str(ROOT), **variables}
+    return {
+        **clean,
+        "TOLLGATE_BOOTSTRAP_SERVERS": NOWHERE,
+        "TOLLGATE_REDIS_URL": f"redis://{NOWHERE}",
+        "PYTHONPATH": str(ROOT),
+        **variables,
+    }
 
 
 def run(words: str, folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -64,9 +70,17 @@ MISTAKES = [
     ("tollgate restore none.backup", Exit.PERSON, "restore: none.backup: No such file or directory"),
     ("tollgate redact none.jsonl", Exit.PERSON, "redact: none.jsonl: No such file or directory"),
     ("tollgate export --from today", 2, "--from 'today': expected an RFC 3339 time"),
-    ("tollgate report none.jsonl --month 2026-01", 1, "none.jsonl"),
-    ("tollgate replay none.jsonl", 2, "none.jsonl"),
-    ("tollgate explain none.jsonl c1", 1, "none.jsonl"),
+    ("tollgate export --from 2026-02-01 --to 2026-01-01", 2, "--from '2026-02-01' is not before --to '2026-01-01'"),
+    ("tollgate export -o none/out.jsonl", Exit.PERSON, "export: none: no such directory"),
+    ("tollgate skip --partition 0 --offset -1 --reason x", 2, "--offset"),
+    ("tollgate redrive --code nothing", 2, "redrive: --code 'nothing': expected one of malformed_json, "),
+    ("tollgate views verify", Exit.PASSING, f"no Redis answers at {NOWHERE} ("),
+    ("tollgate dev-broker --port 99999", 2, "--port"),
+    ("tollgate stack --kafka-port 99999", 2, "--kafka-port"),
+    ("tollgate up --redis-port 0", 2, "--redis-port"),
+    ("tollgate report none.jsonl --month 2026-01", Exit.PERSON, "report: none.jsonl: No such file or directory"),
+    ("tollgate replay none.jsonl", Exit.PERSON, "replay: none.jsonl: No such file or directory"),
+    ("tollgate explain none.jsonl c1", Exit.PERSON, "explain: none.jsonl: No such file or directory"),
     ("tollgate nothing", 2, "nothing"),
     ("tollgate payments nothing", 2, "nothing"),
     ("stream topics", Exit.PASSING, NO_BROKER),
@@ -76,18 +90,18 @@ MISTAKES = [
     ("demo --broker-url nonsense:x", Exit.PERSON, "TOLLGATE_BOOTSTRAP_SERVERS: 'nonsense:x' is not HOST:PORT"),
     ("benchmarks rules --plan nope", 2, "nope is not in the shipped catalogue"),
     ("stream dev-broker --port 1 --data bad.toml", Exit.PERSON, "bad.toml"),
-    ("stream replay none.jsonl", 2, "none.jsonl"),
-    ("stream replay folder.jsonl", 2, "folder.jsonl"),
+    ("stream replay none.jsonl", Exit.PERSON, "none.jsonl"),
+    ("stream replay folder.jsonl", Exit.PERSON, "folder.jsonl: Is a directory"),
     ("stream replay bytes.jsonl --plans bad.toml", 2, "bad.toml"),
     ("stream replay bytes.jsonl --plans none.toml", 2, "none.toml"),
-    ("stream whatif none.jsonl --plans free", 2, "none.jsonl"),
+    ("stream whatif none.jsonl --plans free", Exit.PERSON, "none.jsonl: No such file or directory"),
     ("stream whatif bytes.jsonl --plans free --catalogue bad.toml", 2, "bad.toml"),
     ("stream whatif bytes.jsonl --plans nope", 2, "nope"),
-    ("stream explain none.jsonl c1", 1, "none.jsonl"),
-    ("stream explain folder.jsonl c1", 1, "folder.jsonl"),
+    ("stream explain none.jsonl c1", Exit.PERSON, "none.jsonl"),
+    ("stream explain folder.jsonl c1", Exit.PERSON, "folder.jsonl"),
     ("stream explain bytes.jsonl c1", 1, "is about call c1"),
-    ("stream invoice list none.jsonl", 1, "none.jsonl"),
-    ("stream invoice list folder.jsonl", 1, "folder.jsonl"),
+    ("stream invoice list none.jsonl", Exit.PERSON, "invoice: none.jsonl: No such file or directory"),
+    ("stream invoice list folder.jsonl", Exit.PERSON, "folder.jsonl"),
     ("stream invoice render bytes.jsonl i1 -o out.pdf", 1, "i1"),
     ("stream invoice render bytes.jsonl i1 -o out.pdf --issuer bad.toml", 1, "bad.toml"),
     ("stream nothing", 2, "nothing"),

@@ -68,7 +68,7 @@ def render(
             assert wanted is not None
             assert output is not None
             _write(output, _pdf(find_document(issued, wanted, account), issued, sender, _warn))
-    except (DocumentError, IssuerError, OSError) as error:
+    except (DocumentError, IssuerError) as error:
         _warn(str(error))
         raise typer.Exit(1) from None
 
@@ -78,7 +78,7 @@ def list_command(facts: Facts, account: Account = None) -> None:
     """List the invoices with their current status, and the receipts."""
     try:
         issued = _read(facts)
-    except (DocumentError, OSError) as error:
+    except DocumentError as error:
         _warn(str(error))
         raise typer.Exit(1) from None
     tables = (

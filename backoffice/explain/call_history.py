@@ -157,6 +157,7 @@ def _only(histories: dict[str, CallHistory], call_id: str, account_id: str | Non
         whose = "" if account_id is None else f" of account {account_id}"
         raise ExplainError(
             f"none of the {read:,} events in the file is about call {call_id}{whose}: check the file and the call id"
+            " (the file must have published events; `tollgate replay` makes them from inputs)"
         )
     if len(histories) > 1:
         raise ExplainError(f"several accounts have call {call_id}: choose one with --account ({', '.join(histories)})")

@@ -35,7 +35,7 @@ def command(
     try:
         with sys.stdin.buffer if facts == "-" else Path(facts).open("rb") as lines:
             history = read_history(_read(with_progress(lines, "explain")), call_id, account)
-    except (ExplainError, OSError) as error:
+    except ExplainError as error:
         typer.echo(f"explain: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(explanation(history))

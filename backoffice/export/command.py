@@ -16,6 +16,7 @@ from backoffice.export.outputs import EVENTS, OUTPUTS, export_outputs
 from schemas.instant import parse_instant
 from schemas.partitioning import partition_of
 from stream import rights
+from stream.fail_stop import PersonNeededError
 from stream.repair.cluster import Cluster
 from stream.repair.failure import progress, run
 from stream.settings import Settings
@@ -47,7 +48,7 @@ def command(
     """Write topics as JSON lines, for the other commands.
 
     Reads committed records only, up to the ends that the topics have when the command starts. --from and --to compare
-    the broker timestamps of the records. The file appears when it is complete. Pseudonyms replace the tokens of payment
+    the timestamps of the records. The file appears when it is complete. Pseudonyms replace the tokens of payment
     methods. With --inputs, the file has no inputs with a dead letter, and each tick once: `replay` of the file gives
     the events that the workers published. See docs/finance.md.
 
@@ -57,7 +58,8 @@ def command(
     if inputs and topics is not None:
         _refuse("give --inputs or --topics, not both: run the command once for each")
     names = _topics(topics)
-    times = _millis(since, "--from"), _millis(until, "--to")
+    times = _times(since, until)
+    _check_folder(output)
     settings = Settings()
     selection = Selection(account, _partition(settings, account, partition), *times)
     run(_export(settings, None if inputs else names, selection, output))
@@ -84,8 +86,8 @@ def _report_inputs(counts: Counts, partitions: int) -> None:
     progress(f"export: {counts.inputs:,} inputs and {counts.ticks:,} ticks; {counts.refused:,} refused ones left out")
     if counts.uneven:
         progress(
-            f"export: {counts.uneven:,} ticks are not on every partition: replay with `--partitions {partitions}`, so"
-            " that each partition gets only its own ticks"
+            f"export: not on every partition: {counts.uneven:,} of the ticks; replay with `--partitions {partitions}`,"
+            " so that each partition gets only its own ticks"
         )
 
 
@@ -128,6 +130,20 @@ def _partition(settings: Settings, account: str | None, partition: int | None) -
     if partition not in {None, home}:
         _refuse(f"--partition {partition}: account {account} is in partition {home}")
     return home
+
+
+def _times(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    from_ms, to_ms = _millis(since, "--from"), _millis(until, "--to")
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        _refuse(f"--from {since!r} is not before --to {until!r}")
+    return from_ms, to_ms
+
+
+def _check_folder(output: str) -> None:
+    """Raises PersonNeededError before anything is read. `-` counts as a file of the current folder."""
+    folder = Path(output).parent
+    if not folder.is_dir():
+        raise PersonNeededError(f"{folder}: no such directory")
 
 
 def _millis(text: str | None, option: str) -> int | None:

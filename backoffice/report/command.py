@@ -53,7 +53,7 @@ def command(
     except (CatalogueError, MonthError) as error:
         _warn(str(error))
         raise typer.Exit(2) from None
-    except (ReportError, OSError) as error:
+    except ReportError as error:
         _warn(str(error))
         raise typer.Exit(1) from None
 

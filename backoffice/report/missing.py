@@ -39,12 +39,17 @@ def missing(books: Books) -> Iterator[str]:
 
 def notes(books: Books) -> Iterator[str]:
     """What a reader of the sums should know, a line each."""
+    if books.newest_ms < 0:
+        yield (
+            "the file has no events that a report adds up: `tollgate export` writes published events, and"
+            " `tollgate replay` makes them from inputs"
+        )
+        return
     for topic, types in _EXPECTED.items():
         if not any(books.types[name] for name in types):
             yield f"the file has no events of the topic {topic}: export it too"
     if books.newest_ms < books.month.end_ms:
-        end = format_instant(books.newest_ms) if books.newest_ms >= 0 else "never"
-        yield f"the newest event is of {end}: events of the month may be missing"
+        yield f"the newest event is of {format_instant(books.newest_ms)}: events of the month may be missing"
     count = alerts_missing(books)
     if count:
         yield f"the alerts of {count} reversals are missing: export alerts too; the sum in dispute is left out"

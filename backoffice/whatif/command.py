@@ -56,7 +56,7 @@ def command(
         only = frozenset(account or ())
         with open_inputs(events) as lines:
             calls = collect_calls(with_progress(lines, "whatif"), offered, only, _report_rejected)
-    except (CatalogueError, UnknownPlanError, OSError) as error:
+    except (CatalogueError, UnknownPlanError) as error:
         _stop(str(error), 2)
     unknown = sorted(only - calls.keys())
     if unknown:

@@ -16,6 +16,7 @@ from demo.children import ChildDiedError, tidy
 from demo.stack.parts import NAMES, NEEDS_REDIS, REDIS
 from demo.stack.stack import Stack
 from devkit.kafka_jars import DevkitError
+from devkit.server import PORT_MAX
 
 WATCH_EVERY_S = 0.2
 
@@ -27,10 +28,12 @@ def command(
         typer.Option(envvar="STACK_WITHOUT", help=f"Leave out some of {', '.join(NAMES)}; separate names by commas."),
     ] = None,
     kafka_port: Annotated[
-        int | None, typer.Option(envvar="STACK_KAFKA_PORT", help="Port of Kafka, instead of a free one.")
+        int | None,
+        typer.Option(envvar="STACK_KAFKA_PORT", min=1, max=PORT_MAX, help="Port of Kafka, instead of a free one."),
     ] = None,
     redis_port: Annotated[
-        int | None, typer.Option(envvar="STACK_REDIS_PORT", help="Port of Redis, instead of a free one.")
+        int | None,
+        typer.Option(envvar="STACK_REDIS_PORT", min=1, max=PORT_MAX, help="Port of Redis, instead of a free one."),
     ] = None,
 ) -> None:
     """Run Kafka, Redis and every process here, for development.

@@ -21,7 +21,7 @@ from demo.up.links import other_lines, page_lines
 from demo.up.playing import play_month
 from devkit.kafka_jars import DevkitError
 from devkit.mail_folder import MailFolder
-from devkit.server import HOST, can_bind
+from devkit.server import HOST, PORT_MAX, can_bind
 
 KAFKA_PORT, REDIS_PORT = 9_092, 6_379
 # What the notifier delivers to.
@@ -43,10 +43,16 @@ def command(
     data: Annotated[Path, typer.Option(help="Folder that keeps the data between runs.")] = Path(".tollgate"),
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two live calls, on average.")] = 20.0,
     kafka_port: Annotated[
-        int | None, typer.Option(envvar="STACK_KAFKA_PORT", help="Port of Kafka. By default 9092, or else a free one.")
+        int | None,
+        typer.Option(
+            envvar="STACK_KAFKA_PORT", min=1, max=PORT_MAX, help="Port of Kafka. By default 9092, or else a free one."
+        ),
     ] = None,
     redis_port: Annotated[
-        int | None, typer.Option(envvar="STACK_REDIS_PORT", help="Port of Redis. By default 6379, or else a free one.")
+        int | None,
+        typer.Option(
+            envvar="STACK_REDIS_PORT", min=1, max=PORT_MAX, help="Port of Redis. By default 6379, or else a free one."
+        ),
     ] = None,
 ) -> None:
     """Run everything here, with two demo accounts, their past month and live calls.

@@ -113,7 +113,7 @@ def rebuild(
 
 def skip(
     partition: Annotated[int, typer.Option(help="The record's partition of the input topic.")],
-    offset: Annotated[int, typer.Option(help="The record's offset in the partition.")],
+    offset: Annotated[int, typer.Option(min=0, help="The record's offset in the partition.")],
     reason: Annotated[str, typer.Option(help="Why the record is skipped; its dead letter keeps the reason.")],
     yes: Annotated[
         bool, typer.Option("--yes", help="Skip the record. Without --yes the command only describes it.")
@@ -162,10 +162,18 @@ def redrive(
     """
     module = _repair("redrive")
     settings = Settings()
-    codes = frozenset(name.strip() for name in code)
+    codes = _codes(code)
     wanted = module.LetterFilter(codes, _millis(since, "--since"), _millis(until, "--until"), partition)
     if not run(module.redrive(settings, wanted, apply=apply)):
         raise typer.Exit(1)
+
+
+def _codes(given: list[str]) -> frozenset[str]:
+    codes = frozenset(name.strip() for name in given)
+    known = import_module("stream.ops.metric_table").DEAD_LETTER_CODES
+    if unknown := sorted(codes.difference(known)):
+        _refuse("redrive", f"--code {unknown[0]!r}: expected one of {', '.join(known)}")
+    return codes
 
 
 def _millis(text: str | None, option: str) -> int | None:

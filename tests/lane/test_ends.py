@@ -125,6 +125,7 @@ def test_a_broker_that_never_answers_is_something_that_passes(stage: Stage) -> N
     assert status == Exit.PASSING
     assert last["event"] == "worker refuses to start"
     assert "no answer from 127.0.0.1:1 in 30 s" in last["reason"]
+    assert "is a broker running there, and is TOLLGATE_BOOTSTRAP_SERVERS right?" in last["reason"]
 
 
 def test_a_session_time_out_that_the_broker_refuses_needs_a_person(stage: Stage) -> None:
