@@ -28,14 +28,13 @@ def micros(amount: str) -> int:
 
 
 def move(accounts: list[dict[str, str]], calls: list[dict[str, str]], at: str) -> Iterator[dict[str, Any]]:
-    """All inputs in order. The ticks are for `replay`: on a cluster the workers write their own."""
+    """All inputs in order. The tick is for `replay`: on a cluster the workers write their own."""
     calls_of = defaultdict(list)
     for call in sorted(calls, key=lambda call: call["ended_at"]):
         calls_of[call["account_id"]].append(call)
-    yield tick("before", at)
+    yield {"type": "clock-ticked", "id": "move:tick", "account_id": "*", "occurred_at": at}
     for account in accounts:
         yield from move_account(account, calls_of[account["account_id"]], at)
-    yield tick("after", at)
 
 
 def move_account(account: dict[str, str], calls: list[dict[str, str]], at: str) -> Iterator[dict[str, Any]]:
@@ -69,10 +68,6 @@ def move_account(account: dict[str, str], calls: list[dict[str, str]], at: str) 
                     outcome=call["outcome"], features=call["features"].split())  # fmt: skip
     if account["refill_amount"]:
         yield moved("auto-refill-set", "refill", enabled=True, amount_micros=micros(account["refill_amount"]))
-
-
-def tick(name: str, at: str) -> dict[str, Any]:
-    return {"type": "clock-ticked", "id": f"move:{name}", "account_id": "*", "occurred_at": at}
 
 
 if __name__ == "__main__":
