@@ -48,10 +48,8 @@ def test_a_reference_of_the_provider_is_no_formula(tmp_path: Path) -> None:
 def test_a_file_of_inputs_is_named_in_one_line() -> None:
     opened = b'{"type": "account-opened", "id": "i1", "account_id": "a1", "occurred_at": "2026-01-01T00:00:00Z"}\n'
     done = run("-", "--month", "2026-01", input=opened)
-    assert done.stderr.splitlines() == [
-        "report: the file has no events that a report adds up: `tollgate export` writes published events, and"
-        " `tollgate replay` makes them from inputs"
-    ]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("report: the file has no events that a report adds up: `tollgate export` writes")
 
 
 @pytest.mark.parametrize(
