@@ -36,7 +36,8 @@ class _Answers(BaseHTTPRequestHandler):
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the standard library's signature
         """No log line: a scrape every few seconds is routine."""
@@ -56,14 +57,17 @@ def serve(
 
     class Handler(_Answers):
         def do_GET(self) -> None:
-            if self.path == "/metrics":
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
-            elif self.path == "/readyz":
+            elif path == "/readyz":
                 self._answer_state("ready", holds=ready())
-            elif self.path == "/livez":
+            elif path == "/livez":
                 self._answer_state("alive", holds=_runs(loop))
             else:
                 self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"/metrics, /readyz or /livez\n")
+
+        do_HEAD = do_GET  # noqa: N815 the standard library's name
 
     try:
         server = ThreadingHTTPServer((host, port), Handler)
