@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -177,10 +177,10 @@ class Audit:
 
     async def _compare(self, partition: int, accounts: dict[bytes, Account]) -> list[Difference]:
         """The differences of the accounts that the topics or Redis know in this partition."""
-        listed = {name async for some in self._store.accounts(partition) for name in some}
+        listed = {name: score async for some in self._store.accounts(partition) for name, score in some.items()}
         places = self._places(partition)
-        every = sorted(listed | accounts.keys())
-        self._known |= listed
+        every = sorted(listed.keys() | accounts.keys())
+        self._known |= listed.keys()
         found = []
         for first in range(0, len(every), ACCOUNTS_PER_STEP):
             some = every[first : first + ACCOUNTS_PER_STEP]
@@ -188,8 +188,8 @@ class Audit:
             for account, held in zip(some, await self._store.held(some), strict=True):
                 compared = Comparison(account, accounts.get(account, Account()), held, self._keep(), places)
                 found += compared.differences()
-                if (account in listed) != (account in accounts) and not compared.has_newer:
-                    found.append(_listing(partition, account, listed=account in listed))
+                if not compared.has_newer:
+                    found += _listing(partition, account, listed.get(account), known=account in accounts)
         return found
 
     def _places(self, partition: int) -> dict[str, Place]:
@@ -208,9 +208,13 @@ class Audit:
             await self._store.write(topic, self._names[topic], partition, part, self._keep())
 
 
-def _listing(partition: int, account: bytes, *, listed: bool) -> Difference:
+def _listing(partition: int, account: bytes, score: float | None, *, known: bool) -> Iterator[Difference]:
+    """How the partition's set of accounts differs. The gateway reads it by name, which needs equal scores."""
     key, place = accounts_key(partition), f"{layout.SNAPSHOTS}/{partition}@-1"
     name = account.decode(errors="replace")
-    if listed:
-        return Difference(key, place, NOTHING, name, (("ZREM", key, account),))
-    return Difference(key, place, name, NOTHING)
+    if not known and score is not None:
+        yield Difference(key, place, NOTHING, name, (("ZREM", key, account),))
+    elif known and score is None:
+        yield Difference(key, place, name, NOTHING)
+    elif known and score != 0:
+        yield Difference(key, place, f"{name} at 0", f"at {score:g}")

@@ -93,15 +93,15 @@ class Store:
             count += len(accounts)
         return count
 
-    async def accounts(self, partition: int) -> AsyncIterator[list[bytes]]:
-        """The accounts of the partition, in parts."""
+    async def accounts(self, partition: int) -> AsyncIterator[dict[bytes, float]]:
+        """The accounts of the partition with their scores, in parts."""
         cursor: Any = 0
         while True:
             # Written out: the client's own parsing would turn the scores into floats, which nobody needs.
             scan = ("ZSCAN", accounts_key(partition), cursor, "COUNT", _KEYS_PER_STEP)
             cursor, found = (await self.run([scan], nothing_of_another_type))[0] or (0, ())
             if found:
-                yield [account for account, _ in found]
+                yield {account: float(score) for account, score in found}
             if int(cursor) == 0:
                 return
 

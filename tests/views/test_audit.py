@@ -36,6 +36,9 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "an invented account": lambda r: r.zadd("tg:1:{invented}:charges", {"x": 1}),
     "a listed account that is none": lambda r: r.zadd("tg:1:accounts:0", {"invented": 0}),
     "an account that is not listed": lambda r: [r.zrem(f"tg:1:accounts:{p}", "acme") for p in range(PARTITIONS)],
+    "a listed account with a score": lambda r: [
+        r.zadd(f"tg:1:accounts:{p}", {"acme": 5}, xx=True) for p in range(PARTITIONS)
+    ],
     "a key that the layout does not have": lambda r: r.set("tg:1:{acme}:surprise", 1),
     "a list of accounts of no partition": lambda r: r.zadd("tg:1:accounts:77", {"acme": 0}),
     "a key of no account": lambda r: r.set("tg:1:surprise", 1),
