@@ -92,7 +92,7 @@ class Gate:
             await asyncio.wait((pending.decided,), timeout=max(0.0, until_s - self._now_s()))
             decided = pending.decided.result() if pending.decided.done() else None
             if decided is not None or pending.reported:
-                return Answer(decided or REPORTED, logged=True)
+                return Answer(_standing(pending, decided or REPORTED), logged=True)
             # Of a start that was given up meanwhile, the memory has what another request was answered.
             known = pending.policy or self._memory.get(call)
         if known is None:
@@ -131,7 +131,7 @@ class Gate:
 
     def _ended(self, pending: Pending, decision: Decision | None) -> None:
         """A start is decided, or given up: then its first answer is what is left."""
-        if decision is None:
+        if decision is None or _standing(pending, decision) is not decision:
             if pending.policy is not None:
                 self._memory.keep(pending.call, pending.policy)
             return
@@ -164,3 +164,8 @@ class Gate:
                 break
             await asyncio.sleep(SEARCH_EVERY_S)
         self._starts.settle(pending, look.decision or REPORTED)
+
+
+def _standing(pending: Pending, decision: Decision) -> Decision:
+    """What holds for a call: the engine's decision, else the policy's first answer, else that it was reported before."""
+    return pending.policy if decision is REPORTED and pending.policy is not None else decision

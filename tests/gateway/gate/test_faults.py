@@ -14,10 +14,12 @@ from tests.gateway.gate.calls import (
     authorize_all,
     body,
     decisions,
+    ending,
     facts_of,
     opened,
     opening,
     sample,
+    send,
     starts,
     version,
 )
@@ -169,10 +171,19 @@ def test_a_stop_does_not_wait_for_a_broker_that_hangs(faulty: Faulty) -> None:
 
 
 def test_a_closed_policy_redirects_what_the_engine_did_not_decide(faulty: Faulty) -> None:
+    """Of a call that had been reported the engine decides nothing: the first answer stays, and differs from none."""
     stage = faulty.stage
     stage.gateways.clear()
     closed = stage.gateway(gate_timeout_ms=300, gate_policy="closed")
+    send(stage, [ending("minutes", "closed-ended")])
     with faulty.broker.frozen():
-        answer = stage.post(AUTHORIZE, body("minutes", "closed")).json()
-    assert (answer["decision"], answer["reason"], answer["hold_micros"]) == ("redirect", "policy_closed", 0)
+        answers = [stage.post(AUTHORIZE, body("minutes", call)).json() for call in ("closed", "closed-ended")]
+    for answer in answers:
+        assert (answer["decision"], answer["reason"], answer["hold_micros"]) == ("redirect", "policy_closed", 0)
+    wait_until(lambda: sample(closed, "tollgate_gate_unwritten_starts") == 0, "the starts in the log")
+    wait_until(lambda: sample(closed, "tollgate_gate_undecided_starts") == 0, "what the engine makes of them")
+    assert sample(closed, "tollgate_gate_differing_total") == 1
+    assert authorize(stage, "minutes", "closed")["source"] == "engine"
+    again = authorize(stage, "minutes", "closed-ended")
+    assert (again["reason"], again["source"], again["logged"]) == ("policy_closed", "policy", True)
     closed.kill()
