@@ -47,8 +47,8 @@ class LogReader:
             return self._kept.get(place)
 
     async def close(self) -> None:
-        if self._started:
-            await self._consumer.stop()
+        """Also when nothing was read: a consumer that is only dropped logs an error."""
+        await self._consumer.stop()
 
     async def _fetch(self, place: Place) -> None:
         if not self._started:
