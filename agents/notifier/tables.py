@@ -9,8 +9,8 @@ from msgspec import Meta
 
 from agents.notifier.event_types import MAILED_TYPES, resolve
 
-# The name is the key of rows and the label of metrics.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")]
+# The name is part of the keys of rows, where a slash separates it, and the label of metrics.
+Name = Annotated[str, Meta(pattern=r"^[\w.:+@#-]+( [\w.:+@#-]+)*\Z", max_length=64)]
 Account = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._:+@-]{1,128}|[A-Za-z0-9._:+@-]{0,128}\*)\Z")]
 Types = Annotated[tuple[str, ...], Meta(min_length=1)]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]

@@ -87,6 +87,12 @@ def test_one_secret_is_enough(tmp_path: Path) -> None:
     assert found.webhook == (Webhook(name="crm", url="https://crm.example", secret=SECRET, types=("call-*",)),)
 
 
+def test_a_name_may_have_several_words(tmp_path: Path) -> None:
+    names = ["Slack #on-call", "crm.v2", "_a", "Zürich", "x" * 64]
+    found = read_file("".join(hook(name=name) for name in names).encode(), tmp_path / "notify.toml")
+    assert [one.name for one in found.webhook] == names
+
+
 def test_a_type_that_no_mail_is_made_of_is_taken_with_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +166,9 @@ WRONG = [
     (hook(types=["call-charged", "invoice_*"]), "types: 'invoice_*': no topic carries this type"),
     (hook(accounts=["acme\n"]), "Expected `str` matching regex"),
     (hook(name="crm\n"), "Expected `str` matching regex"),
+    (hook(name=" crm"), "Expected `str` matching regex"),
+    (hook(name="a  b"), "Expected `str` matching regex"),
+    (hook(name="x" * 65), "Expected `str` of length <= 64"),
     ('[brand]\ncolour = "#000000\\n"\n', "[brand]: Expected `str` matching regex"),
     (hook(accounts=["*acme"]), "Expected `str` matching regex"),
     (hook(url="http://crm.example"), "url: must begin with https://"),
