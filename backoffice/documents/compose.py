@@ -33,7 +33,7 @@ def page_of(document: Document, issued: Issued, issuer: Issuer, logo: Logo | Non
 
 def open_now_micros(invoice: Invoice, payment: Paid | None) -> int:
     """The open amount: 0 once the invoice is paid; negative when the rest is credited to the next invoice."""
-    return invoice.open_micros if payment is None else 0
+    return invoice.unpaid_micros if payment is None else 0
 
 
 def _check(invoice: Invoice) -> None:
@@ -56,8 +56,8 @@ def _check(invoice: Invoice) -> None:
                 f"{invoice.invoice_id} does not add up: its {what} {money.text(found_micros)},"
                 f" its {name} is {money.text(stated_micros)}"
             )
-    if (invoice.status == "open") != (invoice.open_micros > 0):
-        contradiction = f"its status is {plain(invoice.status)}, but {money.text(invoice.open_micros)} is open"
+    if (invoice.status == "open") != (invoice.unpaid_micros > 0):
+        contradiction = f"its status is {plain(invoice.status)}, but {money.text(invoice.unpaid_micros)} is open"
         raise DocumentError(f"{invoice.invoice_id} contradicts itself: {contradiction}")
 
 

@@ -48,7 +48,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     lines: tuple[Line, ...]
     total_micros: int
     tax_micros: int
-    open_micros: int
+    open_micros: int | None = None
     status: str
     billing_email: str | None = None
     plan: str | None = None
@@ -61,6 +61,17 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     @property
     def shown_number(self) -> str:
         return self.reference or str(self.number)
+
+    @property
+    def unpaid_micros(self) -> int:
+        """What was unpaid at the issue. Without `open_micros`, which the contract does not promise, the most that
+        can be open. Rule B3.
+        """
+        if self.open_micros is not None:
+            return self.open_micros
+        if self.status != "open":
+            return 0
+        return self.total_micros - (self.carried_micros or 0) - self.sum_of("top_up")
 
     def sum_of(self, kind: str) -> int:
         return sum(line.amount_micros for line in self.lines if line.kind == kind)

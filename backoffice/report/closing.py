@@ -94,7 +94,7 @@ def _open_micros(books: Books, invoice: Invoice) -> int:
     key = invoice.account_id, invoice.invoice_id
     if invoice.status == "paid" or key in books.paid:
         return 0
-    return max(0, invoice.open_micros - books.collected[key])
+    return max(0, invoice.unpaid_micros - books.collected[key])
 
 
 def _sum_carried(books: Books) -> None:

@@ -45,7 +45,7 @@ def invoice(number: int = 3, lines: tuple[Line, ...] = LINES, **fields: Any) -> 
         total_micros=sum(each.amount_micros for each in lines),
         tax_micros=sum(each.amount_micros for each in lines if each.kind == "tax"),
         open_micros=open_micros,
-        status="open" if open_micros > 0 else "paid",
+        status="open" if open_micros and open_micros > 0 else "paid",
         billing_email="owner@example.com",
     )
     return replace(made, **fields)

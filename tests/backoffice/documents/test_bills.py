@@ -200,6 +200,19 @@ def test_b7_a_statement_that_does_not_add_up_is_refused() -> None:
         page(bill(FEE, wallet=wrong))
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        # A top-up is settled, and what is carried is not asked for: the rest may be open.
+        ({"status": "open", "carried_micros": 4 * DOLLAR}, ["Paid by card \u2212$20.00", "Amount due $69.00"]),
+        ({"status": "paid"}, ["Paid by card \u2212$93.00", "Amount due $0.00"]),
+    ],
+)
+def test_b3_without_an_open_amount_the_status_decides(fields: dict[str, Any], expected: list[str]) -> None:
+    made = page(bill(FEE, TOP_UP, USAGE, open_micros=None, **fields))
+    assert rows(made.totals)[-2:] == expected
+
+
 def test_quantity_price_and_statement_are_printed_and_only_where_there_are_any(tmp_path: Path) -> None:
     [text] = pages_of(rendered(tmp_path, bill(FEE, USAGE, wallet=statement(5, 20, 24))))
     expected = {"Quantity", "Unit price", "218.182", "$0.11", "Wallet in this period", "Closing balance", "$1.00"}

@@ -21,6 +21,7 @@ CURRENCIES = ("USD", "EUR", "JPY")
 BRAND = Brand(
     name="Acme Voice", colour="#0b6e4f", portal_url="https://pay.acme.example", support_email="help@acme.example"
 )
+_FEE = {"kind": "subscription", "description": "Professional, monthly fee", "amount_micros": 49_000_000}
 # What no golden history has.
 _MORE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("purchase-declined", {"reason": "authentication_required"}),
@@ -34,6 +35,8 @@ _MORE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("call-stuck", {"hold_micros": 3_000_000}),
     ("funds-needed", {"redirected_calls": 7}),
     ("invoice-issued", {"carried_micros": -4_000_000}),
+    # The contract does not promise `open_micros`.
+    ("invoice-issued", {"status": "open", "open_micros": None, "lines": [_FEE], "total_micros": 49_000_000}),
 )
 
 
