@@ -63,7 +63,7 @@ async def make_link(call: Call) -> Response:
     check_account(call.key, call.account_id)
     if needed is None:
         raise Problem("schema_invalid", f"`mode` must be {MANAGE} or {READ_ONLY}.", field="mode")
-    return_url = _return_url(body.get("return_url"), names_of(call.parts.settings.portal_return_hosts))
+    return_url = _return_url(body.get("return_url"), call.parts)
     await _check_account(call.parts, call.account_id)
     client: Any = call.parts.redis
     token, expires_ms = token_urlsafe(TOKEN_BYTES), time.time_ns() // 1_000_000 + LINK_MS
@@ -96,17 +96,23 @@ async def _check_account(parts: Parts, account_id: str) -> None:
         raise no_such_account()
 
 
-def _return_url(given: Any, hosts: tuple[str, ...]) -> str | None:
+def _return_url(given: Any, parts: Parts) -> str | None:
     """The URL to which the page leads back, if one was given. Raises Problem."""
     if given is None:
         return None
-    if not isinstance(given, str) or not _may_return(given, {host.lower() for host in hosts}):
+    if not isinstance(given, str) or not may_return(given, parts):
         detail = "It must be an https URL whose host is among TOLLGATE_PORTAL_RETURN_HOSTS."
         raise Problem("schema_invalid", detail, field="return_url")
     return given
 
 
-def _may_return(url: str, hosts: set[str]) -> bool:
+def may_return(url: str, parts: Parts) -> bool:
+    """Whether the page may lead to this URL."""
+    hosts = {host.lower() for host in names_of(parts.settings.portal_return_hosts)}
+    return _is_of(url, hosts)
+
+
+def _is_of(url: str, hosts: set[str]) -> bool:
     # urlsplit and browsers both pass over some of what is not printable.
     if len(url) > URL_CHARACTERS_MAX or not (url.isascii() and url.isprintable()) or " " in url:
         return False

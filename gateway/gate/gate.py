@@ -167,5 +167,5 @@ class Gate:
 
 
 def _standing(pending: Pending, decision: Decision) -> Decision:
-    """What holds for a call: the engine's decision, else the policy's first answer, else that it was reported before."""
+    """What holds for a call: the engine's decision, else the policy's first answer, else that it was reported."""
     return pending.policy if decision is REPORTED and pending.policy is not None else decision

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.body import read_body
@@ -24,12 +24,12 @@ from gateway.portal.actions import Action, FieldError, Form
 from gateway.portal.opening import Doors
 from gateway.portal.pages import Download, Page
 from gateway.portal.screen import HOME, Refused, Screen
-from gateway.portal.sending import UNDER_WAY, USED_ID, NotAllowedError, send
+from gateway.portal.sending import UNDER_WAY, USED_ID, NotAllowedError, location, send
 from gateway.portal.session import Session, Sessions
 from gateway.portal.site import Site
 from gateway.portal.stream import SessionStreams
 from gateway.portal.visit import NOTICE, Visit, begin_visit
-from gateway.portal_links import OPENING
+from gateway.portal_links import OPENING, may_return
 from stream import log
 from stream.redis_connection import AwayError
 
@@ -48,7 +48,9 @@ HEADERS = {
 HSTS = {"strict-transport-security": "max-age=31536000"}
 FORM_TYPE = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX, FORM_FIELDS_MAX = 65_536, 200
-EVENTS, SIGN_OUT = "/portal/events", "/portal/sign-out"
+EVENTS, SIGN_OUT, SIGNED_OUT = "/portal/events", "/portal/sign-out", "/portal/signed-out"
+# In the query of the page after a sign-out: where the owner's link leads back to.
+BACK = "back"
 NOTICES = {UNDER_WAY: "Your change is under way. It shows here as soon as it is done."}
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -80,6 +82,7 @@ class Portal:
             self._serve("GET", path, partial(self._asset, path))
         self._serve("GET", EVENTS, self._events)
         self._serve("POST", SIGN_OUT, self._sign_out)
+        self._serve("GET", SIGNED_OUT, self._signed_out)
         self._serve("GET", f"{OPENING}{{token}}", self._doors.show)
         self._serve("POST", f"{OPENING}{{token}}", self._doors.open)
         self._app: ASGIApp = ServerErrorMiddleware(self._answer, handler=self._internal)
@@ -191,9 +194,15 @@ class Portal:
             return self._ended(403, request)
         await self._sessions.end(session)
         self._streams.end(session)
-        response = self._screen.message(failures.signed_out(session.return_url))
+        query = {BACK: session.return_url} if session.return_url else {}
+        response = self._moved(RedirectResponse(location(SIGNED_OUT, query), 303))
         self._sessions.cookie.remove(response)
         return response
+
+    async def _signed_out(self, request: Request) -> Response:
+        """Anybody can type this address: it leads only where links may lead."""
+        back = request.query_params.get(BACK, "")
+        return self._screen.message(failures.signed_out(back if may_return(back, self._parts) else None))
 
     async def _form(self, request: Request, session: Session) -> Form | None:
         """What was sent; None when it does not carry the session's token. Raises Problem."""

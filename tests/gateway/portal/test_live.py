@@ -198,10 +198,10 @@ def test_the_stream_ends_with_its_session(owners: Owners, account: str) -> None:
     streams = [Stream(visitor) for visitor in (signed_out, elsewhere, by_operator)]
     for stream in streams:
         stream.has(b"event: account-snapshot\n")
-    assert signed_out.post("/portal/sign-out", hidden[0]).status == 200
+    assert signed_out.post("/portal/sign-out", hidden[0]).status == 303
     wait_until(lambda: streams[0].ended, "the end of the first stream")
     second = owners.stage.gateway(portal_url=owners.url)
-    assert elsewhere.post("/portal/sign-out", hidden[1], port=second.port).status == 200
+    assert elsewhere.post("/portal/sign-out", hidden[1], port=second.port).status == 303
     wait_until(lambda: streams[1].ended, "the end of the second stream")
     assert not streams[2].ended
     assert owners.stage.request("DELETE", f"/v1/accounts/{account}/portal-sessions").status == 204

@@ -4,6 +4,7 @@ import threading
 import time
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -99,10 +100,10 @@ def test_a_session_is_over_after_its_hour(owners: Owners, account: str) -> None:
 def test_signing_out_ends_the_session(owners: Owners, account: str) -> None:
     visitor, other = owners.visitor(account), owners.visitor(account)
     out = visitor.send_form("/portal", "/portal/sign-out")
-    assert out.status == 200
-    assert b"signed out" in out.body
+    assert (out.status, out.headers["location"]) == (303, "/portal/signed-out")
     assert out.headers["set-cookie"] == "tollgate=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0"
     assert_ended(visitor)
+    assert b"You are signed out" in visitor.get(out.headers["location"]).body
     assert other.get("/portal").status == 200
 
 
@@ -155,7 +156,14 @@ def test_opening_another_link_ends_the_former_session(owners: Owners, account: s
 def test_the_way_back_leads_where_the_link_said(owners: Owners, account: str) -> None:
     visitor = owners.visitor(account, return_url="https://app.example.com/billing?a=1&b=2")
     assert b'href="https://app.example.com/billing?a=1&amp;b=2"' in visitor.get("/portal").body
-    assert b"app.example.com" in visitor.send_form("/portal", "/portal/sign-out").body
+    out = visitor.send_form("/portal", "/portal/sign-out")
+    assert b'href="https://app.example.com/billing?a=1&amp;b=2"' in visitor.get(out.headers["location"]).body
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/", "javascript:alert(1)", "//app.example.com/", "/portal/x", ""])
+def test_after_the_end_the_page_leads_to_no_other_site(owners: Owners, url: str) -> None:
+    reply = owners.visitor().get(f"/portal/signed-out?{urlencode({'back': url})}")
+    assert (reply.status, reply.body.count(b'<a class="button')) == (200, 0)
 
 
 def assert_ended(visitor: Visitor) -> None:

@@ -162,7 +162,7 @@ def test_a_link_to_read_shows_one_form(owners: Owners, account: str) -> None:
         page = reader.get(path).body
         assert page.count(b"<form") == 1
         assert b'action="/portal/sign-out"' in page
-    assert reader.send_form("/portal", "/portal/sign-out").status == 200
+    assert reader.send_form("/portal", "/portal/sign-out").status == 303
 
 
 def test_looking_changes_nothing(owners: Owners, account: str) -> None:
