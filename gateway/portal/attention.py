@@ -51,6 +51,8 @@ async def attention_of(visit: Visit, today: Today) -> list[Box]:
         *_payment(visit, alerts, documents),
         *_card(visit),
     ]
+    if not any(box.path == _CARDS for box in boxes):
+        boxes += _no_card(visit)
     return sorted(boxes, key=lambda box: box.kind != "stopped")
 
 
@@ -171,6 +173,14 @@ def _card(visit: Visit) -> Iterator[Box]:
     if (card["exp_year"], card["exp_month"]) < (now.year, now.month):
         text = f"{card_name(card)} has expired ({card['exp_month']:02}/{card['exp_year']})."
         yield Box("attention", text, _CARDS, "Use another card")
+
+
+def _no_card(visit: Visit) -> Iterator[Box]:
+    """Rule P11: the first fee is asked for when the first card comes, and nothing is declined before."""
+    subscription = visit.snapshot["subscription"]
+    if subscription["status"] == "active" and subscription["fee_micros"] and not visit.snapshot["payment_methods"]:
+        text = "There is no card for your subscription. It is charged as soon as you add one."
+        yield Box("attention", text, _CARDS, "Add a card")
 
 
 def _newest(alerts: Sequence[Event], kind: str) -> Event | None:

@@ -3,22 +3,32 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import orjson
+from jinja2.filters import do_mark_safe
 
 from gateway.portal.charged_calls import charged_call
+from gateway.portal.words import MINUS
 from gateway.reads.calls import Call
 from schemas.call import REDIRECTED, reported_ms
 from schemas.instant import MINUTE_MS, SECOND_MS
 
-_DIRECTIONS = {"inbound": "Call", "outbound": "Outbound call", "web": "Web call"}
+_ALONE = {"inbound": "Inbound call", "outbound": "Outbound call", "web": "Web call"}
 _REDIRECTS = {
     "insufficient_balance": "Redirected: no credits were left",
     "extra_calls_off": "Redirected: extra calls are off",
     "subscription_ended": "Redirected: the subscription had ended",
 }
-_NUMBER = re.compile(r"\+1 \d{3} \d{3} \d{4}")
+# Numbers as `phone` writes them, cards, days with the time if there is one, and amounts with a minus.
+_WHOLE = re.compile(
+    r"\+1 \d{3} \d{3} \d{4}"
+    r"|[A-Z][a-z]+ •••• \d{4}"
+    r"|\b\d{1,2} (?:January|February|March|April|May|June|July|August|September|October|November|December)\b"
+    r"(?: \d{4})?(?:, \d\d:\d\d)?"
+    rf"|{MINUS}[^\s\d]*[\d.,]*\d"
+)
 _UNANSWERED = {"busy": "Busy", "failed": "Failed", "canceled": "Hung up before an answer"}
 
 
@@ -54,10 +64,14 @@ def row_of(call: Call) -> CallRow:
 
 
 def title_of(direction: str, decision: Mapping[str, Any]) -> str:
-    """`Call from +1 415 555 0100`, as far as the gate was told who calls whom."""
-    other, joined = (decision.get("to"), "to") if direction == "outbound" else (decision.get("from"), "from")
-    name = _DIRECTIONS.get(direction, "Call")
-    return f"{name} {joined} {phone(str(other))}" if other else name
+    """`Call from +1 415 555 0100`, as far as the gate was told who calls whom; just `Call` of one that nothing is known
+    of any more.
+    """
+    if direction == "outbound" and decision.get("to"):
+        return f"Call to {phone(str(decision['to']))}"
+    if direction == "inbound" and decision.get("from"):
+        return f"Call from {phone(str(decision['from']))}"
+    return _ALONE.get(direction, "Call")
 
 
 def _outcome(decision: Mapping[str, Any], charged: Any) -> tuple[str, str]:
@@ -86,8 +100,8 @@ def length_of(millis: int) -> str:
 
 
 def unbroken(text: str) -> str:
-    """The text with no line break inside a number as `phone` writes it."""
-    return _NUMBER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    """The text as HTML, with no line break inside a number, a card, a day or a negative amount. Its characters stay."""
+    return do_mark_safe(_WHOLE.sub(r'<span class="whole">\g<0></span>', escape(text)))
 
 
 def phone(number: str) -> str:

@@ -15,7 +15,7 @@ from gateway.portal.plan_change import change_to, offered, plan_title, terms_of,
 from gateway.portal.plan_words import included_in, price_of, words_of
 from gateway.portal.visit import Visit
 from schemas.instant import format_instant, minutes
-from schemas.plan import MinutesPlan
+from schemas.plan import CreditsPlan, MinutesPlan
 
 PATH: Final = "/portal/plan"
 REASONS: Final = (
@@ -129,7 +129,14 @@ async def _cancel(visit: Visit) -> dict[str, Any]:
         "until": subscription["renews_at"],
         "reasons": [(*one, "") for one in REASONS],
         "redirect_to": phone(visit.snapshot.get("redirect_to", "")),
+        "follows": _follows(visit),
     }
+
+
+def _follows(visit: Visit) -> str:
+    """The credits plan that begins when the subscription has ended (rule M8); empty when none does."""
+    plan = visit.parts.plans.plans.get(visit.snapshot.get("plan_change", {}).get("plan", ""))
+    return plan_title(plan) if isinstance(plan, CreditsPlan) else ""
 
 
 async def _wish_change(visit: Visit, form: Form) -> Wish:

@@ -82,6 +82,12 @@ def limit_words(visit: Visit) -> str:
     return f"{name_of(visit)} waits until {end}: another {amount} would pass the monthly limit of {limit}."
 
 
+def paused_words(visit: Visit, declined: Declined) -> str:
+    """`Auto-refill is paused: Visa •••• 4242 was declined on 3 March (insufficient funds).`"""
+    on = visit.words.day(declined.at)
+    return f"{name_of(visit)} is paused: {declined.card} was declined on {on} ({declined.why})."
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of the last refill: `succeeded`, `declined` or `requested`."""
@@ -128,6 +134,7 @@ async def _context(visit: Visit) -> dict[str, Any]:
         "name": name_of(visit),
         "refill": snapshot["auto_refill"],
         "status": status,
+        "paused": paused_words(visit, status.declined) if status.declined else "",
         "limited": limit_words(visit) if status.state == "limited" else "",
         "outcome": last_outcome(refills),
         "choices": choices(snapshot),

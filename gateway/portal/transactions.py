@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from agents.views import layout
-from gateway.portal.call_rows import length_of, phone
+from gateway.portal.call_rows import length_of, title_of
 from gateway.portal.card_words import card_name
 from gateway.portal.pages import Page
 from gateway.portal.visit import Visit
@@ -134,13 +134,7 @@ def call_title(events: Sequence[Event]) -> str:
     known: dict[str, Any] = {}
     for event in events:
         known = {**event, **known}
-    match known.get("direction"):
-        case "web":
-            return "Web call"
-        case "outbound":
-            return f"Call to {phone(known['to'])}" if known.get("to") else "Outbound call"
-        case _:
-            return f"Call from {phone(known['from'])}" if known.get("from") else "Inbound call"
+    return title_of(str(known.get("direction")), known)
 
 
 def _title(entry: Event) -> str:

@@ -47,7 +47,7 @@ def projected_sentence(usage: Mapping[str, Any], words: Words, *, by_minutes: bo
     """Where this leads, or that it cannot be known yet. Rule M12."""
     projected = usage["projected_minutes"] if by_minutes else usage["projected_calls"]
     if projected is None:
-        return "It is too early in the month to project your usage."
+        return "There is no projection for this month yet."
     what = "minutes" if by_minutes else "calls"
     return f"At this pace you will use {words.number(round(projected))} {what} by {words.day(usage['period_end'])}."
 

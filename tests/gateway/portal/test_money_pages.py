@@ -70,6 +70,19 @@ STATES: dict[str, tuple[Story, str, list[str]]] = {
         carded("pending").buys("p1", 50), CREDITS, ["$50.00 has been waiting for your bank", "Add more now"],
     ),
     "wallet-new": (subscribed("wallet"), CREDITS, ["Auto top-up", "charged to your card"]),
+    "wallet-without-card": (
+        Story("money-wallet-bare", signup=ago(days=20)).opens("professional").ticks(), CREDITS,
+        ["charged to a card as soon as you add one"],
+    ),
+    "wallet-ended": (
+        subscribed("wallet-ended").says("subscription-cancel-requested").ticks(days=40), CREDITS,
+        ["Credits never expire."],
+    ),
+    "credits-reserved-below-zero": (
+        carded("below", "live_agent").is_granted(1).starts("now").is_granted("-1.50"), CREDITS,
+        [f"{MINUS}$3.50 available. $3.00 is reserved for 1 call in progress.",
+         f"Your balance is {MINUS}$0.50."],
+    ),
     "wallet-due": (overage("due"), CREDITS, ["$0.12 for calls beyond the included minutes is due on your card"]),
     "transactions": (rich("listed"), TRANSACTIONS, ["Call from +1 415 555 0123", "Credits added", "Correction:"]),
     "transactions-shared": (overage("shared"), TRANSACTIONS, ["Credits given by support", "From your credits"]),
@@ -87,7 +100,8 @@ STATES: dict[str, tuple[Story, str, list[str]]] = {
     ),
     "refill-paused": (
         carded("paused").waits(days=19).refills(20).declines(reason="expired_card"), REFILL,
-        ["Auto-refill is paused, and nothing was charged", "the card has expired", "Save and resume"],
+        ["Auto-refill is paused: Visa •••• 4242 was declined on", "(the card has expired). Nothing was charged.",
+         "Save and resume"],
     ),
     "refill-disputed": (disputed("disputed"), REFILL, ["Auto-refill is paused: a payment is disputed"]),
     "refill-limited": (

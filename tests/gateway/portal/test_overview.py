@@ -33,9 +33,9 @@ STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
     ),
     "normal": (
         busy("normal"), {},
-        ["$35.00", "$6.00 is reserved for 1 call in progress", "of 25 included calls used.", "3 answered",
-         "1 not answered", "1 in progress", "Today's calls have cost $9.00.", "Credits added", f"{MINUS}$6.00",
-         "All transactions"],
+        ["$35.00 available. $6.00 is reserved for 1 call in progress.", "of 25 included calls used.",
+         "3 answered", "1 not answered", "1 in progress", "Today's calls have cost $9.00.", "Credits added",
+         f"{MINUS}$6.00", "All transactions"],
     ),
     "zero": (
         carded("zero", "live_agent", "appointment_booking"), {},
@@ -97,6 +97,11 @@ STATES: dict[str, tuple[Story, dict[str, Any], list[str]]] = {
     "no-card": (
         Story("overview-no-card", signup=ago(days=40)).opens("professional").ticks().ticks(days=32), {},
         ["There is no card to pay $49.00 for", "Add a card"],
+    ),
+    "first-card": (
+        Story("overview-first-card", signup=ago(days=1)).opens("professional").ticks(), {},
+        ["There is no card for your subscription. It is charged as soon as you add one.", "Add a card",
+         "charged to a card as soon as you add one."],
     ),
     "cancelling": (
         subscribed("cancelling").says("subscription-cancel-requested"), {},

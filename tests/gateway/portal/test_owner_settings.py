@@ -107,6 +107,7 @@ def test_m05_minutes_plans_answer_every_call(owners: Owners, tmp_path: Path) -> 
         page.goto("/portal/handling")
         expect(page.locator("main")).to_contain_text("Every call is answered.")
         expect(page.locator("main")).to_contain_text("$0.11 a minute inbound")
+        expect(page.locator("main")).to_contain_text("Calls are redirected. No number is set yet.")
         expect(page.locator("main form")).to_have_count(0)
         assert_accessible(page)
         picture(page, "handling-minutes", tmp_path)

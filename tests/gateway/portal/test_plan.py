@@ -76,7 +76,7 @@ def test_m07_an_upgrade_costs_what_was_shown(owners: Owners, tmp_path: Path) -> 
         page.get_by_role("button", name=f"Upgrade to Dental and pay {shown}").click()
         page.wait_for_url("**/portal/plan*")
         expect(page.locator(".notice.fine")).to_contain_text("Your change of plan is saved.")
-        expect(page.locator("#plan-now h2")).to_have_text("Dental")
+        expect(page.locator("#plan-now .card .said")).to_have_text("Dental")
     wait_until(lambda: len(receipts(owners, account)) == 2, "the payment of the upgrade")
     paid = receipts(owners, account)[0]
     assert (paid["purpose"], format_money(paid["amount_micros"])) == ("subscription", shown)
@@ -106,7 +106,7 @@ def test_m07_an_upgrade_without_a_card_says_so(owners: Owners, tmp_path: Path) -
         assert_accessible(page)
         picture(page, "plan-upgrade-without-card", tmp_path)
         page.get_by_role("button", name="Upgrade to Dental", exact=True).click()
-        expect(page.locator("#plan-now h2")).to_have_text("Dental")
+        expect(page.locator("#plan-now .card .said")).to_have_text("Dental")
     assert receipts(owners, account) == []
 
 
@@ -118,7 +118,7 @@ def test_m07_a_downgrade_waits_and_can_be_taken_back(owners: Owners, tmp_path: P
         picture(page, "plan-downgrade", tmp_path)
         page.get_by_role("button", name="Change to Professional on").click()
         expect(page.locator("#plan-now .notice.waiting")).to_contain_text("Professional from")
-        expect(page.locator("#plan-now h2")).to_have_text("Dental")
+        expect(page.locator("#plan-now .card .said")).to_have_text("Dental")
         assert snapshot(owners, account)["plan_change"]["plan"] == "professional"
         # It is no longer among those that can be chosen.
         expect(page.get_by_role("link", name="Change to Professional")).to_have_count(0)
@@ -187,7 +187,7 @@ def test_p11_from_credits_to_a_subscription(owners: Owners, tmp_path: Path) -> N
         page.get_by_role("link", name="Change to Professional").click()
         shown = page.locator(".said").inner_text().removeprefix("Upgrade now: ").partition(" today")[0]
         page.get_by_role("button", name=f"Upgrade to Professional and pay {shown}").click()
-        expect(page.locator("#plan-now h2")).to_have_text("Professional")
+        expect(page.locator("#plan-now .card .said")).to_have_text("Professional")
     wait_until(lambda: bool(receipts(owners, account)), "the payment of the first fee")
     assert format_money(receipts(owners, account)[0]["amount_micros"]) == shown
 
@@ -238,10 +238,27 @@ def test_m08_after_the_end_a_plan_can_be_chosen_again(drawn: Owners, filled: Fil
     publish(filled, story)
     with on_plan(drawn, story.account_id) as page:
         expect(page.locator("#plan-now .notice.stopped")).to_contain_text("Your subscription has ended")
+        expect(page.locator("#plan-now .card")).to_contain_text("Last plan")
+        page.goto("/portal/handling")
+        expect(page.locator("main")).to_contain_text("but you have set no number for them")
+        assert "Every call is answered." not in page.locator("main").inner_text()
+        page.goto("/portal/plan")
         assert_accessible(page)
         picture(page, "plan-ended", tmp_path)
         page.get_by_role("link", name="Change to Professional").click()
         expect(page.locator(".said")).to_contain_text("Change now: $")
+
+
+def test_m08_a_credits_plan_that_waits_begins_when_the_subscription_ends(drawn: Owners, filled: Filled) -> None:
+    story = Subscriber("plan-follows", signup=wire(days_ago(20))).subscribes().adds_card().settles_all()
+    publish(filled, story.changes_plan("free"))
+    with on_plan(drawn, story.account_id) as page:
+        page.goto("/portal/plan/cancel")
+        expect(page.locator("main")).to_contain_text("Pay as you go begins on")
+        assert "redirected" not in page.locator("main").inner_text()
+    publish(filled, story.cancels())
+    with on_plan(drawn, story.account_id) as page:
+        expect(page.locator("#plan-now .notice.attention")).to_contain_text("after that, Pay as you go begins")
 
 
 def test_a_session_that_may_only_read_has_no_forms(owners: Owners) -> None:

@@ -11,6 +11,7 @@ from gateway.portal.charged_calls import of_period
 from gateway.portal.chart import HEIGHT, TYPES, Day, by_day, chart_of, nice_top
 from gateway.portal.periods import Period, period_now
 from gateway.portal.usage import bar_of, days_of, projected_sentence, used_sentence
+from gateway.portal.words import MINUS
 from schemas.instant import minutes, parse_instant
 from tests.gateway.portal.replayed import calls_of, charged_of, words_at
 from tests.rules.story import ALL, BOTH, Story, opened
@@ -22,8 +23,8 @@ from tests.rules.subscriber import APRIL, Subscriber, paying
     [
         (7, 25, 31, "7 of 25 included calls used.", "At this pace you will use 31 calls by 1 February."),
         (25, 25, 40, "25 of 25 included calls used.", "At this pace you will use 40 calls by 1 February."),
-        (31, 25, None, "All 25 included calls used, and 6 beyond them.", "It is too early in the month"),
-        (1, 0, None, "1 call used. None are included.", "It is too early in the month"),
+        (31, 25, None, "All 25 included calls used, and 6 beyond them.", "There is no projection for this month yet."),
+        (1, 0, None, "1 call used. None are included.", "There is no projection for this month yet."),
     ],
 )
 def test_m12_calls_in_words(used: int, included: int, projected: int | None, sentence: str, leads: str) -> None:
@@ -137,14 +138,14 @@ def test_numbers_in_groups(number: str, shown: str) -> None:
     [
         (lambda s: s.starts("c", **{"from": "+14155550100"}), "Call from +1 415 555 0100", "In progress", "", None),
         (lambda s: s.call("c", seconds=90, direction="web"), "Web call", "Answered", "1 min 30 s", 0),
-        (lambda s: s.starts("c", direction="outbound", to="+442071234567"), "Outbound call to +442071234567",
+        (lambda s: s.starts("c", direction="outbound", to="+442071234567"), "Call to +442071234567",
          "In progress", "", None),
-        (lambda s: s.call("c", answered=False), "Call", "Not answered", "", 0),
-        (lambda s: s.call("c", real=False), "Call", "Not a real call: not counted", "1 min", 0),
-        (lambda s: s.call("c", used=BOTH), "Call", "Answered", "1 min", 6_000_000),
-        (lambda s: s.call("c", used=BOTH).reclassifies("c", real=False), "Call", "Not a real call: not counted",
-         "1 min", 0),
-        (lambda s: s.calls(25).switches("extra_calls", on=False).call("c"), "Call",
+        (lambda s: s.call("c", answered=False), "Inbound call", "Not answered", "", 0),
+        (lambda s: s.call("c", real=False), "Inbound call", "Not a real call: not counted", "1 min", 0),
+        (lambda s: s.call("c", used=BOTH), "Inbound call", "Answered", "1 min", 6_000_000),
+        (lambda s: s.call("c", used=BOTH).reclassifies("c", real=False), "Inbound call",
+         "Not a real call: not counted", "1 min", 0),
+        (lambda s: s.calls(25).switches("extra_calls", on=False).call("c"), "Inbound call",
          "Redirected: extra calls are off", "1 min", 0),
     ],
     ids=["open", "web", "outbound", "unanswered", "not real", "features", "corrected", "redirected"],
@@ -162,5 +163,15 @@ def test_g06_the_rows_cost_what_charges_and_adjustments_come_to() -> None:
     assert {row.call_id: row.net_micros for row in rows if row.net_micros is not None} == story.costs()
 
 
-def test_a_number_stays_on_one_line() -> None:
-    assert unbroken("Call from +1 415 555 0100 at 10") == "Call from +1\xa0415\xa0555\xa00100 at 10"
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("Call from +1 415 555 0100 at 10", "Call from [+1 415 555 0100] at 10"),
+        ("Visa •••• 4242 was declined on 3 March (x).", "[Visa •••• 4242] was declined on [3 March] (x)."),
+        ("until 14 March 2027, 10:42.", "until [14 March 2027, 10:42]."),
+        (f"({MINUS}$20.55 unused Dental + $41.52)", f"([{MINUS}$20.55] unused Dental + $41.52)"),
+        (f"{MINUS}1,234.50 EUR, <b>", f"[{MINUS}1,234.50] EUR, &lt;b&gt;"),
+    ],
+)
+def test_what_stays_on_one_line_keeps_its_characters(text: str, html: str) -> None:
+    assert unbroken(text) == html.replace("[", '<span class="whole">').replace("]", "</span>")

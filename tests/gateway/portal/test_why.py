@@ -154,7 +154,7 @@ def test_a_call_whose_events_are_no_longer_kept_is_shown_without_why() -> None:
     words = Words("USD", "UTC", 0, lambda _: 2)
     [*_, entry] = story.facts("ledger-entry-posted")
     shown = transaction(entry, story.snapshot(), Around({"c": []}, {}), words)
-    assert (shown.title, shown.why, shown.amount_micros) == ("Inbound call", None, usd(-3))
+    assert (shown.title, shown.why, shown.amount_micros) == ("Call", None, usd(-3))
 
 
 def costs(story: Story) -> dict[str, CallCost]:
