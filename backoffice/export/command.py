@@ -12,7 +12,7 @@ import typer
 
 from backoffice.export.inputs import Counts, export_inputs
 from backoffice.export.log import Selection
-from backoffice.export.outputs import EVENTS, OUTPUTS, export_outputs
+from backoffice.export.outputs import OUTPUTS, export_outputs
 from schemas.instant import parse_instant
 from schemas.partitioning import partition_of
 from stream import rights
@@ -35,7 +35,7 @@ def command(
     ] = None,
     topics: Annotated[
         str | None,
-        typer.Option(metavar="NAME,NAME", help="Topics to write. Default: all but account-snapshots and dead-letters."),
+        typer.Option(metavar="NAME,NAME", help="Topics to write. Default: all output topics."),
     ] = None,
     inputs: Annotated[
         bool, typer.Option("--inputs", help="Write the accepted inputs instead, for `replay` and `whatif`.")
@@ -114,7 +114,7 @@ def _opened(output: str) -> Iterator[BinaryIO]:
 
 
 def _topics(given: str | None) -> tuple[str, ...]:
-    names = EVENTS if given is None else tuple(dict.fromkeys(name.strip() for name in given.split(",")))
+    names = OUTPUTS if given is None else tuple(dict.fromkeys(name.strip() for name in given.split(",")))
     unknown = [name for name in names if name not in OUTPUTS]
     if unknown:
         _refuse(f"--topics: unknown topic {unknown[0]!r}: expected {', '.join(OUTPUTS)}, or --inputs")

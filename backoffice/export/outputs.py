@@ -12,9 +12,8 @@ from stream.repair.cluster import Cluster
 from stream.repair.failure import progress
 
 SNAPSHOTS = "account-snapshots"
-# What `--topics` may name, and what is written without it: what `replay` writes.
+# What `--topics` may name, and what is written without it.
 OUTPUTS = tuple(topic.name for topic in topics.CONTRACT if topic.name != topics.INPUTS)
-EVENTS = tuple(name for name in OUTPUTS if name not in {SNAPSHOTS, topics.DEAD_LETTERS})
 
 
 async def export_outputs(
