@@ -39,8 +39,8 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What is kept of an input: `answer` when it is done, `code` and `message` when it was refused, and when it is in
-    the log its address and `begin`, from where on its outcome is to be found.
+    """What is kept of an input: its address and `answer` when it is done, `code` and `message` when it was refused,
+    and while its outcome takes longer its address and `begin`, from where on the outcome is to be found.
     """
 
     type: str
@@ -97,8 +97,9 @@ class Kept:
         where = ("partition", address.partition, "offset", address.offset, "begin", ",".join(map(str, begin.offsets)))
         await self._note(claim, LEASE_MS, "state", WRITTEN, *where)
 
-    async def done(self, claim: Claim, answer: bytes) -> None:
-        await self._note(claim, 0, "state", DONE, "answer", answer)
+    async def done(self, claim: Claim, address: Address, answer: bytes) -> None:
+        where = ("partition", address.partition, "offset", address.offset)
+        await self._note(claim, 0, "state", DONE, *where, "answer", answer)
 
     async def refused(self, claim: Claim, code: str, message: str) -> None:
         """Forget the claim: the id is free again. Why it was refused can still be read."""

@@ -127,7 +127,7 @@ class Running:
             return
         try:
             if isinstance(result, Done):
-                await self._kept.done(self._claim, result.answer)
+                await self._kept.done(self._claim, self.written.result(), result.answer)
             else:
                 await self._kept.refused(self._claim, result.code, result.message)
         except AwayError as error:

@@ -38,6 +38,18 @@ def test_the_same_id_has_one_effect(running: GatewayStage, twice: bool) -> None:
     assert (signed.status, signed.json()["outcome"]) == (200, "accepted")
 
 
+def test_what_is_kept_of_a_command_names_its_place_in_the_log(running: GatewayStage) -> None:
+    opened(running, "place-1")
+    for name in ("p-1", "p-2"):
+        assert running.post("/v1/accounts/place-1/redirect-set", {"id": name, "redirect_to": "+1"}).status == 200
+    wait_until(lambda: running.get("/v1/accounts/place-1/inputs/p-2").status == 200, "the records")
+    kept = [running.redis.hgetall(f"tg:1:gw:{{place-1}}:input:{name}") for name in ("p-1", "p-2")]
+    places = [(int(record[b"partition"]), int(record[b"offset"])) for record in kept]
+    [(partition, first), (same, second)] = places
+    assert partition == same
+    assert second > first
+
+
 def test_an_id_that_is_no_longer_kept_is_a_repeat(running: GatewayStage) -> None:
     opened(running, "repeat-1")
     path, body = "/v1/accounts/repeat-1/feature-set", {"id": "r-1", "feature": "live_agent", "enabled": True}
