@@ -15,6 +15,7 @@ from agents.notifier.settings import Settings, rows_topic
 from agents.notifier.topics import needed
 from schemas.partitioning import partition_of
 from stream.startup import make_topics
+from tests.lane.operator import delete_topic
 from tests.lane.stage import wait_until
 from tests.notifier.receiver import Receiver
 from tests.views.stage import ViewsProcess
@@ -128,15 +129,7 @@ class NotifierStage:
             await asyncio.gather(*sent)
 
     def delete_rows(self) -> None:
-        asyncio.run(self._delete_rows())
-
-    async def _delete_rows(self) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)
-        await admin.start()
-        try:
-            await admin.delete_topics([rows_topic(self.settings)])
-        finally:
-            await admin.close()
+        delete_topic(self.settings.bootstrap_servers, rows_topic(self.settings))
 
     def committed(self) -> dict[str, int]:
         """The group's offsets, `TOPIC/PARTITION` by the contract's names."""

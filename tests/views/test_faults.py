@@ -1,16 +1,14 @@
 """Whatever happens to Redis, to the views or to the log: in the end Redis holds what the topics say."""
 
-import asyncio
 import os
 import signal
 import time
-
-from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.views import layout
 from agents.views.layout import CHARGES, SNAPSHOTS
 from devkit.redis import DevRedis
 from stream.fail_stop import Exit
+from tests.lane.operator import delete_topic
 from tests.views.events import entry, snapshot
 from tests.views.load import ACCOUNTS, Load
 from tests.views.stage import PARTITIONS, ViewsStage
@@ -143,22 +141,13 @@ def test_what_another_cluster_has_left_is_removed(stage: ViewsStage) -> None:
     views.stop()
 
 
-async def delete(stage: ViewsStage, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.settings.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.delete_topics([stage.settings.topic(topic)])
-    finally:
-        await admin.close()
-
-
 def test_a_topic_that_was_made_again_is_read_from_its_start(stage: ViewsStage) -> None:
     """Its offsets begin again, and the offsets that Redis remembers may lie within them."""
     stage.send(history("acme", 2))
     views = stage.start()
     views.wait_ready()
     views.stop()
-    asyncio.run(delete(stage, "ledger-entries"))
+    delete_topic(stage.settings.bootstrap_servers, stage.settings.topic("ledger-entries"))
     stage.send_after_creation([("ledger-entries", entry("acme", 100 + n, n)) for n in range(9)])
     views = stage.start()
     views.wait_ready()

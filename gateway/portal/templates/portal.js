@@ -103,7 +103,7 @@ function ended() {
 // A page whose form was refused was not got by its address: it is not read again.
 const refused = document.getElementById("errors");
 let source = null;
-if (document.body.dataset.events && !refused && "EventSource" in window) {
+function follow() {
   source = new EventSource(document.body.dataset.events);
   source.onopen = () => (document.body.dataset.live = "on");
   source.addEventListener("account-snapshot", (event) => {
@@ -112,8 +112,14 @@ if (document.body.dataset.events && !refused && "EventSource" in window) {
   });
   source.addEventListener("reset", () => later(100));
   source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED) later(1000);
+    if (source.readyState !== EventSource.CLOSED) return;
+    // It was refused, so the browser gives it up.
+    later(1000);
+    setTimeout(follow, 10000);
   };
+}
+if (document.body.dataset.events && !refused && "EventSource" in window) {
+  follow();
   // Figures that no event changes, such as times, follow once a minute.
   setInterval(() => document.visibilityState === "visible" && later(0), 60000);
 }

@@ -12,7 +12,7 @@ from schemas.partitioning import partition_of
 from stream.settings import Settings
 
 PARTITIONS = 2
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 ONE, OTHER = "acct-1", "acct-3"
 
 

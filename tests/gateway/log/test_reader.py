@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from devkit.broker import DevBroker
@@ -15,6 +14,7 @@ from schemas.partitioning import partition_of
 from stream import topics
 from stream.settings import Settings
 from tests.gateway.log.stage import DEADLINE_S, ONE, OTHER, PARTITIONS, engine, pass_ends, publish, reading, until
+from tests.lane.operator import delete_topic
 
 
 async def test_it_hands_over_what_is_committed_for_a_watched_account(settings: Settings) -> None:
@@ -125,11 +125,8 @@ async def test_a_topic_that_is_made_anew_is_read_from_its_start(settings: Settin
         async with reading(settings) as reader:
             seen: list[Seen] = []
             reader.watch(ONE, seen.append)
-            admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
-            await admin.start()
-            await admin.delete_topics([settings.topic("refills")])
+            await asyncio.to_thread(delete_topic, settings.bootstrap_servers, settings.topic("refills"))
             await topics.ensure(settings)
-            await admin.close()
             async with engine(settings, "next") as following, following.transaction():
                 await publish(following, settings, "refills", ONE, b"new")
             await until(lambda: [one.value for one in seen] == [b"new"], "the record of the new topic")

@@ -9,7 +9,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from devkit.server import free_port
 from tests.gateway.stage import PRODUCT, GatewayStage, Reply, call
@@ -131,8 +131,13 @@ class Watched:
 
     def __init__(self, page: Page) -> None:
         self.lines: list[str] = []
-        page.on("console", lambda line: self.lines.append(line.text) if line.type in {"error", "warning"} else None)
+        page.on("console", self._said)
         page.on("pageerror", lambda error: self.lines.append(str(error)))
+
+    def _said(self, line: ConsoleMessage) -> None:
+        # Views that a test fills have no log behind them: after five seconds their stream is refused.
+        if line.type in {"error", "warning"} and "/portal/events" not in line.location["url"]:
+            self.lines.append(f"{line.text} {line.location['url']}")
 
     def __enter__(self) -> Self:
         return self

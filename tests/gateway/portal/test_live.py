@@ -102,6 +102,21 @@ def test_a_page_is_not_read_again_while_its_form_is_under_way(owners: Owners) ->
         expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
 
 
+def test_a_stream_that_was_refused_is_opened_again(owners: Owners) -> None:
+    """A browser gives up a stream that was answered with an error."""
+    account = owners.account("live-refused")
+    with owners.context(account) as context:
+        page = context.new_page()
+        page.clock.install()
+        page.route("**/portal/events*", lambda route: route.fulfill(status=503), times=1)
+        with page.expect_response("**/portal/events*") as refused:
+            page.goto("/portal")
+        assert refused.value.status == 503
+        wait_until(lambda: page.evaluate("source.readyState") == 2, "the end of the stream")
+        page.clock.run_for(10_000)
+        live(page)
+
+
 def test_a_page_whose_session_has_ended_says_so(owners: Owners) -> None:
     account = owners.account("live-ended")
     with owners.context(account) as context:
