@@ -1,6 +1,8 @@
 """The measurements with tiny sizes on a real Kafka. Checks no timing: only that like is compared with like."""
 
+import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,6 @@ from rich.console import Console
 
 from benchmarks import latency, memory, month_end, restore, throughput
 from benchmarks.benchmark_run import BenchmarkRun, Size
-from benchmarks.processes import poll_until_deadline
 from benchmarks.traffic import MINUTES
 from devkit.broker import DevBroker
 from stream.settings import Settings
@@ -66,9 +67,11 @@ async def test_the_bare_loops_write_the_records_that_the_worker_writes(bench: Be
             await throughput.run_loop(bench, child, how, number)
             for name, once in written.items():
                 # The group's offset may be readable shortly before the last facts of the same transaction.
-                async for _ in poll_until_deadline(f"the worker's {name}", deadline_s=60, every_s=0.2):
-                    if await read(bench.settings, name) == once:
-                        break
+                deadline_s = time.monotonic() + 60
+                while (found := await read(bench.settings, name)) != once:
+                    difference = f"{name}: missing {sorted(once - found)[:5]}, too many {sorted(found - once)[:5]}"
+                    assert time.monotonic() < deadline_s, difference
+                    await asyncio.sleep(0.2)
     finally:
         child.stop()
 

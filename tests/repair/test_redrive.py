@@ -56,8 +56,8 @@ def leaves_what_cannot_be_sent(stage: RepairStage) -> None:
     assert "it has no key" in odd
     none = stage.run("redrive", "--code", "unknown_account", "--until", "2020-01-01T00:00:00Z", "--apply")
     assert "no dead letter of these codes" in none
-    assert "expected 0 to 7" in stage.run("redrive", "--code", "x", "--partition", "8", status=Exit.PERSON)
-    assert "expected an RFC 3339 time" in stage.run("redrive", "--code", "x", "--since", "yesterday", status=2)
+    assert "expected 0 to 7" in stage.run("redrive", "--code", "too_late", "--partition", "8", status=Exit.PERSON)
+    assert "expected an RFC 3339 time" in stage.run("redrive", "--code", "too_late", "--since", "yesterday", status=2)
 
 
 def test_letters_are_sent_back_by_code_once_their_cause_is_removed(stage: RepairStage) -> None:
