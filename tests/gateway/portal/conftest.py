@@ -20,18 +20,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """The distribution's Chromium, one for these tests. Its library keeps an event loop running in this thread, where
     the tests of other packages start their own: it ends with the package.
-
-    It yields the processor to the processes under test: several browsers at once would make them late.
     """
-    yielding = tmp_path_factory.mktemp("browser") / "chromium"
-    yielding.write_text(f'#!/bin/sh\nexec nice -n 10 "{chromium()}" "$@"\n')
-    yielding.chmod(0o755)
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=yielding, args=["--no-sandbox"])
+        made = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield made
         made.close()
 
