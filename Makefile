@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 # Processes that run the tests, more than there are cores: most of the time they wait for Kafka, a process or a deadline.
 # 0 runs the tests in one, where a debugger works.
-PROCESSES ?= 4
+PROCESSES ?= 3
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
 .DEFAULT_GOAL := help
