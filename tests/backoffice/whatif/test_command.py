@@ -230,6 +230,8 @@ def test_a_file_is_read_like_standard_input(tmp_path: Path) -> None:
     path = tmp_path / "EVENTS.jsonl"
     path.write_bytes(log(FORTY))
     assert CliRunner().invoke(app, ["whatif", str(path)]).stdout == whatif(log(FORTY)).stdout
+    missing = CliRunner().invoke(app, ["whatif", str(tmp_path / "none")])
+    assert isinstance(missing.exception, FileNotFoundError)
 
 
 # Accounts come in order of their ids, whatever the order of the log.
