@@ -228,8 +228,17 @@ class GatewayStage:
             read = self.get(f"/v1/accounts/{quote(account, safe='')}?min_version={version}")
             return read.status == 200 and read.json()["version"] >= version
 
-        wait_until(seen, f"version {version} of {account} in the views", 40)
+        try:
+            wait_until(seen, f"version {version} of {account} in the views after {reply.status}", 40)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self._state()}") from error
         return reply
+
+    def _state(self) -> str:
+        """Which processes have ended, and what each said last."""
+        ended = [f"{p.words[0]} {p.process.poll()}" for p in self.processes if p.process.poll() is not None]
+        tails = "\n".join(f"--- {process.words}\n{process.log()[-3_000:]}" for process in self.processes)
+        return f"ended: {ended}\n{tails}"
 
     def client(self, key: str = "", gateway: GatewayProcess | None = None) -> aiohttp.ClientSession:
         """A client for many requests at a time, to be used in `async with`."""

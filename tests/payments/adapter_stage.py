@@ -35,7 +35,7 @@ class PythonProcess:
     """`python -m …` as a child; its log is a file of JSON lines."""
 
     def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
-        self._log = log
+        self._log, self.words = log, arguments
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *arguments], cwd=ROOT, env={**os.environ, **env}, stdout=out, stderr=out
