@@ -20,7 +20,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 IMAGES = Path(__file__).parents[1] / "docs/images"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 DEADLINE_S = 180
 SCALE = 1.5
 PAGE: ViewportSize = {"width": 1_040, "height": 1_000}

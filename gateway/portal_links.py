@@ -23,6 +23,7 @@ from gateway.reads.fresh import look_behind
 from gateway.reads.source import AccountSource, Source
 from gateway.settings import LOOPBACK, names_of
 from schemas.instant import MINUTE_MS, format_instant
+from stream.redis_connection import run_repeatable
 
 LINK_MS: Final = 15 * MINUTE_MS
 TOKEN_BYTES: Final = 32
@@ -65,11 +66,11 @@ async def make_link(call: Call) -> Response:
         raise Problem("schema_invalid", f"`mode` must be {MANAGE} or {READ_ONLY}.", field="mode")
     return_url = _return_url(body.get("return_url"), call.parts)
     await _check_account(call.parts, call.account_id)
-    client: Any = call.parts.redis
     token, expires_ms = token_urlsafe(TOKEN_BYTES), time.time_ns() // 1_000_000 + LINK_MS
-    generation = int(await client.get(generation_key(call.account_id)) or 0)
+    [kept] = await run_repeatable(call.parts.redis, ("GET", generation_key(call.account_id)))
+    generation = int(kept or 0)
     link = Link(call.account_id, mode, call.key.id, generation, return_url)
-    await client.set(link_key(token), msgspec.json.encode(link), px=LINK_MS)
+    await run_repeatable(call.parts.redis, ("SET", link_key(token), msgspec.json.encode(link), "PX", LINK_MS))
     answer = {
         "url": f"{call.parts.settings.portal_url}{OPENING}{token}",
         "expires_at": format_instant(expires_ms),
@@ -80,8 +81,7 @@ async def make_link(call: Call) -> Response:
 async def end_sessions(call: Call) -> Response:
     """`DELETE …/portal-sessions`: also links that were not opened yet."""
     await _check_account(call.parts, call.account_id)
-    client: Any = call.parts.redis
-    await client.incr(generation_key(call.account_id))
+    await run_repeatable(call.parts.redis, ("INCR", generation_key(call.account_id)))
     return Response(status_code=204)
 
 

@@ -146,6 +146,16 @@ async def run(
     return [raising(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
 
+async def run_repeatable(client: Client, *commands: Command) -> list[Any]:
+    """Send commands that may take effect twice, in one pipeline, and return their answers. Without an answer they are
+    sent once more: a Redis or a gateway that was busy for a moment costs nobody an error. Raises AwayError.
+    """
+    try:
+        return await run(client, commands, on_error=raise_away)
+    except AwayError:
+        return await run(client, commands, on_error=raise_away)
+
+
 async def _sent(client: Any, commands: Iterable[Command]) -> list[Any]:
     async with client.pipeline(transaction=False) as pipeline:
         for command in commands:

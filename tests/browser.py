@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-# As distributions and Google name it.
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+# As distributions and Google name it, the one without windows first.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def chromium() -> str:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # ships no types
 
 from devkit.broker import START_DEADLINE_S, DevBroker, answers
-from tests.order import LONGEST_FIRST
+from tests.order import place_of, unit_of
 
 # A shell starts background jobs with SIGINT ignored, and children inherit that, so Ctrl-C in a test would do nothing. A
 # handler is not inherited, so with one set children start with the default.
@@ -46,8 +47,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.parent is not None and not item.nodeid.endswith(item.name):
             item._id = item.id.parse(f"{item.parent.nodeid}::{item.name}")
     assert len({item.nodeid for item in items}) == len(items), "two tests have the same id: only one of them would run"
-    places = {ROOT / name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+    items.sort(key=lambda item: place_of(item.path.relative_to(ROOT).as_posix()))
+
+
+class ByUnit(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives each unit of tests to one process, whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit | None:
+    return ByUnit(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,14 @@
-"""The files of tests that take longest, longest first: each takes about 50 s or more.
+"""How several processes share the files of tests.
 
-Several processes share the files. A long file that starts last leaves the other processes without work, so these start
-first, and all others follow in the order of their names. A wrong order costs only time.
+A long file that starts last leaves the other processes without work, so the longest start first, and all others follow
+in the order of their names. A wrong order costs only time.
 """
 
+# Files that one process runs, one after another: several browsers at once leave so little time to the workers, the
+# views and Redis behind their pages that these answer too late.
+IN_ONE_PROCESS = "tests/gateway/portal/"
+
+# Each takes about 50 s or more.
 LONGEST_FIRST = (
     "tests/lane/test_ends.py",
     "tests/lane/test_exactly_once.py",
@@ -27,3 +32,15 @@ LONGEST_FIRST = (
     "tests/views/test_process.py",
     "tests/test_commands.py",
 )
+
+
+def place_of(name: str) -> int:
+    """The place of a file, named from the root of the project."""
+    if name.startswith(IN_ONE_PROCESS):
+        return -1
+    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def unit_of(test_id: str) -> str:
+    """What one process runs as a whole: a file, or all files that are named above."""
+    return IN_ONE_PROCESS if test_id.startswith(IN_ONE_PROCESS) else test_id.partition("::")[0]

@@ -1,9 +1,6 @@
 """`/portal/open/TOKEN`: a link shows a button, and the button opens the page once. Scanners of links only look."""
 
-from typing import Any
-
 import msgspec
-import redis
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,7 +10,7 @@ from gateway.portal.screen import HOME, Message, Screen
 from gateway.portal.session import Sessions
 from gateway.portal_links import Link, link_key
 from gateway.reads.source import AccountSource, Source
-from stream.redis_connection import raise_away
+from stream.redis_connection import raise_away, run, run_repeatable
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -31,7 +28,8 @@ class Doors:
 
     async def show(self, request: Request) -> Response:
         """The button. Nothing changes."""
-        link = await self._link("GET", request)
+        [value] = await run_repeatable(self._parts.redis, ("GET", _key_of(request)))
+        link = await self._holding(value)
         if link is None:
             return self._screen.message(failures.LINK_GONE)
         name = await self._name_of(link.account_id)
@@ -40,7 +38,9 @@ class Doors:
 
     async def open(self, request: Request) -> Response:
         """The session, in place of one that the browser may still have."""
-        link = await self._link("GETDEL", request)
+        # Sent once: a second one would find nothing, and call the link used.
+        [value] = await run(self._parts.redis, [("GETDEL", _key_of(request))], on_error=raise_away)
+        link = await self._holding(value)
         if link is None:
             return self._screen.message(failures.LINK_GONE)
         former = await self._sessions.of(request)
@@ -50,13 +50,8 @@ class Doors:
         self._sessions.cookie.set(response, await self._sessions.open(link))
         return response
 
-    async def _link(self, command: str, request: Request) -> Link | None:
-        """The link of the path's token, if it still holds."""
-        client: Any = self._parts.redis
-        try:
-            value = await client.execute_command(command, link_key(request.path_params["token"]))
-        except (redis.RedisError, OSError) as error:
-            raise_away(error)
+    async def _holding(self, value: bytes | None) -> Link | None:
+        """The link that Redis had, if it still holds."""
         link = None if value is None else msgspec.json.decode(value, type=Link)
         return link if link is not None and await self._sessions.holds(link) else None
 
@@ -66,3 +61,7 @@ class Doors:
         [value] = await account.look(("GET", account.key("snapshot")))
         details = None if value is None else msgspec.json.decode(value, type=_Named).billing_details
         return (details and details.name) or ""
+
+
+def _key_of(request: Request) -> str:
+    return link_key(request.path_params["token"])

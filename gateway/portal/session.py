@@ -12,7 +12,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-import redis
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +21,7 @@ from gateway.parts import Parts
 from gateway.portal_links import MANAGE, SCOPES, TOKEN_BYTES, Link, generation_key
 from gateway.settings import Settings
 from schemas.instant import HOUR_MS
-from stream.redis_connection import raise_away
+from stream.redis_connection import run_repeatable
 
 SESSION_MS: Final = HOUR_MS
 _TOKEN_CHARACTERS_MAX = 128
@@ -109,11 +108,8 @@ class Sessions:
         await self._run("DEL", session.kept_as)
 
     async def _run(self, *command: Any) -> Any:
-        client: Any = self._parts.redis
-        try:
-            return await client.execute_command(*command)
-        except (redis.RedisError, OSError) as error:
-            raise_away(error)
+        [answer] = await run_repeatable(self._parts.redis, command)
+        return answer
 
 
 class Cookie:

@@ -16,7 +16,7 @@ from gateway.http.problem import no_such_account, unavailable
 from gateway.parts import Parts
 from schemas.instant import SECOND_MS
 from schemas.partitioning import partition_of
-from stream.redis_connection import Command, raise_away, run
+from stream.redis_connection import Command, run_repeatable
 
 STALE_AFTER_MS = 10_000
 STALE = "Tollgate-Stale"
@@ -55,7 +55,7 @@ class Source:
         caught up is read again after it.
         """
         look = ("HMGET", layout.META, b"epoch", *map(caught_up_field, partitions))
-        before, *answers, after = await run(self._client, [look, *commands, look], on_error=raise_away)
+        before, *answers, after = await run_repeatable(self._client, look, *commands, look)
         epoch, *times = before
         if None in before or None in after or epoch != after[0]:
             raise unavailable("The views are reading the events again from the start: try again.")

@@ -101,7 +101,7 @@ def test_go_and_a_browser_are_installed_for_the_tests_and_not_for_the_demo(tmp_p
     pretend_to_be_root(tmp_path)
     demo = {"python3", "python3-venv", "java", "maven", "redis-server"}
     assert missing_packages(tmp_path, "") == demo
-    assert missing_packages(tmp_path, "tests") == {*demo, "golang-go", "chromium"}
+    assert missing_packages(tmp_path, "tests") == {*demo, "golang-go", "chromium-headless-shell"}
 
 
 def test_make_alone_lists_the_targets() -> None:

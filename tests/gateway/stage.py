@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,6 +16,7 @@ from urllib.parse import quote
 import aiohttp
 from redis import Redis
 
+from stream.fail_stop import Exit
 from tests.lane.stage import wait_until
 from tests.payments.adapter_stage import PythonProcess
 from tests.views.stage import ViewsProcess
@@ -139,12 +141,16 @@ class GatewayStage:
 
     def __init__(self, bootstrap: str, redis_url: str, name: str, directory: Path) -> None:
         self.processes: list[PythonProcess] = []
+        self._supervised: list[PythonProcess] = []
         self.gateways: list[GatewayProcess] = []
         self.bootstrap, self.redis_url, self.name = bootstrap, redis_url, name
         self.directory = directory
         self.keys = KeyFile(directory / "keys.toml")
         self.key = self.keys.add("stage", requests_per_s=10_000)
         self.redis: Any = Redis.from_url(redis_url, socket_timeout=20)
+        self._closing = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise, name=f"supervisor of {name}", daemon=True)
+        self._supervisor.start()
 
     def environment(self, **changed: object) -> dict[str, str]:
         """The variables that every process is started with; keyword arguments are settings, None leaves one out."""
@@ -165,7 +171,9 @@ class GatewayStage:
 
     def start(self, *words: str, **changed: object) -> PythonProcess:
         """`tollgate …`, any command that runs until it is stopped."""
-        return self._keep(PythonProcess(["tollgate", *words], self.environment(**changed), self._log(words[0])))
+        return self._supervise_too(
+            PythonProcess(["tollgate", *words], self.environment(**changed), self._log(words[0]))
+        )
 
     def worker(self, **changed: object) -> PythonProcess:
         """A worker that owns every partition."""
@@ -176,7 +184,7 @@ class GatewayStage:
     def views(self, **changed: object) -> ViewsProcess:
         """Views that have caught up."""
         views = ViewsProcess(["tollgate", "views"], self.environment(**changed), self._log("views"))
-        self._keep(views)
+        self._supervise_too(views)
         views.wait_ready()
         return views
 
@@ -245,10 +253,30 @@ class GatewayStage:
         headers = {"Authorization": f"Bearer {key or self.key}"}
         return aiohttp.ClientSession((gateway or self.gateways[0]).url, headers=headers)
 
+    def end(self, process: PythonProcess) -> None:
+        """SIGTERM, and nothing starts it again."""
+        self._supervised.remove(process)
+        process.process.terminate()
+
     def close(self) -> None:
+        self._closing.set()
+        self._supervisor.join()
         for process in self.processes:
             process.kill()
         self.redis.close()
+
+    def _supervise(self) -> None:
+        """Start again what has ended for a reason that passes, as every supervisor does. A stage lives for minutes: if
+        the machine stands still for a while, each of its workers may end.
+        """
+        while not self._closing.wait(0.5):
+            for process in list(self._supervised):
+                if process.process.poll() == Exit.PASSING:
+                    process.begin_again()
+
+    def _supervise_too(self, process: PythonProcess) -> PythonProcess:
+        self._supervised.append(process)
+        return self._keep(process)
 
     def _keep(self, process: PythonProcess) -> PythonProcess:
         self.processes.append(process)
@@ -259,6 +287,6 @@ class GatewayStage:
 
     @staticmethod
     def _owns_all(worker: PythonProcess) -> bool:
-        assert worker.process.poll() is None, worker.log()[-3_000:]
+        assert worker.process.poll() in {None, Exit.PASSING}, worker.log()[-3_000:]
         lines = worker.events("partitions owned")
         return bool(lines) and len(lines[-1]["partitions"]) == PARTITIONS

@@ -214,6 +214,18 @@ def holds(stage: GatewayStage, reply: Reply) -> bool:
     return bool(value["generation"] == int(generation or 0))
 
 
+def test_a_short_pause_of_redis_costs_nobody_an_error(stage: GatewayStage) -> None:
+    """Longer than the time-out: what may take effect twice is sent once more."""
+    page = str(link(stage).json()["url"]).removeprefix(URL)
+    for path in ("/v1/accounts/owner-1", "/v1/accounts/owner-1/charges", page):
+        stage.redis.client_pause(700)
+        assert stage.get(path).status == 200, path
+    stage.redis.client_pause(700)
+    assert link(stage).status == 201
+    stage.redis.client_pause(700)
+    assert stage.request("DELETE", "/v1/accounts/owner-1/portal-sessions").status == 204
+
+
 def test_without_redis_there_are_no_links(stage: GatewayStage, own_redis: DevRedis) -> None:
     with own_redis.frozen():
         for reply in (link(stage), stage.request("DELETE", "/v1/accounts/owner-1/portal-sessions")):

@@ -227,7 +227,7 @@ class Stage:
             places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
             consumer.assign(places)
             await consumer.seek_to_beginning(*places)
-            deadline = time.monotonic() + 200  # In one test a busy machine unpacks gigabytes before.
+            deadline = time.monotonic() + 200  # In one test a busy machine unpacks nearly a gigabyte before.
             ends = await log_ends(self.bootstrap, places)
             while True:
                 for some in (await consumer.getmany(timeout_ms=100)).values():

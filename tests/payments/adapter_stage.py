@@ -35,17 +35,24 @@ class PythonProcess:
     """`python -m …` as a child; its log is a file of JSON lines."""
 
     def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
-        self._log, self.words = log, arguments
-        with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], cwd=ROOT, env={**os.environ, **env}, stdout=out, stderr=out
-            )
+        self._log, self.words, self._env = log, arguments, env
+        self.process = self._begin()
+
+    def begin_again(self) -> None:
+        """What its supervisor does once it has ended. Its log goes on."""
+        self.process = self._begin()
 
     def kill(self) -> None:
         """SIGKILL, unless it has ended."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", *self.words], cwd=ROOT, env={**os.environ, **self._env}, stdout=out, stderr=out
+            )
 
     def events(self, name: str) -> list[dict[str, Any]]:
         wanted = f'"event": "{name}"'

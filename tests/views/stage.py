@@ -18,6 +18,7 @@ from agents.views.run import needed
 from agents.views.settings import Settings
 from agents.views.store import Store
 from schemas.partitioning import partition_of
+from stream.fail_stop import Exit
 from stream.redis_connection import connect
 from stream.startup import make_topics
 from tests.lane.stage import wait_until
@@ -30,7 +31,7 @@ class ViewsProcess(PythonProcess):
     """One `tollgate views`."""
 
     def port(self) -> int:
-        return int(self.events("views start")[0]["health_port"])
+        return int(self.events("views start")[-1]["health_port"])
 
     def status(self, path: str) -> int:
         try:
@@ -44,7 +45,7 @@ class ViewsProcess(PythonProcess):
             return str(answer.read().decode())
 
     def ready(self) -> bool:
-        assert self.process.poll() is None, self.log()[-3_000:]
+        assert self.process.poll() in {None, Exit.PASSING}, self.log()[-3_000:]
         return bool(self.events("views start")) and self.status("/readyz") == 200
 
     def wait_ready(self, seconds: float = 60) -> None:

@@ -13,7 +13,6 @@ from devkit.broker import DevBroker
 from devkit.redis import DevRedis
 from tests.gateway.stage import GatewayStage, Reply
 from tests.lane.stage import own_name, wait_until
-from tests.payments.adapter_stage import PythonProcess
 
 CENT = 10_000
 GRANT = {"grant_id": "g-1", "amount_micros": 1_000_000, "reason": "r"}
@@ -49,11 +48,6 @@ def opened(stage: GatewayStage, account: str) -> None:
         wait_until(lambda: stage.get(reply.headers["location"]).status == 200, "an account")
 
 
-def ended(process: PythonProcess) -> None:
-    process.process.terminate()
-    process.process.wait(60)
-
-
 def in_background(
     pool: ThreadPoolExecutor, stage: GatewayStage, path: str, body: object, gateway: int = 0
 ) -> Future[Reply]:
@@ -79,7 +73,8 @@ def test_without_a_worker_commands_are_pending_and_a_killed_gateway_loses_none(f
     failing.gateway(command_timeout_ms=500)
     opened(failing, "a")
     opened(failing, "b")
-    ended(worker)
+    failing.end(worker)
+    worker.process.wait(60)
     path, body = "/v1/accounts/a/credits-granted", GRANT | {"id": "in-1"}
     with ThreadPoolExecutor(4) as pool:
         first, second = (in_background(pool, failing, path, body, gateway) for gateway in (0, 1))
@@ -174,8 +169,8 @@ def test_redis_that_goes_in_the_middle_of_a_command(failing: GatewayStage, redis
 
 
 def test_a_command_across_a_restart_of_the_broker(failing: GatewayStage, broker: DevBroker) -> None:
-    """The broker is away for some seconds, and the worker, which ends without it, is started again: 60 s at most."""
-    worker = failing.worker()
+    """The broker is away for some seconds. A worker that ends without it is started again: 60 s at most."""
+    failing.worker()
     gateway = failing.gateway(command_timeout_ms=20_000)
     opened(failing, "a")
     path = "/v1/accounts/a/credits-granted"
@@ -188,8 +183,6 @@ def test_a_command_across_a_restart_of_the_broker(failing: GatewayStage, broker:
         assert gateway.health("/readyz").status == 200
         asked = in_background(pool, failing, path, GRANT | {"id": "in-2", "grant_id": "g-2"})
         broker.start()
-        worker.kill()
-        failing.worker()
         second = asked.result()
     # Whether the engine was quick enough or not, both have one effect.
     assert second.status in {200, 202, 503}

@@ -3,10 +3,8 @@ one effect, and the caller is told the right outcome. The tests take more than 2
 are formed anew.
 """
 
-import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -64,7 +62,7 @@ def test_commands_while_a_second_worker_joins_and_leaves(stage: GatewayStage, wo
         second = stage.start("worker")
         wait_until(lambda: len(owned(worker)) == len(owned(second)) == PARTITIONS // 2, "a partition each", 60)
         wait_for_more(senders)
-        second.process.terminate()
+        stage.end(second)
         wait_until(lambda: len(owned(worker)) == PARTITIONS, "the first worker has all again", 60)
         wait_for_more(senders)
     # No command was pending, so each outcome is that of the one time that it was sent.
@@ -82,26 +80,6 @@ def test_commands_while_gateways_are_killed(stage: GatewayStage, worker: PythonP
     assert sum(sender.sent_again for sender in senders) > 0
 
 
-@contextmanager
-def supervised(stage: GatewayStage) -> Iterator[None]:
-    """Starts another worker whenever one has ended, as a supervisor does."""
-    stopping = threading.Event()
-
-    def watch() -> None:
-        worker = stage.start("worker")
-        while not stopping.wait(0.1):
-            if worker.process.poll() is not None:
-                worker = stage.start("worker")
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        watching.join()
-
-
 def test_commands_across_a_crash_of_the_broker(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -109,13 +87,13 @@ def test_commands_across_a_crash_of_the_broker(
     with DevBroker(tmp_path_factory.mktemp("kafka")) as broker, DevRedis(tmp_path_factory.mktemp("redis")) as redis:
         stage = GatewayStage(broker.bootstrap, redis.url, own_name(request.node), tmp_path)
         try:
-            with supervised(stage):
-                stage.gateway(command_timeout_ms=2_000)
-                with traffic(stage, opened(stage, "restarted")) as senders:
-                    wait_for_more(senders)
-                    broker.kill()
-                    broker.start()
-                    wait_for_more(senders, 90)
+            stage.worker()
+            stage.gateway(command_timeout_ms=2_000)
+            with traffic(stage, opened(stage, "restarted")) as senders:
+                wait_for_more(senders)
+                broker.kill()
+                broker.start()
+                wait_for_more(senders, 90)
         finally:
             stage.close()
             # Shown when the test fails.

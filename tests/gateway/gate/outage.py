@@ -67,7 +67,7 @@ class Outage:
 
     def begin(self, seconds: float) -> None:
         """The worker ends; then calls are asked about for `seconds`, and at least once for each account."""
-        self.worker.process.terminate()
+        self.stage.end(self.worker)
         assert self.worker.process.wait(60) == 0
         began_ms, number = now_ms(), 0
         while number == 0 or now_ms() - began_ms < seconds * 1_000:
@@ -132,7 +132,7 @@ class Outage:
 
         wait_until(lambda: charged().keys() >= self.answers.keys(), "a charge for every call", DECIDED_WITHIN_S)
         assert set(charged().values()) == {1}
-        self.worker.process.terminate()
+        self.stage.end(self.worker)
         assert self.worker.process.wait(60) == 0
         file = directory / "inputs.jsonl"
         assert self.stage.command("export", "--inputs", "-o", str(file)).returncode == 0

@@ -169,7 +169,7 @@ def test_the_form_says_that_its_input_is_under_way(served: Owners, visitor: Visi
     stage = served.stage
     slow = stage.gateway(program=PROGRAM, portal_url=served.url, command_timeout_ms=200)
     [worker] = [process for process in stage.processes if process.events("partitions owned")]
-    worker.process.terminate()
+    stage.end(worker)
     worker.process.wait(60)
     hidden = visitor.hidden("/portal")
     fields = {"csrf": hidden["csrf"], "id": "page-waits", "number": "+14155550199"}
