@@ -66,7 +66,8 @@ def drawn(
     directory = tmp_path_factory.mktemp("gw-drawn")
     (directory / "issuer.toml").write_text(ISSUER)
     with closing(GatewayStage(kafka, own_redis.url, named_for_process("gw-drawn"), directory)) as stage:
-        yield Owners(stage, browser, issuer=directory / "issuer.toml")
+        # Nothing decides here, so no command has an outcome to wait for.
+        yield Owners(stage, browser, issuer=directory / "issuer.toml", command_timeout_ms=500)
 
 
 @pytest.fixture(scope="package")
