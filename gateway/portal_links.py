@@ -81,7 +81,7 @@ async def make_link(call: Call) -> Response:
 async def end_sessions(call: Call) -> Response:
     """`DELETE …/portal-sessions`: also links that were not opened yet."""
     await _check_account(call.parts, call.account_id)
-    await run_repeatable(call.parts.redis, ("INCR", generation_key(call.account_id)))
+    await run_repeatable(call.parts.redis, ("INCRBY", generation_key(call.account_id), 1))
     return Response(status_code=204)
 
 
