@@ -11,10 +11,10 @@ from typing import Any
 
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import (
-    BrokerNotAvailableError,
     GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
+    MetadataEmptyBrokerList,
     NotCoordinatorForGroupError,
     TransactionalIdAuthorizationFailed,
     for_code,
@@ -27,6 +27,7 @@ from stream.broker_link import REQUEST_TIMEOUT_MS, close_in_time
 from stream.connection import Connection
 from stream.fail_stop import PersonNeededError
 from stream.failures import SEE
+from stream.nodes import any_node, coordinator_of
 from stream.rights import Kind, Operation, Right
 
 NOT_AUTHORIZED = 29
@@ -34,7 +35,12 @@ NOT_AUTHORIZED = 29
 NOT_KNOWN = -(1 << 31)
 ALL = -1
 # In a new cluster the first question about a group makes the broker create the topic that holds all groups.
-STARTING = (GroupLoadInProgressError, GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError)
+STARTING = (
+    GroupLoadInProgressError,
+    GroupCoordinatorNotAvailableError,
+    NotCoordinatorForGroupError,
+    MetadataEmptyBrokerList,
+)
 STARTED_WITHIN_S = 20.0
 ASK_EVERY_S = 0.2
 # The broker does not report on a topic that the user may not describe, not even whether it exists. The rights that
@@ -177,7 +183,7 @@ async def _on_groups(client: AIOKafkaClient, names: list[str]) -> dict[str, int]
     found = {}
     for name in names:
         try:
-            node = await client.coordinator_lookup(CoordinationType.GROUP, name)
+            node = await coordinator_of(client, CoordinationType.GROUP, name)
         except GroupAuthorizationFailedError:
             found[name] = 0
             continue
@@ -195,7 +201,7 @@ async def _on_transactions(client: AIOKafkaClient, names: list[str]) -> dict[str
     found = {}
     for name in names:
         try:
-            await client.coordinator_lookup(CoordinationType.TRANSACTION, name)
+            await coordinator_of(client, CoordinationType.TRANSACTION, name)
         except TransactionalIdAuthorizationFailed:
             found[name] = 0
         else:
@@ -204,10 +210,7 @@ async def _on_transactions(client: AIOKafkaClient, names: list[str]) -> dict[str
 
 
 async def _send(client: AIOKafkaClient, request: Any) -> Any:
-    node = client.get_random_node()
-    if node is None:
-        raise BrokerNotAvailableError("the cluster names no broker yet")
-    return await client.send(node, request)
+    return await client.send(await any_node(client), request)
 
 
 def _bits(granted: int) -> int:

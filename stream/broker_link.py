@@ -27,6 +27,7 @@ from stream.lane.commit_errors import (
     raise_failed,
     raise_refused,
 )
+from stream.nodes import coordinator_of
 
 DUPLICATE_SEQUENCE = 46  # A batch was sent again because its answer was lost; the log already has it.
 COORDINATOR_MOVED = frozenset({16})
@@ -199,7 +200,7 @@ class BrokerLink:
     async def _coordinator(self, kind: CoordinationType, key: str) -> int:
         node = self._coordinators.get(kind)
         if node is None:
-            node = await self._client.coordinator_lookup(kind, key)
+            node = await coordinator_of(self._client, kind, key)
             if not await self._client.ready(node, group=ConnectionGroup.COORDINATION):
                 await self._client.force_metadata_update()
             self._coordinators[kind] = node

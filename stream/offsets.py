@@ -17,6 +17,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from stream.broker_link import close_in_time
+from stream.nodes import coordinator_of
 from stream.settings import Settings
 
 REQUEST_TIMEOUT_MS = 5_000
@@ -58,7 +59,7 @@ class OffsetReader:
         try:
             await reader._client.bootstrap()
             await reader._client.set_topics([topic])
-            reader._coordinator = await reader._client.coordinator_lookup(CoordinationType.GROUP, reader._group)
+            reader._coordinator = await coordinator_of(reader._client, CoordinationType.GROUP, reader._group)
         except GroupAuthorizationFailedError:
             await reader.close()
             raise GroupAuthorizationFailedError(reader._group) from None  # The client's error has no name.

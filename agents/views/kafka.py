@@ -16,6 +16,7 @@ from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16,
 from agents.views.settings import Settings
 from stream.broker_link import close_in_time
 from stream.evidence import assign_paused, committed_reader
+from stream.nodes import any_node
 
 FETCH_BYTES = 1 << 20
 
@@ -142,7 +143,7 @@ class Log:
     async def identity(self) -> Identity:
         client = self._consumer._client  # noqa: SLF001 the library is pinned
         names = sorted({place.topic for place in self._places})
-        answer = await client.send(client.get_random_node(), MetadataWithIds(names))
+        answer = await client.send(await any_node(client), MetadataWithIds(names))
         found = {}
         for code, name, topic_id, *_ in answer.topics:
             if code:

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, LeaderNotAvailableError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from stream.nodes import coordinator_of
 from stream.offsets import LATEST, READ_UNCOMMITTED
 
 Key = TypeVar("Key")
@@ -97,7 +98,7 @@ class Offsets:
     async def _ask_committed(self, partitions: frozenset[int]) -> Mapping[int, int]:
         try:
             if self._coordinator is None:
-                self._coordinator = await self._client.coordinator_lookup(CoordinationType.GROUP, self._group)
+                self._coordinator = await coordinator_of(self._client, CoordinationType.GROUP, self._group)
             request = OffsetFetchRequest(self._group, [(self._inputs, sorted(partitions))])
             answer = await self._client.send(self._coordinator, request, group=GROUP)
             self._check(answer.error_code, self._group)
