@@ -39,7 +39,7 @@ STARTING = (
     GroupLoadInProgressError,
     GroupCoordinatorNotAvailableError,
     NotCoordinatorForGroupError,
-    MetadataEmptyBrokerList,
+    MetadataEmptyBrokerList,  # For a moment, after a broker stood still.
 )
 STARTED_WITHIN_S = 20.0
 ASK_EVERY_S = 0.2

@@ -46,7 +46,10 @@ class ViewsProcess(PythonProcess):
 
     def ready(self) -> bool:
         assert self.process.poll() in {None, Exit.PASSING}, self.log()[-3_000:]
-        return bool(self.events("views start")) and self.status("/readyz") == 200
+        try:
+            return bool(self.events("views start")) and self.status("/readyz") == 200
+        except urllib.error.URLError:  # It has ended, and its supervisor starts it again.
+            return False
 
     def wait_ready(self, seconds: float = 60) -> None:
         wait_until(self.ready, f"views that are ready: {self.log()[-1_000:]}", seconds)
